@@ -1,0 +1,72 @@
+import type { Digest } from "./brands.ts";
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Lower-case hex. */
+export function toHex(bytes: Uint8Array): string {
+  if (bytes instanceof Buffer) return bytes.toString("hex");
+  let text = "";
+  for (const byte of bytes) text += HEX[byte];
+  return text;
+}
+
+/** Bytes of lower- or upper-case hex; undefined when the text is not hex of whole bytes. */
+export function fromHex(text: string): Uint8Array | undefined {
+  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
+  return Uint8Array.from(Buffer.from(text, "hex"));
+}
+
+/** The 32 bytes of a digest, in a buffer of their own. */
+export const digestBytes = (digest: Digest): Uint8Array => Uint8Array.from(Buffer.from(digest, "hex"));
+
+/** A digest of exactly 32 bytes as text. The caller has checked the length. */
+export const digestOf = (bytes: Uint8Array): Digest => toHex(bytes) as Digest;
+
+/** 32 zero bytes: the parent of genesis. */
+export const ZERO_DIGEST = "0".repeat(64) as Digest;
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Lexicographic order of bytes; negative, zero or positive. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const shorter = Math.min(a.length, b.length);
+  for (let i = 0; i < shorter; i++) {
+    const difference = (a[i] as number) - (b[i] as number);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** Order of the UTF-8 bytes of two strings (JavaScript's own `<` orders by UTF-16 units, which differs beyond U+FFFF). */
+export function compareUtf8(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a, "utf8"), Buffer.from(b, "utf8"));
+}
+
+const encoder = new TextEncoder();
+export const utf8 = (text: string): Uint8Array => encoder.encode(text);
+
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Strict UTF-8; undefined when ill-formed. */
+export function fromUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return strictDecoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
