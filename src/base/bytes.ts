@@ -1,23 +1,17 @@
 import type { Digest } from "./brands.ts";
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
 /** Lower-case hex. */
-export function toHex(bytes: Uint8Array): string {
-  if (bytes instanceof Buffer) return bytes.toString("hex");
-  let text = "";
-  for (const byte of bytes) text += HEX[byte];
-  return text;
-}
+export const toHex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 
 /** Bytes of lower- or upper-case hex; undefined when the text is not hex of whole bytes. */
 export function fromHex(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
-  return Uint8Array.from(Buffer.from(text, "hex"));
+  return new Uint8Array(Buffer.from(text, "hex"));
 }
 
 /** The 32 bytes of a digest, in a buffer of their own. */
-export const digestBytes = (digest: Digest): Uint8Array => Uint8Array.from(Buffer.from(digest, "hex"));
+export const digestBytes = (digest: Digest): Uint8Array => new Uint8Array(Buffer.from(digest, "hex"));
 
 /** A digest of exactly 32 bytes as text. The caller has checked the length. */
 export const digestOf = (bytes: Uint8Array): Digest => toHex(bytes) as Digest;
