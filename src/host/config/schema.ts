@@ -1,0 +1,134 @@
+import {
+  type Setting,
+  addressesSetting,
+  booleanSetting,
+  choiceSetting,
+  integerSetting,
+  numberSetting,
+  optionalTextSetting,
+  secretSetting,
+  textSetting,
+} from "./setting.ts";
+
+const port = (env: string, fallback: number, description: string): Setting<number> =>
+  integerSetting(0, 65_535, { env, fallback, description: `${description} 0 takes any free port.` });
+
+const milliseconds = (env: string, fallback: number, description: string): Setting<number> =>
+  integerSetting(1, 600_000, { env, fallback, description });
+
+const timesDelta = (env: string, factor: number, description: string): Setting<number> =>
+  integerSetting(1, 600_000, {
+    env,
+    fallback: { from: "deltaMs", rule: `${factor} × deltaMs`, compute: (delta) => factor * delta },
+    description,
+  });
+
+/**
+ * Everything a node can be told (DESIGN §9). The key is the name in the YAML file, its kebab-case the flag. Environment names
+ * without SKY_ are those of the proof of concept.
+ */
+export const SETTINGS = {
+  genesis: optionalTextSetting({
+    env: "GENESIS",
+    fallback: undefined,
+    description: "File of the signed founding document; without it, the one in the data directory.",
+  }),
+  dataDir: textSetting({
+    env: "SKY_DATA_DIR",
+    fallback: ".sky/node",
+    description: "Directory of the log, the journal, the projections and the keystore.",
+  }),
+  bindInterface: textSetting({
+    env: "BIND_INTERFACE",
+    fallback: "127.0.0.1",
+    description: "Address, or name of the network interface, that every port but health listens on.",
+  }),
+  apiPort: port("API_PORT", 8123, "Unseal ceremony and administration, for operators and administrators."),
+  approachPort: port("APPROACH_PORT", 8124, "Admission of new members."),
+  clusterPort: port("CLUSTER_PORT", 8125, "Consensus and sync among members."),
+  servicePort: port("SERVICE_PORT", 8126, "The Oracle, for clients."),
+  healthPort: port("HEALTH_PORT", 8127, "HTTP probes and metrics."),
+  healthInterface: textSetting({
+    env: "SKY_HEALTH_INTERFACE",
+    fallback: "127.0.0.1",
+    description: "Address that the health port listens on. It is not authenticated.",
+  }),
+  seeds: addressesSetting({
+    env: "SEEDS",
+    fallback: [],
+    description: "CLUSTER addresses of members to knock at; whom to trust stands in the founding document.",
+  }),
+  approaches: addressesSetting({
+    env: "APPROACHES",
+    fallback: [],
+    description: "APPROACH addresses to ask for admission.",
+  }),
+  provisionedTokenFile: optionalTextSetting({
+    env: "PROVISIONED_TOKEN_FILE",
+    fallback: undefined,
+    description: "File that holds the provisioning token.",
+  }),
+  provisionedToken: secretSetting({
+    env: "PROVISIONED_TOKEN",
+    fallback: undefined,
+    description: "The provisioning token itself. Deprecated: an environment is readable by others. Refused with strict.",
+  }),
+  strict: booleanSetting({
+    env: "SKY_STRICT",
+    fallback: false,
+    description: "Refuse what is deprecated instead of warning about it.",
+  }),
+  deltaMs: integerSetting(1, 60_000, {
+    env: "SKY_DELTA_MS",
+    fallback: 250,
+    description: "Δ of consensus: how long a message between members is expected to take at most.",
+  }),
+  leaderTimeoutMs: timesDelta("SKY_LEADER_TIMEOUT_MS", 2, "t_l: how long to wait for the leader's proposal."),
+  advanceTimeoutMs: timesDelta("SKY_ADVANCE_TIMEOUT_MS", 3, "t_a: how long to wait for a view to end."),
+  repeatTimeoutMs: timesDelta("SKY_REPEAT_TIMEOUT_MS", 2, "t_r: how often a nullify vote is repeated."),
+  standstillTimeoutMs: timesDelta("SKY_STANDSTILL_TIMEOUT_MS", 4, "t_s: without progress for so long, everything is sent again."),
+  timeoutGrowth: numberSetting(1, 10, {
+    env: "SKY_TIMEOUT_GROWTH",
+    fallback: 1.5,
+    description: "α: by how much timeouts grow with each consecutive nullified view.",
+  }),
+  timeoutCapMs: milliseconds("SKY_TIMEOUT_CAP_MS", 10_000, "What grown timeouts never exceed."),
+  readDeadlineMs: milliseconds("SKY_READ_DEADLINE_MS", 5_000, "Deadline of a read that names none."),
+  writeDeadlineMs: milliseconds("SKY_WRITE_DEADLINE_MS", 30_000, "Deadline of a write that names none."),
+  deadlineMaxMs: milliseconds("SKY_DEADLINE_MAX_MS", 60_000, "What later deadlines are clamped to."),
+  requestBytesMax: integerSetting(65_536, 67_108_864, {
+    env: "SKY_REQUEST_BYTES_MAX",
+    fallback: 4_194_304,
+    description: "Largest request that a port reads, in bytes.",
+  }),
+  connectionsMax: integerSetting(16, 65_536, {
+    env: "SKY_CONNECTIONS_MAX",
+    fallback: 1_024,
+    description: "Connections that a port holds at once; further ones are closed.",
+  }),
+  logLevel: choiceSetting(["debug", "info", "warn", "error", "silent"], {
+    env: "SKY_LOG_LEVEL",
+    fallback: "info",
+    description: "The least severe log line that is written.",
+  }),
+  logFile: optionalTextSetting({
+    env: "SKY_LOG_FILE",
+    fallback: undefined,
+    description: "File that log lines are appended to; without it, standard output.",
+  }),
+};
+
+export type SettingKey = keyof typeof SETTINGS;
+
+/** A node's configuration, every value judged. */
+export type NodeConfig = {
+  readonly [Key in SettingKey]: (typeof SETTINGS)[Key] extends Setting<infer T> ? T : never;
+};
+
+export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
+
+/** A setting whose value's type does not matter. */
+export const settingOf = (key: SettingKey): Setting<unknown> => SETTINGS[key] as Setting<unknown>;
+
+/** apiPort → api-port */
+export const flagOf = (key: SettingKey): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
