@@ -153,7 +153,7 @@ export function decode<T>(shape: Shape<T>, input: Uint8Array, maxBytes: number):
   if (input.length > maxBytes) return refuse("TOO_LARGE", `${input.length} bytes; at most ${maxBytes} are read.`, "peer");
   try {
     checkStructure(input);
-    const wire: unknown = unpackr.unpack(input);
+    const wire: unknown = unpackr.unpack(input.subarray()); // a view: msgpackr leaves a property on what it is given
     return ok(shape.read(wire, "$"));
   } catch (error) {
     return refuse("MALFORMED", error instanceof Error ? error.message : "unreadable", "peer");
