@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import { assertSafe, Cluster } from "./cluster.ts";
+import { standingOf } from "../../../src/machines/consensus/consensus.machine.ts";
+
+const ordered = (cluster: Cluster, member: number): string[] =>
+  cluster.members[member]?.disk.log.flatMap(({ block }) => block.bundles) ?? [];
+
+describe("a committee that nothing disturbs", () => {
+  it("orders a bundle in one block on every member and falls quiet (rule 1)", () => {
+    const cluster = new Cluster({ seed: 1 });
+    const bundle = cluster.submit("one", 0);
+    cluster.run(10_000, () => cluster.members.every((member) => member.log.length === 1));
+    for (const member of [0, 1, 2, 3]) expect(ordered(cluster, member)).toEqual([bundle]);
+    cluster.run(60_000);
+    expect(cluster.pending).toBe(0);
+    for (const member of cluster.members) {
+      expect(standingOf(member.context)).toBe("quiet");
+      expect(member.log.length).toBe(1);
+      expect(member.timers.size).toBe(0);
+    }
+  });
+
+  it("is final after three message delays (rules 2 to 6)", () => {
+    const cluster = new Cluster({ seed: 2, delayMsMax: 1 });
+    cluster.submit("one", 1); // member 1 leads view 1
+    expect(cluster.run(15, () => cluster.members.every((member) => member.log.length === 1))).toBe(true);
+  });
+
+  it("orders everything once, whoever receives it", () => {
+    const cluster = new Cluster({ seed: 3 });
+    const bundles: string[] = [];
+    for (let i = 0; i < 200; i++) cluster.later(i * 2, () => bundles.push(cluster.submit(`bundle ${i}`, i % 4)));
+    cluster.run(60_000, () => bundles.length === 200 && cluster.members.every((_, i) => ordered(cluster, i).length === 200));
+    expect(new Set(ordered(cluster, 2))).toEqual(new Set(bundles));
+    expect(ordered(cluster, 2)).toHaveLength(200);
+    assertSafe(cluster);
+  });
+});
+
+describe("a committee with a dead member", () => {
+  it("goes on, and skips the silent leader at once after 2n views (rule 1)", () => {
+    const cluster = new Cluster({ seed: 4 });
+    cluster.members[2]?.crash();
+    let next = 0;
+    for (let i = 0; i < 100; i++) cluster.later(i * 100, () => cluster.submit(`bundle ${next++}`, i % 2));
+    cluster.run(120_000, () => ordered(cluster, 0).length === 100);
+    expect(ordered(cluster, 0)).toHaveLength(100);
+    const started = cluster.now;
+    for (let i = 0; i < 20; i++) {
+      cluster.submit(`late ${i}`, 0);
+      const before = ordered(cluster, 0).length;
+      expect(cluster.run(1000, () => ordered(cluster, 0).length > before)).toBe(true);
+    }
+    expect(cluster.now - started).toBeLessThan(20 * 60);
+    assertSafe(cluster);
+  });
+
+  it("lets the member return and catch up", () => {
+    const cluster = new Cluster({ seed: 5 });
+    cluster.submit("a", 0);
+    cluster.run(1000);
+    cluster.members[3]?.crash();
+    for (let i = 0; i < 50; i++) cluster.later(i * 50, () => cluster.submit(`bundle ${i}`, i % 3));
+    cluster.run(60_000, () => ordered(cluster, 0).length === 51);
+    cluster.members[3]?.restart();
+    expect(cluster.run(30_000, () => ordered(cluster, 3).length === 51)).toBe(true);
+    assertSafe(cluster);
+  });
+
+  it("stops with two of four dead and goes on when one returns", () => {
+    const cluster = new Cluster({ seed: 6 });
+    cluster.members[1]?.crash();
+    cluster.members[3]?.crash();
+    cluster.submit("a", 0);
+    cluster.run(20_000);
+    expect(ordered(cluster, 0)).toHaveLength(0);
+    cluster.members[3]?.restart();
+    expect(cluster.run(60_000, () => ordered(cluster, 0).length === 1 && ordered(cluster, 3).length === 1)).toBe(true);
+    assertSafe(cluster);
+  });
+});
+
+describe("seeded disorder", () => {
+  it.each(Array.from({ length: 60 }, (_, i) => i + 100))("seed %i: loss, duplication, partitions, crashes and lost disks break no rule, and it recovers", (seed) => {
+    const cluster = new Cluster({ seed, size: seed % 3 === 0 ? 7 : 4, loss: 0.1, delayMsMax: 120, duplicate: 0.1 });
+    cluster.onStep = () => {};
+    let down = -1;
+    for (let i = 0; i < 60; i++) {
+      cluster.later(i * 150, () => cluster.submit(`bundle ${i}`, Math.floor(cluster.random() * cluster.size)));
+      if (i % 10 === 5) {
+        cluster.later(i * 150, () => {
+          const victim = Math.floor(cluster.random() * cluster.size);
+          if (down >= 0) cluster.members[down]?.restart();
+          down = victim;
+          cluster.members[victim]?.crash();
+        });
+      }
+      if (i % 15 === 7) {
+        cluster.later(i * 150, () => {
+          const lonely = Math.floor(cluster.random() * cluster.size);
+          cluster.reaches = (from, to) => from !== lonely && (seed % 2 === 0 || to !== lonely);
+        });
+        cluster.later(i * 150 + 1000, () => {
+          cluster.reaches = () => true;
+        });
+      }
+    }
+    cluster.run(15_000);
+    assertSafe(cluster);
+    cluster.calm();
+    if (down >= 0) cluster.members[down]?.restart();
+    cluster.submit("last", 0);
+    const done = (): boolean => {
+      const first = cluster.members[0]?.log.length ?? 0;
+      return cluster.members.every((member, i) => member.log.length === first && ordered(cluster, i).includes([...cluster.bundlesMade].at(-1) ?? ""));
+    };
+    expect(cluster.run(120_000, done)).toBe(true);
+    cluster.run(30_000);
+    expect(cluster.pending).toBe(0);
+    assertSafe(cluster);
+    for (const member of cluster.members) expect(member.evidence).toEqual([]);
+  });
+});
