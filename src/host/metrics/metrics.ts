@@ -1,0 +1,95 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+
+/** Listeners that a refusal can happen at, and the places inside a node that refuse. */
+export const REFUSING_PORTS = ["api", "approach", "cluster", "service", "health", "mempool", "machine"] as const;
+export type RefusingPort = (typeof REFUSING_PORTS)[number];
+
+/** Threads with a mailbox. */
+export const MAILBOXES = ["host", "consensus", "overlay", "projector", "enclave"] as const;
+export type Mailbox = (typeof MAILBOXES)[number];
+
+const GAUGES = {
+  height: "Height of the last final block in the log",
+  executed_height: "Height of the last block that was executed",
+  projected_height: "Height that the projector has reached",
+  view: "Current view of consensus",
+  epoch: "Current epoch",
+  peers: "Members connected now",
+  sealed: "1 while the node is sealed",
+} as const;
+export type GaugeName = keyof typeof GAUGES;
+
+const HISTOGRAMS = {
+  write: { help: "From a write's arrival to its answer", seconds: [0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30] },
+  check: { help: "Time spent answering a check", seconds: [0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1, 1] },
+  drain: { help: "One drained mailbox of consensus, disk included", seconds: [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1] },
+  execute: { help: "Executing one block", seconds: [0.0001, 0.001, 0.005, 0.02, 0.1, 0.5, 2] },
+} as const;
+export type HistogramName = keyof typeof HISTOGRAMS;
+
+const COUNTERS = {
+  blocks: "Blocks executed",
+  commands: "Commands executed",
+  defects: "Commands whose decision failed by a defect of ours",
+  log_fields_dropped: "Log fields that are not on the allow-list",
+  views_nullified: "Views that ended without a block",
+  worker_restarts: "Workers restarted by their supervisor",
+} as const;
+export type CounterName = keyof typeof COUNTERS;
+
+/** What a node counts. Labels come from fixed lists: no identifier, name or path ever becomes one (DESIGN §3). */
+export interface Metrics {
+  /** Counts a refusal. A code that is not one of ours, or one too many, is counted as OTHER. */
+  readonly refused: (port: RefusingPort, code: string, count?: number) => void;
+  readonly count: (name: CounterName, by?: number) => void;
+  readonly set: (name: GaugeName, value: number) => void;
+  readonly mailbox: (mailbox: Mailbox, depth: number) => void;
+  /** Units: seconds. */
+  readonly observe: (name: HistogramName, seconds: number) => void;
+  /** The page of `/metrics`. */
+  readonly page: () => Promise<string>;
+  readonly contentType: string;
+}
+
+/** More codes than the project will ever have; beyond it something counts what strangers wrote. */
+const CODES_MAX = 200;
+const CODE = /^[A-Z][A-Z0-9_]{1,47}$/;
+
+/** Maps a code to a label: well-formed and among the first CODES_MAX seen. */
+function codeLabels(): (code: string) => string {
+  const seen = new Set<string>();
+  return (code) => {
+    if (seen.has(code)) return code;
+    if (seen.size >= CODES_MAX || !CODE.test(code)) return "OTHER";
+    seen.add(code);
+    return code;
+  };
+}
+
+/** A registry of its own for each node, so that several nodes in one process (tests) do not mix. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: "sky_" });
+  const registers = [registry];
+  const refusals = new Counter({ name: "sky_refusals_total", help: "Refusals by port and code", labelNames: ["port", "code"], registers });
+  const depths = new Gauge({ name: "sky_mailbox_depth", help: "Messages waiting in a mailbox", labelNames: ["mailbox"], registers });
+  const counters = mapValues(COUNTERS, (help, name) => new Counter({ name: `sky_${name}_total`, help, registers }));
+  const gauges = mapValues(GAUGES, (help, name) => new Gauge({ name: `sky_${name}`, help, registers }));
+  const histograms = mapValues(
+    HISTOGRAMS,
+    ({ help, seconds }, name) => new Histogram({ name: `sky_${name}_seconds`, help, buckets: [...seconds], registers }),
+  );
+  const labelOf = codeLabels();
+  return {
+    refused: (port, code, count = 1) => refusals.inc({ port, code: labelOf(code) }, count),
+    count: (name, by = 1) => counters[name].inc(by),
+    set: (name, value) => gauges[name].set(value),
+    mailbox: (mailbox, depth) => depths.set({ mailbox }, depth),
+    observe: (name, seconds) => histograms[name].observe(seconds),
+    page: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+const mapValues = <Key extends string, In, Out>(record: Readonly<Record<Key, In>>, map: (value: In, key: Key) => Out): Record<Key, Out> =>
+  Object.fromEntries((Object.entries(record) as [Key, In][]).map(([key, value]) => [key, map(value, key)])) as Record<Key, Out>;
