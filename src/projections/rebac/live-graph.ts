@@ -1,0 +1,70 @@
+/** The graph as readers see it: what the last whole block left. Blocks reach it through a BlockOverlay. Source: DESIGN §3, §5. */
+import type { Assertion, GraphNode, Relation } from "../../events/facts/graph.ts";
+import { HIDDEN_FROM_READERS } from "./edge-table.ts";
+import { GraphReader } from "./graph-reader.ts";
+import { GraphStore } from "./graph-store.ts";
+
+/** How much the graph holds, the block in work included. */
+export interface GraphSize {
+  readonly namespaces: number;
+  readonly relations: number;
+  readonly subjects: number;
+  readonly objects: number;
+  readonly assertions: number;
+  readonly maps: number;
+  /** Memory of the edges; names come on top. Units: bytes. */
+  readonly edgeBytes: number;
+}
+
+/** What can be asked of a graph, at a height. */
+export interface GraphView {
+  check(subject: GraphNode, object: GraphNode): boolean;
+  /** Whether the assertion itself is there, without any map. */
+  holds(assertion: Assertion): boolean;
+  readSubjects(objects: readonly GraphNode[], predicate?: Relation): readonly GraphNode[];
+  readObjects(subjects: readonly GraphNode[], predicate?: Relation): readonly GraphNode[];
+  expandSubjects(object: GraphNode, predicate?: Relation): readonly GraphNode[];
+  expandObjects(subject: GraphNode, predicate?: Relation): readonly GraphNode[];
+}
+
+export class LiveGraph implements GraphView {
+  /** The memory behind the graph; only this folder's files touch it. */
+  readonly store = new GraphStore();
+  readonly #reader = new GraphReader(this.store, HIDDEN_FROM_READERS);
+
+  check(subject: GraphNode, object: GraphNode): boolean {
+    return this.#reader.check(subject, object);
+  }
+
+  holds(assertion: Assertion): boolean {
+    return this.#reader.holds(assertion.subject, assertion.object);
+  }
+
+  readSubjects(objects: readonly GraphNode[], predicate?: Relation): readonly GraphNode[] {
+    return this.#reader.readSubjects(objects, predicate);
+  }
+
+  readObjects(subjects: readonly GraphNode[], predicate?: Relation): readonly GraphNode[] {
+    return this.#reader.readObjects(subjects, predicate);
+  }
+
+  expandSubjects(object: GraphNode, predicate?: Relation): readonly GraphNode[] {
+    return this.#reader.expandSubjects(object, predicate);
+  }
+
+  expandObjects(subject: GraphNode, predicate?: Relation): readonly GraphNode[] {
+    return this.#reader.expandObjects(subject, predicate);
+  }
+
+  get size(): GraphSize {
+    const { vocabulary, subject, object, assertion, subjectMap, objectMap, relationMap } = this.store;
+    return {
+      ...vocabulary.count(),
+      subjects: subject.size,
+      objects: object.size,
+      assertions: assertion.size,
+      maps: subjectMap.size + objectMap.size + relationMap.size,
+      edgeBytes: this.store.edgeBytes,
+    };
+  }
+}
