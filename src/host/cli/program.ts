@@ -1,0 +1,120 @@
+/**
+ * The command line. This file knows every command's name, options and help; what a command does stands in a module of its
+ * own (`./dev.ts`, `./unseal.ts` …) that is imported only when it runs, so that `sky --help` loads nothing but commander.
+ *
+ * A command module exports `run(options, io): Promise<ExitCode>`, where `options` are commander's (camelCase, as declared
+ * here) with the arguments, if it has any, as `args`. It writes results by `io.out` and progress by `io.err`, honours
+ * `options.json` (one JSON object a line, and nothing else, on standard output), closes what it opened and returns; it never calls
+ * process.exit. It returns a refusal's exit code (`reportRefusal`), and throws only faults and defects: `main` reports those.
+ */
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import type { CliIo, ExitCode } from "./io.ts";
+import { SHELLS, type Shell, completionScript } from "./completion.ts";
+
+interface CommandModule<Options> {
+  readonly run: (options: Options, io: CliIo) => Promise<ExitCode>;
+}
+
+/** A setting that is a flag of `sky node`. */
+export interface SettingFlag {
+  readonly flag: string;
+  readonly description: string;
+  readonly isBoolean: boolean;
+}
+
+export interface ProgramContext {
+  readonly io: CliIo;
+  readonly version: string;
+  /** Flags of the configuration schema; empty when the command at hand has none of them, since the schema takes time to load. */
+  readonly settings: readonly SettingFlag[];
+  readonly onExit: (code: ExitCode) => void;
+}
+
+const EXIT_HELP = `
+Exit codes:
+  0  done
+  1  refused: the answer was "no", and a sentence says why
+  2  the command line or the configuration is wrong; nothing was done
+  3  unavailable: nobody answers, or a disk or a port cannot be had; trying again may help
+  4  a defect of Sky's`;
+
+/** Runs a command's module with commander's options and arguments. */
+const runner =
+  ({ io, onExit }: ProgramContext) =>
+  <Options>(load: () => Promise<CommandModule<Options>>) =>
+  async (...given: readonly unknown[]): Promise<void> => {
+    const command = given.at(-1) as Command;
+    const args = command.registeredArguments.length > 0 ? { args: command.processedArgs } : {};
+    const options = { ...command.opts(), ...args } as Options;
+    onExit(await (await load()).run(options, io));
+  };
+
+const nodeCount = (value: string): number => {
+  const count = Number(value);
+  if (!Number.isSafeInteger(count) || count < 4 || count > 100) {
+    throw new InvalidArgumentError("A cluster has 4 to 100 nodes: below four it tolerates no fault.");
+  }
+  return count;
+};
+
+/** Builds the program. Throws (while parsing): CommanderError. */
+export function buildProgram(context: ProgramContext): Command {
+  const program = new Command("sky")
+    .description("A self-bootstrapping, Byzantine-fault-tolerant cluster for identity, secrets and authorization.")
+    .version(context.version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.io.out(text.trimEnd()),
+      writeErr: (text) => context.io.err(text.trimEnd()),
+    })
+    .showHelpAfterError("(sky --help lists commands, sky COMMAND --help their options)")
+    .addHelpText("after", EXIT_HELP)
+    .enablePositionalOptions();
+  addClusterCommands(program, context);
+  addCeremonyCommands(program, context);
+  addConfigCommands(program, context);
+  for (const command of withDescendants(program)) {
+    command.exitOverride().copyInheritedSettings(program);
+    if (command.commands.length === 0) command.option("--json", "print the result as JSON");
+  }
+  return program;
+}
+
+const withDescendants = (command: Command): readonly Command[] => command.commands.flatMap((one) => [one, ...withDescendants(one)]);
+
+function addClusterCommands(program: Command, context: ProgramContext): void {
+  const run = runner(context);
+  program
+    .command("dev")
+    .description("run a cluster on this machine and tell the acceptance story against it; for trying out, never for real secrets")
+    .option("--dir <directory>", "keep the cluster here and start it again from here; without it, a temporary directory")
+    .option("--nodes <count>", "how many nodes, at least 4", nodeCount)
+    .option("--once", "stop after the story")
+    .option("--revive <name>", "start the dead node of this name again, in the running cluster of --dir")
+    .action(run(() => import("./dev.ts")));
+  const node = program.command("node").description("run one node; it starts sealed");
+  addSettings(node, context.settings).action(run(() => import("./node.ts")));
+}
+
+function addCeremonyCommands(program: Command, _context: ProgramContext): void {
+  void program;
+}
+
+function addConfigCommands(program: Command, context: ProgramContext): void {
+  const config = program.command("config").description("look at the configuration");
+  const explain = config.command("explain").description("print each value and where it came from");
+  addSettings(explain, context.settings).action(runner(context)(() => import("./config.ts")));
+  program
+    .command("completion")
+    .description("print a script that completes commands and options")
+    .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
+    .action((shell: Shell) => context.io.out(completionScript(program, shell).trimEnd()));
+}
+
+function addSettings(command: Command, settings: readonly SettingFlag[]): Command {
+  command.option("--config <file>", "YAML file of settings (docs/CONFIGURATION.md)");
+  for (const { flag, description, isBoolean } of settings) {
+    command.addOption(new Option(isBoolean ? `--${flag} [value]` : `--${flag} <value>`, description).preset(isBoolean ? "true" : undefined));
+  }
+  return command;
+}
