@@ -18,6 +18,8 @@ export interface SqliteOptions {
 const SYNCHRONOUS = { full: 2, normal: 1 } as const;
 /** Rows carry blobs of kilobytes: larger pages mean shorter overflow chains, smaller ones less to sync for a lone vote. */
 const PAGE_BYTES = 4096;
+/** 16 MB of write-ahead log between checkpoints: one commit in thousands then waits about 10 ms; at 4 MB one in a hundred waits 3. */
+const CHECKPOINT_PAGES = 4000;
 /** The write-ahead log is cut back to this after a checkpoint, so that one burst does not keep disk for ever. */
 const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 /** How long a statement waits for another connection's lock (a reader's, while a checkpoint restarts the log). */
@@ -52,6 +54,7 @@ function applyPragmas(connection: Sqlite, synchronous: "full" | "normal", readon
   if (readonly) return;
   connection.pragma(`page_size = ${PAGE_BYTES}`);
   connection.pragma("journal_mode = WAL");
+  connection.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   connection.pragma(`journal_size_limit = ${WAL_BYTES_KEPT}`);
 }
 
@@ -129,5 +132,5 @@ export function lockForWriting(store: StoreName, path: string): { release(): voi
 /** Bytes as a plain Uint8Array with a buffer of its own. better-sqlite3 makes one buffer for each blob: then nothing is copied. */
 export function ownBytes(bytes: Uint8Array): Uint8Array {
   const { buffer } = bytes;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length ? new Uint8Array(buffer) : Uint8Array.from(bytes);
+  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length ? new Uint8Array(buffer) : new Uint8Array(bytes);
 }
