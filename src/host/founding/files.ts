@@ -1,0 +1,109 @@
+/** Files that hold keys, or what keys rest on: written whole or not at all, readable by their owner alone. */
+import { chmodSync, closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { Fault } from "../../base/errors.ts";
+import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
+
+export type FileRefusal = Refusal<"FILE_MISSING" | "FILE_LOOSE" | "FILE_TOO_LARGE" | "FILE_MALFORMED">;
+
+const PRIVATE_FILE = 0o600;
+const PRIVATE_DIRECTORY = 0o700;
+const OTHERS = 0o077;
+
+/** Creates the directory (and its parents), readable by its owner alone. Throws: Fault FILE_WRITE_FAILED. */
+export function makePrivateDirectory(path: string): void {
+  faulting(path, () => {
+    mkdirSync(path, { recursive: true, mode: PRIVATE_DIRECTORY });
+    chmodSync(path, PRIVATE_DIRECTORY); // mkdir leaves an existing directory, and the mask, as they are
+  });
+}
+
+/** Replaces the file in one step, durable when this returns. Throws: Fault FILE_WRITE_FAILED; then the old file stands. */
+export function writeAtomic(path: string, content: Uint8Array | string, mode: number = PRIVATE_FILE): void {
+  const target = resolve(path);
+  const temporary = `${target}.new`;
+  faulting(target, () => {
+    const file = openSync(temporary, "w", mode);
+    try {
+      writeAll(file, typeof content === "string" ? Buffer.from(content) : content);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    chmodSync(temporary, mode); // a leftover of a crash keeps the mode it was made with
+    renameSync(temporary, target);
+    syncDirectory(dirname(target));
+  });
+}
+
+/** Removes a file, durable when this returns; one that is not there is gone already. */
+export function removeFile(path: string): void {
+  faulting(path, () => {
+    try {
+      unlinkSync(path);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    syncDirectory(dirname(resolve(path)));
+  });
+}
+
+/** Reads a file of keys. Bounds: `maxBytes`. Refuses: what is missing, too large, or open to other users. */
+export function readPrivate(path: string, maxBytes: number): Result<Uint8Array, FileRefusal> {
+  return readBounded(path, maxBytes, true);
+}
+
+/** Reads a file that anyone may see. Bounds: `maxBytes`. */
+export function readPublic(path: string, maxBytes: number): Result<Uint8Array, FileRefusal> {
+  return readBounded(path, maxBytes, false);
+}
+
+export function fileExists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function readBounded(path: string, maxBytes: number, keepPrivate: boolean): Result<Uint8Array, FileRefusal> {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    if (isMissing(error)) return refuse("FILE_MISSING", `${path} does not exist; check the path.`);
+    throw new Fault("FILE_READ_FAILED", `${path} cannot be read: ${reason(error)}`, { cause: error });
+  }
+  try {
+    const stat = fstatSync(file); // of the opened file, so that nothing can change between the check and the reading
+    if (!stat.isFile()) return refuse("FILE_MALFORMED", `${path} is not a file.`);
+    if (keepPrivate && (stat.mode & OTHERS) !== 0) {
+      return refuse("FILE_LOOSE", `${path} is open to other users (mode ${(stat.mode & 0o777).toString(8)}); run: chmod 600 ${path}`);
+    }
+    if (stat.size > maxBytes) return refuse("FILE_TOO_LARGE", `${path} has ${stat.size} bytes; at most ${maxBytes} are read.`);
+    return ok(Uint8Array.from(readFileSync(file)));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function writeAll(file: number, content: Uint8Array): void {
+  for (let at = 0; at < content.length; ) at += writeSync(file, content, at);
+}
+
+/** A rename survives a power cut only when its directory is synced too. */
+function syncDirectory(path: string): void {
+  const directory = openSync(path, "r");
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function faulting(path: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    throw new Fault("FILE_WRITE_FAILED", `${path} cannot be written: ${reason(error)}`, { cause: error });
+  }
+}
+
+const isMissing = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
+const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
