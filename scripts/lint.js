@@ -12,7 +12,8 @@ const STEPS = {
   format: [bin("biome"), "format", "."],
   types: [bin("tsc"), "-p", "."],
   unused: [bin("knip"), "--no-progress"],
-  proto: [process.execPath, path.join(root, "scripts/proto.js"), "--check"],
+  contracts: [bin("buf"), "lint"],
+  generated: [bin("node"), path.join(root, "tools/proto/generate.ts"), "--check"],
 };
 
 const wanted = process.argv.slice(2);
