@@ -31,7 +31,8 @@ export class Chain {
 
   next(bundles: readonly Digest[] = []): LogEvent {
     const at = this.#tree.size;
-    const content: Body = at === 0 ? { kind: "genesis", document: utf8(`founding ${this.#salt}`) } : { kind: "executions", bundles };
+    const content: Body =
+      at === 0 ? { kind: "genesis", document: utf8(`founding ${this.#salt}`) } : { kind: "executions", bundles };
     const body = encode(bodyShape, content);
     const fields: Header = {
       height: height(at),

@@ -58,19 +58,27 @@ export function describeEventStore(name: string, make: () => Promise<StoreUnderT
         expect(await read(0, 100)).toEqual(events);
       });
 
-      test.each([0, 2, 4, 1_000_000])("refuses a stream of three events at expected position %i, and changes nothing", async (at) => {
-        const chain = new Chain();
-        const events = chain.take(3);
-        await store.append("log", height(0), events);
-        const outcome = await store.append("log", height(at), [chain.next()]);
-        expect(outcome).toMatchObject({ ok: false, refusal: { code: "WRONG_EXPECTED_POSITION", expected: at, next: 3 } });
-        expect(await read(0, 100)).toEqual(events);
-      });
+      test.each([0, 2, 4, 1_000_000])(
+        "refuses a stream of three events at expected position %i, and changes nothing",
+        async (at) => {
+          const chain = new Chain();
+          const events = chain.take(3);
+          await store.append("log", height(0), events);
+          const outcome = await store.append("log", height(at), [chain.next()]);
+          expect(outcome).toMatchObject({
+            ok: false,
+            refusal: { code: "WRONG_EXPECTED_POSITION", expected: at, next: 3 },
+          });
+          expect(await read(0, 100)).toEqual(events);
+        },
+      );
 
       test("the same events a second time are refused, not stored twice", async () => {
         const events = new Chain().take(3);
         await store.append("log", height(0), events);
-        expect(await store.append("log", height(0), events)).toMatchObject({ refusal: { code: "WRONG_EXPECTED_POSITION" } });
+        expect(await store.append("log", height(0), events)).toMatchObject({
+          refusal: { code: "WRONG_EXPECTED_POSITION" },
+        });
         expect(await read(0, 100)).toEqual(events);
       });
 
@@ -84,7 +92,9 @@ export function describeEventStore(name: string, make: () => Promise<StoreUnderT
 
       test("a position is checked even when nothing is appended", async () => {
         expect(await store.append("log", height(0), [])).toEqual({ ok: true, value: undefined });
-        expect(await store.append("log", height(1), [])).toMatchObject({ refusal: { code: "WRONG_EXPECTED_POSITION" } });
+        expect(await store.append("log", height(1), [])).toMatchObject({
+          refusal: { code: "WRONG_EXPECTED_POSITION" },
+        });
       });
     });
 
@@ -109,7 +119,10 @@ export function describeEventStore(name: string, make: () => Promise<StoreUnderT
 
       test("a body that the header does not name is refused", async () => {
         const [genesis, first] = new Chain().take(2) as [LogEvent, LogEvent];
-        await expectRefused([genesis, { ...first, block: { header: first.block.header, body: genesis.block.body } }], 1);
+        await expectRefused(
+          [genesis, { ...first, block: { header: first.block.header, body: genesis.block.body } }],
+          1,
+        );
       });
 
       test("an event that says another height than its header is refused", async () => {

@@ -23,7 +23,10 @@ export class LogDamage extends Fault {
   readonly reason: string;
   constructor(path: string, height: Height | undefined, reason: string) {
     const where = height === undefined ? "a record that no block holds yet" : `height ${height}`;
-    super("LOG_DAMAGED", `${path}: ${where} is damaged: ${reason}. Let the node fetch it from its peers, or restore a backup.`);
+    super(
+      "LOG_DAMAGED",
+      `${path}: ${where} is damaged: ${reason}. Let the node fetch it from its peers, or restore a backup.`,
+    );
     this.height = height;
     this.reason = reason;
   }
@@ -31,7 +34,8 @@ export class LogDamage extends Fault {
 
 /** The header of a block whose bytes are those that `hash` and the header stand for. Refuses: DAMAGED, with what differs. */
 export function judgeBlock(hashing: LogHashing, hash: Digest, block: Block): Result<Header> {
-  if (hashing.header(block.header) !== hash) return refuse("DAMAGED", "the header does not hash to the block's hash", "none");
+  if (hashing.header(block.header) !== hash)
+    return refuse("DAMAGED", "the header does not hash to the block's hash", "none");
   const header = decode(headerShape, block.header, HEADER_BYTES_MAX);
   if (!header.ok) return refuse("DAMAGED", `the header cannot be read (${header.refusal.message})`, "none");
   if (hashing.body(block.body) !== header.value.bodyHash) {
@@ -41,4 +45,5 @@ export function judgeBlock(hashing: LogHashing, hash: Digest, block: Block): Res
 }
 
 /** A stored hash as text; undefined when its length is wrong. */
-export const storedDigest = (bytes: Uint8Array): Digest | undefined => (bytes.length === 32 ? digestOf(bytes) : undefined);
+export const storedDigest = (bytes: Uint8Array): Digest | undefined =>
+  bytes.length === 32 ? digestOf(bytes) : undefined;

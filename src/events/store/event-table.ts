@@ -3,9 +3,14 @@ import { sql } from "kysely";
 import { type Digest, type Height, height as asHeight } from "../../base/brands.ts";
 import { ZERO_DIGEST, digestBytes } from "../../base/bytes.ts";
 import { decode, encode } from "../../base/codec.ts";
-import { present } from "../../base/errors.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
-import { BODY_BYTES_MAX, CERTIFICATE_BYTES_MAX, HEADER_BYTES_MAX, PROOF_HEADERS_MAX, finalityProofShape } from "../facts/block.ts";
+import {
+  BODY_BYTES_MAX,
+  CERTIFICATE_BYTES_MAX,
+  HEADER_BYTES_MAX,
+  PROOF_HEADERS_MAX,
+  finalityProofShape,
+} from "../facts/block.ts";
 import type { Header, LogEvent } from "../facts/block.ts";
 import { LogDamage, type LogHashing, judgeBlock, storedDigest } from "./damage.ts";
 import { prepare, queries } from "./schema.ts";
@@ -63,7 +68,11 @@ function prepareStatements(connection: Sqlite) {
       rows.where("stream", "=", slot("stream")).where("position", "=", slot("position")),
     ),
     hashAt: prepare<{ stream: string; position: number }, { hash: Uint8Array }>(connection, (slot) =>
-      queries.selectFrom("events").select("hash").where("stream", "=", slot("stream")).where("position", "=", slot("position")),
+      queries
+        .selectFrom("events")
+        .select("hash")
+        .where("stream", "=", slot("stream"))
+        .where("position", "=", slot("position")),
     ),
     withHash: prepare<{ stream: string; hash: Uint8Array }, EventRow>(connection, (slot) =>
       rows.where("hash", "=", slot("hash")).where("stream", "=", slot("stream")),

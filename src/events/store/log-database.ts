@@ -116,7 +116,8 @@ export class LogDatabase extends LogReader {
       assert(changes === 1, `block ${height} names bundle ${digest}, which is not stored`);
     }
     for (const executed of batch.executed ?? []) this.#recordRoot(executed);
-    for (const { epoch, view, kind, key, bytes } of batch.journal ?? []) writes.journal.run({ epoch, view, kind, key, bytes });
+    for (const { epoch, view, kind, key, bytes } of batch.journal ?? [])
+      writes.journal.run({ epoch, view, kind, key, bytes });
     for (const { name, value } of batch.marks ?? []) {
       if (value === null) writes.dropMark.run({ name });
       else writes.mark.run({ name, value });

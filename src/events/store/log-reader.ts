@@ -19,14 +19,14 @@ export const LOG_STREAM = "log";
  */
 export class LogReader {
   readonly path: string;
-  protected readonly connection: Sqlite;
+  readonly #connection: Sqlite;
   protected readonly table: EventTable;
   readonly #reads: ReturnType<typeof prepareReads>;
   readonly #hashing: LogHashing;
 
   constructor(connection: Sqlite, path: string, hashing: LogHashing) {
     this.path = path;
-    this.connection = connection;
+    this.#connection = connection;
     this.#hashing = hashing;
     [this.table, this.#reads] = guarded("LOG", path, "open", () => [
       new EventTable(connection, hashing, path),
@@ -109,7 +109,7 @@ export class LogReader {
   }
 
   close(): void {
-    this.connection.close();
+    this.#connection.close();
   }
 
   #read<T>(action: () => T): T {
@@ -120,7 +120,11 @@ export class LogReader {
     const digest = storedDigest(row.digest);
     if (digest === undefined || this.#hashing.bundle(row.bytes) !== digest) {
       const named = digest === undefined ? "" : ` ${digest}`;
-      throw new LogDamage(this.path, (row.height ?? undefined) as Height | undefined, `bundle${named} does not hash to its digest`);
+      throw new LogDamage(
+        this.path,
+        (row.height ?? undefined) as Height | undefined,
+        `bundle${named} does not hash to its digest`,
+      );
     }
     return { digest, bytes: ownBytes(row.bytes) };
   }
@@ -160,7 +164,10 @@ export function openLogReader(path: string, hashing: LogHashing): LogReader {
   try {
     const version = guarded("LOG", path, "open", () => schemaVersion(connection, path));
     if (version !== SCHEMA_VERSION) {
-      throw new Fault("LOG_SCHEMA_UNKNOWN", `${path} has schema ${version}; let its node start once with this version (schema ${SCHEMA_VERSION}).`);
+      throw new Fault(
+        "LOG_SCHEMA_UNKNOWN",
+        `${path} has schema ${version}; let its node start once with this version (schema ${SCHEMA_VERSION}).`,
+      );
     }
     return new LogReader(connection, path, hashing);
   } catch (error) {

@@ -41,8 +41,12 @@ export function prepareReads(connection: Sqlite) {
     candidates: prepare<{ epoch: number }, CandidateRow>(connection, (slot) =>
       candidates.where("epoch", "=", slot("epoch")).orderBy("view").orderBy("hash"),
     ),
-    candidate: prepare<{ hash: Uint8Array }, CandidateRow>(connection, (slot) => candidates.where("hash", "=", slot("hash"))),
-    bundle: prepare<{ digest: Uint8Array }, BundleRow>(connection, (slot) => bundles.where("digest", "=", slot("digest"))),
+    candidate: prepare<{ hash: Uint8Array }, CandidateRow>(connection, (slot) =>
+      candidates.where("hash", "=", slot("hash")),
+    ),
+    bundle: prepare<{ digest: Uint8Array }, BundleRow>(connection, (slot) =>
+      bundles.where("digest", "=", slot("digest")),
+    ),
     bundlesUnordered: prepare<object, BundleRow>(connection, () => bundles.where("height", "is", null).orderBy("id")),
     executed: prepare<{ height: number }, { height: number; root: Uint8Array }>(connection, (slot) =>
       queries.selectFrom("executed").selectAll().where("height", "=", slot("height")),
@@ -70,7 +74,13 @@ export function prepareWrites(connection: Sqlite) {
     candidate: prepare<CandidateRow, never>(connection, (slot) =>
       queries
         .insertInto("candidates")
-        .values({ hash: slot("hash"), epoch: slot("epoch"), view: slot("view"), header: slot("header"), body: slot("body") })
+        .values({
+          hash: slot("hash"),
+          epoch: slot("epoch"),
+          view: slot("view"),
+          header: slot("header"),
+          body: slot("body"),
+        })
         .onConflict((conflict) => conflict.column("hash").doNothing()),
     ),
     bundle: prepare<{ digest: Uint8Array; bytes: Uint8Array }, never>(connection, (slot) =>
@@ -100,7 +110,9 @@ export function prepareWrites(connection: Sqlite) {
         .values({ name: slot("name"), value: slot("value") })
         .onConflict((conflict) => conflict.column("name").doUpdateSet({ value: slot("value") })),
     ),
-    dropMark: prepare<{ name: string }, never>(connection, (slot) => queries.deleteFrom("marks").where("name", "=", slot("name"))),
+    dropMark: prepare<{ name: string }, never>(connection, (slot) =>
+      queries.deleteFrom("marks").where("name", "=", slot("name")),
+    ),
     pruneJournal: prepare<Point, never>(connection, (slot) =>
       queries.deleteFrom("journal").where(sql<boolean>`(epoch, view) < (${slot("epoch")}, ${slot("view")})`),
     ),

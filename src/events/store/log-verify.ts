@@ -6,6 +6,7 @@ import { assert } from "../../base/errors.ts";
 import { BODY_BYTES_MAX, bodyShape } from "../facts/block.ts";
 import { LogDamage } from "./damage.ts";
 import { type CheckedEvent, type PageLimits, misplaced } from "./event-table.ts";
+import type { StoredBundle } from "./log-batch.ts";
 import type { LogReader } from "./log-reader.ts";
 
 /** The Merkle tree over the block hashes so far; crypto's MerkleFrontier is one. */
@@ -36,7 +37,7 @@ export type Verdict<Tree> =
   | ({ readonly kind: "sound" } & Verified<Tree>)
   | { readonly kind: "damaged"; readonly height: Height; readonly reason: string };
 
-/** A slice ends after this much: some milliseconds of work, so that the worker's own messages do not wait for a check. */
+/** A slice ends after this much (bundles included): some milliseconds, so that the worker's own messages do not wait for a check. */
 const SLICE: PageLimits = { limit: 64, bytesMax: 1024 * 1024 };
 
 /**
@@ -52,14 +53,23 @@ export function* verifyRange<Tree extends LogTree<Tree>>(
 ): Generator<Verified<Tree>, Verdict<Tree>> {
   assert(range.tree.size === range.from, `the tree before height ${range.from} has ${range.from} leaves`);
   let verified: Verified<Tree> = { next: range.from, tree: range.tree, parent: range.parent };
-  while (verified.next <= range.to) {
-    try {
-      verified = verifySlice(reader, verified, { ...slice, limit: Math.min(slice.limit, range.to - verified.next + 1) });
-    } catch (error) {
-      if (!(error instanceof LogDamage)) throw error;
-      return { kind: "damaged", height: error.height ?? verified.next, reason: error.reason };
+  let bytes = 0;
+  try {
+    while (verified.next <= range.to) {
+      const limit = Math.min(slice.limit, range.to - verified.next + 1);
+      const page = reader.eventsWithHeaders(verified.next, { ...slice, limit });
+      if (page.length === 0) throw new LogDamage(reader.path, verified.next, "the event is missing");
+      for (const [i, checked] of page.entries()) {
+        bytes += verifyBlock(reader, verified, checked);
+        verified = extended(verified, checked);
+        if (bytes < slice.bytesMax && i + 1 < page.length) continue;
+        yield verified;
+        bytes = 0;
+      }
     }
-    yield verified;
+  } catch (error) {
+    if (!(error instanceof LogDamage)) throw error;
+    return { kind: "damaged", height: error.height ?? verified.next, reason: error.reason };
   }
   return { kind: "sound", ...verified };
 }
@@ -72,35 +82,45 @@ export const fromGenesis = <Tree extends LogTree<Tree>>(to: Height, empty: Tree)
   parent: ZERO_DIGEST,
 });
 
-/** Throws: LogDamage at the first record that does not hold. */
-function verifySlice<Tree extends LogTree<Tree>>(reader: LogReader, start: Verified<Tree>, limits: PageLimits): Verified<Tree> {
-  let { next, tree, parent } = start;
-  const page = reader.eventsWithHeaders(next, limits);
-  if (page.length === 0) throw new LogDamage(reader.path, next, "the event is missing");
-  for (const checked of page) {
-    const { event, header } = checked;
-    const wrong =
-      misplaced(event, header, next, parent) ??
-      (header.logRoot === tree.root() ? missingBundle(reader, checked) : "its logRoot is not the root of the blocks before it");
-    if (wrong !== undefined) throw new LogDamage(reader.path, next, wrong);
-    tree = tree.appended(event.hash);
-    parent = event.hash;
-    next = asHeight(next + 1);
+const extended = <Tree extends LogTree<Tree>>(
+  { next, tree }: Verified<Tree>,
+  { event }: CheckedEvent,
+): Verified<Tree> => ({
+  next: asHeight(next + 1),
+  tree: tree.appended(event.hash),
+  parent: event.hash,
+});
+
+/** Bytes read for a block that holds after what is verified. Throws: LogDamage. */
+function verifyBlock<Tree extends LogTree<Tree>>(
+  reader: LogReader,
+  before: Verified<Tree>,
+  { event, header }: CheckedEvent,
+): number {
+  const damage = (reason: string) => new LogDamage(reader.path, before.next, reason);
+  const wrong = misplaced(event, header, before.next, before.parent);
+  if (wrong !== undefined) throw damage(wrong);
+  if (header.logRoot !== before.tree.root()) throw damage("its logRoot is not the root of the blocks before it");
+  const body = decode(bodyShape, event.block.body, BODY_BYTES_MAX);
+  if (!body.ok) throw damage(`the body cannot be read (${body.refusal.message})`);
+  let bytes = event.block.header.length + event.block.body.length;
+  for (const digest of body.value.kind === "executions" ? body.value.bundles : []) {
+    const bundle = soundBundle(reader, digest, damage);
+    if (bundle === undefined) throw damage(`bundle ${digest} is missing`);
+    bytes += bundle.bytes.length;
   }
-  return { next, tree, parent };
+  return bytes;
 }
 
-function missingBundle(reader: LogReader, { event }: CheckedEvent): string | undefined {
-  const body = decode(bodyShape, event.block.body, BODY_BYTES_MAX);
-  if (!body.ok) return `the body cannot be read (${body.refusal.message})`;
-  if (body.value.kind !== "executions") return undefined;
-  for (const digest of body.value.bundles) {
-    try {
-      if (reader.bundle(digest) === undefined) return `bundle ${digest} is missing`;
-    } catch (error) {
-      if (error instanceof LogDamage) return error.reason;
-      throw error;
-    }
+/** A bundle by its digest; its damage is the damage of the block that names it. */
+function soundBundle(
+  reader: LogReader,
+  digest: Digest,
+  damage: (reason: string) => LogDamage,
+): StoredBundle | undefined {
+  try {
+    return reader.bundle(digest);
+  } catch (error) {
+    throw error instanceof LogDamage ? damage(error.reason) : error;
   }
-  return undefined;
 }

@@ -81,7 +81,10 @@ const strict = sql`strict`;
 const { schema } = queries;
 
 const VERSION_1: readonly Ddl[] = [
-  schema.createTable("schema_version").addColumn("version", "integer", (c) => c.notNull()).modifyEnd(strict),
+  schema
+    .createTable("schema_version")
+    .addColumn("version", "integer", (c) => c.notNull())
+    .modifyEnd(strict),
   schema
     .createTable("events")
     .addColumn("stream", "text", (c) => c.notNull())
@@ -148,7 +151,8 @@ export function migrate(connection: Sqlite, path: string): void {
       if (found === SCHEMA_VERSION) return;
       for (const step of MIGRATIONS.slice(found)) for (const ddl of step) connection.exec(ddl.compile().sql);
       connection.exec(queries.deleteFrom("schema_version").compile().sql);
-      const setVersion = (slot: Slots<{ version: number }>) => queries.insertInto("schema_version").values({ version: slot("version") });
+      const setVersion = (slot: Slots<{ version: number }>) =>
+        queries.insertInto("schema_version").values({ version: slot("version") });
       prepare(connection, setVersion).run({ version: SCHEMA_VERSION });
     })
     .immediate();
@@ -161,7 +165,10 @@ export function schemaVersion(connection: Sqlite, path: string): number {
   const ours = tables.some(({ name }) => name === "schema_version");
   const version = ours ? connection.prepare<[], number>("select version from schema_version").pluck().get() : undefined;
   if (version === undefined) {
-    throw new Fault("LOG_SCHEMA_UNKNOWN", `${path} is a database of something else; give this node a directory of its own.`);
+    throw new Fault(
+      "LOG_SCHEMA_UNKNOWN",
+      `${path} is a database of something else; give this node a directory of its own.`,
+    );
   }
   if (version > SCHEMA_VERSION) {
     throw new Fault(

@@ -60,7 +60,9 @@ export class SqliteEventStore implements EventStore {
   }
 
   #page(stream: string, from: Height, limit: number): readonly LogEvent[] {
-    return this.#log.eventsWithHeaders(from, { ...PAGE, limit: Math.min(limit, PAGE.limit) }, stream).map(({ event }) => event);
+    return this.#log
+      .eventsWithHeaders(from, { ...PAGE, limit: Math.min(limit, PAGE.limit) }, stream)
+      .map(({ event }) => event);
   }
 
   /** Resolves when the stream has grown or the signal is aborted. It listens before it returns, so that no append falls between. */
@@ -79,4 +81,5 @@ export class SqliteEventStore implements EventStore {
 }
 
 /** Opens (or makes) an event store in a file of its own. Throws: as `openLogDatabase`. */
-export const openSqliteEventStore = (path: string, hashing: LogHashing): EventStore => new SqliteEventStore(openLogDatabase(path, hashing));
+export const openSqliteEventStore = (path: string, hashing: LogHashing): EventStore =>
+  new SqliteEventStore(openLogDatabase(path, hashing));

@@ -32,7 +32,12 @@ const BUSY_MS = 2_000;
  */
 export function openSqlite(path: string, options: SqliteOptions): Sqlite {
   const readonly = options.readonly ?? false;
-  const connection = guarded(options.store, path, "open", () => new Database(path, { readonly, fileMustExist: readonly, timeout: BUSY_MS }));
+  const connection = guarded(
+    options.store,
+    path,
+    "open",
+    () => new Database(path, { readonly, fileMustExist: readonly, timeout: BUSY_MS }),
+  );
   try {
     guarded(options.store, path, "open", () => applyPragmas(connection, options.synchronous, readonly));
     assertPragmas(connection, path, options);
@@ -60,7 +65,12 @@ function applyPragmas(connection: Sqlite, synchronous: "full" | "normal", readon
 
 /** Throws: Fault `<store>_UNSAFE`: the file would not keep what its users promise. */
 function assertPragmas(connection: Sqlite, path: string, options: SqliteOptions): void {
-  const wanted = { journal_mode: "wal", synchronous: SYNCHRONOUS[options.synchronous], foreign_keys: 1, trusted_schema: 0 };
+  const wanted = {
+    journal_mode: "wal",
+    synchronous: SYNCHRONOUS[options.synchronous],
+    foreign_keys: 1,
+    trusted_schema: 0,
+  };
   for (const [pragma, value] of Object.entries(wanted)) {
     const found: unknown = guarded(options.store, path, "open", () => connection.pragma(pragma, { simple: true }));
     if (found !== value) {
@@ -89,7 +99,9 @@ function faultOf(store: StoreName, path: string, doing: Doing, error: unknown): 
   if (code === undefined && !(doing === "open" && error instanceof TypeError)) return error;
   const [kind, advice] = meaningOf(code ?? "", doing);
   const detail = error instanceof Error ? error.message : String(error);
-  return new Fault(`${store}_${kind}`, `${path}: ${detail} (${code ?? "no such directory"}); ${advice}`, { cause: error });
+  return new Fault(`${store}_${kind}`, `${path}: ${detail} (${code ?? "no such directory"}); ${advice}`, {
+    cause: error,
+  });
 }
 
 function meaningOf(code: string, doing: Doing): readonly [kind: string, advice: string] {
@@ -97,7 +109,8 @@ function meaningOf(code: string, doing: Doing): readonly [kind: string, advice: 
   if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) {
     return ["CORRUPT", "the file is damaged; restore it from a backup or let the node fetch it from its peers."];
   }
-  if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return ["LOCKED", "stop the other process that uses it."];
+  if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED"))
+    return ["LOCKED", "stop the other process that uses it."];
   if (doing === "open") return ["OPEN_FAILED", "check that its directory exists and that this user may write there."];
   if (doing === "read") return ["READ_FAILED", "check the disk before starting the node again."];
   return ["WRITE_FAILED", "nothing of this commit is promised; check the disk before starting the node again."];
@@ -106,13 +119,15 @@ function meaningOf(code: string, doing: Doing): readonly [kind: string, advice: 
 /** SQLite's extended result code, undefined for other errors and for those that only our own code can cause. */
 function sqliteCode(error: unknown): string | undefined {
   if (!(error instanceof Database.SqliteError)) return undefined;
-  const own = error.code === "SQLITE_ERROR" || error.code === "SQLITE_MISUSE" || error.code.startsWith("SQLITE_CONSTRAINT");
+  const own =
+    error.code === "SQLITE_ERROR" || error.code === "SQLITE_MISUSE" || error.code.startsWith("SQLITE_CONSTRAINT");
   return own ? undefined : error.code;
 }
 
 /**
  * Takes the one writer's lock of a database file: an exclusive lock on `<path>.lock`, which the operating system drops
- * when the process ends however it ends. Readers of the database itself are not kept out.
+ * when the process ends however it ends (also when this process opens and closes that file by other means: copy a live
+ * directory only from another process). Readers of the database itself are not kept out.
  * Throws: Fault `<store>_LOCKED` when another process or connection holds it.
  */
 export function lockForWriting(store: StoreName, path: string): { release(): void } {
@@ -122,9 +137,13 @@ export function lockForWriting(store: StoreName, path: string): { release(): voi
   } catch (error) {
     lock.close();
     if (!sqliteCode(error)?.startsWith("SQLITE_BUSY")) throw faultOf(store, path, "open", error);
-    throw new Fault(`${store}_LOCKED`, `${path} is in use by another process; stop that process, or give this node a directory of its own.`, {
-      cause: error,
-    });
+    throw new Fault(
+      `${store}_LOCKED`,
+      `${path} is in use by another process; stop that process, or give this node a directory of its own.`,
+      {
+        cause: error,
+      },
+    );
   }
   return { release: () => void lock.close() };
 }
@@ -132,5 +151,7 @@ export function lockForWriting(store: StoreName, path: string): { release(): voi
 /** Bytes as a plain Uint8Array with a buffer of its own. better-sqlite3 makes one buffer for each blob: then nothing is copied. */
 export function ownBytes(bytes: Uint8Array): Uint8Array {
   const { buffer } = bytes;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length ? new Uint8Array(buffer) : new Uint8Array(bytes);
+  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length
+    ? new Uint8Array(buffer)
+    : new Uint8Array(bytes);
 }

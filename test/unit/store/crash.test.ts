@@ -3,13 +3,12 @@ import { copyFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Height, epoch, height } from "../../../src/base/brands.ts";
+import { type Height, epoch } from "../../../src/base/brands.ts";
 import { fromUtf8 } from "../../../src/base/bytes.ts";
 import { MerkleFrontier } from "../../../src/crypto/merkle.ts";
 import type { LogDatabase } from "../../../src/events/store/log-database.ts";
 import { fromGenesis } from "../../../src/events/store/log-verify.ts";
-import { logPath, openLog } from "./log-directory.ts";
-import { verdictOf } from "./verdict.ts";
+import { logPath, openLog, verdictOf } from "./log-fixture.ts";
 
 const CHILD = join(import.meta.dirname, "log-child.ts");
 
@@ -22,13 +21,19 @@ function wholeRounds(log: LogDatabase): number {
   const mark = log.mark("round");
   expect(mark === undefined ? -1 : Number(fromUtf8(mark))).toBe(last);
   expect(log.bundlesUnordered()).toEqual([]);
-  if (last >= 0) expect(verdictOf(log, fromGenesis(last as Height, MerkleFrontier.empty))).toMatchObject({ kind: "sound", next: last + 1 });
+  if (last >= 0)
+    expect(verdictOf(log, fromGenesis(last as Height, MerkleFrontier.empty))).toMatchObject({
+      kind: "sound",
+      next: last + 1,
+    });
   return last;
 }
 
 /** Runs the child until it has reported `rounds` commits, kills it, and gives the last round it reported. */
 async function killedAfter(rounds: number, path: string, bundleBytes: number): Promise<number> {
-  const child = spawn(process.execPath, [CHILD, "commit", path, String(bundleBytes)], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [CHILD, "commit", path, String(bundleBytes)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let reported = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     reported += text;
@@ -45,12 +50,15 @@ describe("a crash", () => {
     [20, 100],
     [60, 300_000], // crosses checkpoints of the write-ahead log
     [137, 20_000],
-  ])("kill -9 after %i commits with bundles of %i bytes loses nothing that was reported and leaves nothing half", async (rounds, bytes) => {
-    const path = logPath();
-    const reported = await killedAfter(rounds, path, bytes);
-    const log = openLog(path);
-    expect(wholeRounds(log)).toBeGreaterThanOrEqual(reported);
-  });
+  ])(
+    "kill -9 after %i commits with bundles of %i bytes loses nothing that was reported and leaves nothing half",
+    async (rounds, bytes) => {
+      const path = logPath();
+      const reported = await killedAfter(rounds, path, bytes);
+      const log = openLog(path);
+      expect(wholeRounds(log)).toBeGreaterThanOrEqual(reported);
+    },
+  );
 
   test("a write-ahead log torn at any byte opens to a prefix of the committed transactions", async () => {
     const path = logPath();

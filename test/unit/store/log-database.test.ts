@@ -5,7 +5,7 @@ import { ZERO_DIGEST, utf8 } from "../../../src/base/bytes.ts";
 import type { LogEvent } from "../../../src/events/facts/block.ts";
 import type { Candidate, JournalRecord } from "../../../src/events/store/log-batch.ts";
 import { Chain, bundleOf, hashing } from "../../contract/chain.ts";
-import { logPath, openLog } from "./log-directory.ts";
+import { logPath, openLog, withoutSeq } from "./log-fixture.ts";
 
 const vote = (e: number, v: number, kind = "notarize"): JournalRecord => ({
   epoch: epoch(e),
@@ -14,8 +14,12 @@ const vote = (e: number, v: number, kind = "notarize"): JournalRecord => ({
   key: "",
   bytes: utf8(`${kind} ${e}/${v}`),
 });
-const candidateOf = (event: LogEvent, e: number, v: number): Candidate => ({ hash: event.hash, epoch: epoch(e), view: view(v), block: event.block });
-const withoutSeq = (records: readonly (JournalRecord & { seq: number })[]) => records.map(({ seq: _, ...record }) => record);
+const candidateOf = (event: LogEvent, e: number, v: number): Candidate => ({
+  hash: event.hash,
+  epoch: epoch(e),
+  view: view(v),
+  block: event.block,
+});
 const root = hashing.body(utf8("root"));
 
 describe("a commit", () => {
@@ -44,12 +48,19 @@ describe("a commit", () => {
 
     const again = openLog(path);
     expect(again.head()).toEqual({ height: 1, hash: final.hash });
-    expect([again.event(height(0)), again.event(height(1)), again.event(height(2))]).toEqual([genesis, final, undefined]);
+    expect([again.event(height(0)), again.event(height(1)), again.event(height(2))]).toEqual([
+      genesis,
+      final,
+      undefined,
+    ]);
     expect([again.eventByHash(final.hash), again.eventByHash(proposed.hash)]).toEqual([final, undefined]);
     expect([again.hashAt(height(1)), again.hashAt(height(2))]).toEqual([final.hash, undefined]);
     expect([again.bundle(bundle.digest), again.bundle(ZERO_DIGEST)]).toEqual([bundle, undefined]);
     expect(again.bundlesUnordered()).toEqual([waiting]);
-    expect([again.candidate(proposed.hash), again.candidate(final.hash)]).toEqual([candidateOf(proposed, 0, 2), undefined]);
+    expect([again.candidate(proposed.hash), again.candidate(final.hash)]).toEqual([
+      candidateOf(proposed, 0, 2),
+      undefined,
+    ]);
     expect([again.candidates(epoch(0)), again.candidates(epoch(1))]).toEqual([[candidateOf(proposed, 0, 2)], []]);
     expect([again.executedRoot(height(0)), again.executedRoot(height(2))]).toEqual([root, undefined]);
     expect(again.executedHead()).toEqual({ height: 1, root: ZERO_DIGEST });
@@ -59,15 +70,27 @@ describe("a commit", () => {
   });
 
   test.each<[string, (events: readonly LogEvent[]) => readonly [number, readonly LogEvent[]], string]>([
-    ["at another position", (events) => [2, events.slice(2)], "WRONG_EXPECTED_POSITION: Stream log continues at 1, not at 2"],
-    ["of the same block again", (events) => [0, events.slice(0, 1)], "WRONG_EXPECTED_POSITION: Stream log continues at 1, not at 0"],
+    [
+      "at another position",
+      (events) => [2, events.slice(2)],
+      "WRONG_EXPECTED_POSITION: Stream log continues at 1, not at 2",
+    ],
+    [
+      "of the same block again",
+      (events) => [0, events.slice(0, 1)],
+      "WRONG_EXPECTED_POSITION: Stream log continues at 1, not at 0",
+    ],
     ["whose parent is not the head", (events) => [1, events.slice(2)], "BROKEN_CHAIN"],
   ])("with an append %s writes nothing of its batch", (_name, choose, message) => {
     const log = openLog(logPath());
     const events = new Chain().take(3);
     log.commit({ append: { expected: height(0), events: events.slice(0, 1) } });
     const [expected, appended] = choose(events);
-    const batch = { journal: [vote(0, 1)], bundles: [bundleOf("b")], append: { expected: height(expected), events: appended } };
+    const batch = {
+      journal: [vote(0, 1)],
+      bundles: [bundleOf("b")],
+      append: { expected: height(expected), events: appended },
+    };
     expect(() => log.commit(batch)).toThrow(message);
     expect(log.head()?.height).toBe(0);
     expect([log.journalAll(), log.bundlesUnordered()]).toEqual([[], []]);
@@ -129,7 +152,12 @@ describe("a commit", () => {
 
   test("replaces a mark, and removes it with null", () => {
     const log = openLog(logPath());
-    log.commit({ marks: [{ name: "ceremony", value: utf8("one") }, { name: "other", value: new Uint8Array(0) }] });
+    log.commit({
+      marks: [
+        { name: "ceremony", value: utf8("one") },
+        { name: "other", value: new Uint8Array(0) },
+      ],
+    });
     log.commit({ marks: [{ name: "ceremony", value: utf8("two") }] });
     expect([log.mark("ceremony"), log.mark("other")]).toEqual([utf8("two"), new Uint8Array(0)]);
     log.commit({ marks: [{ name: "ceremony", value: null }] });
@@ -144,7 +172,8 @@ describe("a read", () => {
     const bundles: Digest[] = Array.from({ length: 200 }, (_, i) => bundleOf(`bundle ${i}`).digest);
     const events = [chain.next(), chain.next(), chain.next(bundles), chain.next()];
     log.commit({ append: { expected: height(0), events } });
-    const heights = (from: number, limit: number, bytesMax: number) => log.events(height(from), { limit, bytesMax }).map((event) => event.height);
+    const heights = (from: number, limit: number, bytesMax: number) =>
+      log.events(height(from), { limit, bytesMax }).map((event) => event.height);
     expect(heights(0, 2, 1e6)).toEqual([0, 1]);
     expect(heights(0, 10, 2_000)).toEqual([0, 1]);
     expect(heights(2, 10, 1)).toEqual([2]);
@@ -157,7 +186,11 @@ describe("a read", () => {
     const bundle = bundleOf("mine");
     const [genesis] = new Chain().take(1) as [LogEvent];
     log.commit({ bundles: [bundle], journal: [vote(0, 1)], append: { expected: height(0), events: [genesis] } });
-    for (const read of [() => log.bundle(bundle.digest)?.bytes, () => log.journal(epoch(0))[0]?.bytes, () => log.event(height(0))?.block.header]) {
+    for (const read of [
+      () => log.bundle(bundle.digest)?.bytes,
+      () => log.journal(epoch(0))[0]?.bytes,
+      () => log.event(height(0))?.block.header,
+    ]) {
       const bytes = read() as Uint8Array;
       expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype);
       expect(bytes.buffer.byteLength).toBe(bytes.length);

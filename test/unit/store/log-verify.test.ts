@@ -7,8 +7,7 @@ import type { LogDatabase } from "../../../src/events/store/log-database.ts";
 import { openLogReader } from "../../../src/events/store/log-reader.ts";
 import { type Verified, fromGenesis, verifyRange } from "../../../src/events/store/log-verify.ts";
 import { Chain, bundleOf, hashing } from "../../contract/chain.ts";
-import { logPath, openLog } from "./log-directory.ts";
-import { verdictOf } from "./verdict.ts";
+import { logPath, openLog, verdictOf } from "./log-fixture.ts";
 
 const COUNT = 30;
 const LAST = height(COUNT - 1);
@@ -38,11 +37,15 @@ function edit(path: string, sql: string, ...parameters: readonly unknown[]): voi
 
 function flip(path: string, table: string, column: string, where: string, at: number, mask: number): void {
   const connection = new Database(path);
-  const row = connection.prepare<[], { row: number; bytes: Buffer }>(`select rowid as row, ${column} as bytes from ${table} where ${where}`).get();
+  const row = connection
+    .prepare<[], { row: number; bytes: Buffer }>(`select rowid as row, ${column} as bytes from ${table} where ${where}`)
+    .get();
   if (row === undefined) throw new Error("nothing to damage");
   const index = at % row.bytes.length;
   row.bytes[index] = (row.bytes[index] as number) ^ mask;
-  expect(connection.prepare(`update ${table} set ${column} = ? where rowid = ?`).run(row.bytes, row.row).changes).toBe(1);
+  expect(connection.prepare(`update ${table} set ${column} = ? where rowid = ?`).run(row.bytes, row.row).changes).toBe(
+    1,
+  );
   connection.close();
 }
 
@@ -62,12 +65,23 @@ describe("verifying a log", () => {
     expect(step.value.kind === "sound" && step.value.tree.root()).toBe(tree.root());
   });
 
+  test("ends a slice when the bundles it has read are many bytes", () => {
+    const log = filledLog(logPath());
+    const steps = [...verifyRange(log, fromGenesis(LAST, MerkleFrontier.empty), { limit: 64, bytesMax: 45_000 })].map(
+      ({ next }) => next,
+    );
+    expect(steps).toEqual([6, 11, 16, 21, 26, 30]); // about 9 kB of bundles a block
+  });
+
   test("goes on from what an earlier check ended with", () => {
     const log = filledLog(logPath());
     const first = verdictOf(log, fromGenesis(height(11), MerkleFrontier.empty));
     if (first.kind !== "sound") throw new Error(first.reason);
     const mark: Verified<MerkleFrontier> = { ...first, tree: MerkleFrontier.from(structuredClone(first.tree.state)) };
-    expect(verdictOf(log, { from: mark.next, to: LAST, tree: mark.tree, parent: mark.parent })).toMatchObject({ kind: "sound", next: COUNT });
+    expect(verdictOf(log, { from: mark.next, to: LAST, tree: mark.tree, parent: mark.parent })).toMatchObject({
+      kind: "sound",
+      next: COUNT,
+    });
   });
 
   test("a mark of another log is not gone on from", () => {
@@ -86,20 +100,33 @@ describe("verifying a log", () => {
     filledLog(path).close();
     const place = fc.constantFrom("header", "body", "hash", "bytes");
     fc.assert(
-      fc.property(place, fc.integer({ min: 1, max: COUNT - 1 }), fc.nat(20_000), fc.integer({ min: 1, max: 255 }), (column, at, byte, mask) => {
-        const [table, where] = column === "bytes" ? ["bundles", `height = ${at}`] : ["events", `position = ${at}`];
-        flip(path, table, column, where, byte, mask);
-        const log = openLog(path);
-        expect(verdictOf(log, fromGenesis(LAST, MerkleFrontier.empty))).toMatchObject({ kind: "damaged", height: at });
-        if (table === "events") {
-          const damaged = expect.objectContaining({ code: "LOG_DAMAGED", height: at, message: expect.stringContaining(`height ${at} is damaged`) });
-          expect(() => log.event(height(at))).toThrow(damaged);
-          expect(() => log.events(height(0), { limit: COUNT, bytesMax: 1e9 })).toThrow(damaged);
-        }
-        expect(log.event(height(at - 1))?.height).toBe(at - 1);
-        log.close();
-        flip(path, table, column, where, byte, mask);
-      }),
+      fc.property(
+        place,
+        fc.integer({ min: 1, max: COUNT - 1 }),
+        fc.nat(20_000),
+        fc.integer({ min: 1, max: 255 }),
+        (column, at, byte, mask) => {
+          const [table, where] = column === "bytes" ? ["bundles", `height = ${at}`] : ["events", `position = ${at}`];
+          flip(path, table, column, where, byte, mask);
+          const log = openLog(path);
+          expect(verdictOf(log, fromGenesis(LAST, MerkleFrontier.empty))).toMatchObject({
+            kind: "damaged",
+            height: at,
+          });
+          if (table === "events") {
+            const damaged = expect.objectContaining({
+              code: "LOG_DAMAGED",
+              height: at,
+              message: expect.stringContaining(`height ${at} is damaged`),
+            });
+            expect(() => log.event(height(at))).toThrow(damaged);
+            expect(() => log.events(height(0), { limit: COUNT, bytesMax: 1e9 })).toThrow(damaged);
+          }
+          expect(log.event(height(at - 1))?.height).toBe(at - 1);
+          log.close();
+          flip(path, table, column, where, byte, mask);
+        },
+      ),
       { numRuns: 60 },
     );
     expect(verify(path)).toMatchObject({ kind: "sound" });
@@ -111,16 +138,35 @@ describe("verifying a log", () => {
     flip(path, "bundles", "bytes", "height = 12", 3, 1);
     const { digest } = bundleOf("first of 12");
     expect(() => openLog(path).bundle(digest)).toThrow(
-      expect.objectContaining({ code: "LOG_DAMAGED", height: 12, reason: `bundle ${digest} does not hash to its digest` }),
+      expect.objectContaining({
+        code: "LOG_DAMAGED",
+        height: 12,
+        reason: `bundle ${digest} does not hash to its digest`,
+      }),
     );
   });
 
   test.each<[string, string, number, string]>([
     ["a missing event", "delete from events where position = 9", 9, "the event is missing"],
     ["a missing last event", "delete from events where position = 29", 29, "the event is missing"],
-    ["an event moved to another height", "update events set position = 30 where position = 9", 9, "the event is missing"],
-    ["another time beside the header", "update events set time = time + 1 where position = 9", 9, "the time beside the header is another"],
-    ["an unreadable proof", "update events set proof = x'00' where position = 9", 9, "the finality proof cannot be read"],
+    [
+      "an event moved to another height",
+      "update events set position = 30 where position = 9",
+      9,
+      "the event is missing",
+    ],
+    [
+      "another time beside the header",
+      "update events set time = time + 1 where position = 9",
+      9,
+      "the time beside the header is another",
+    ],
+    [
+      "an unreadable proof",
+      "update events set proof = x'00' where position = 9",
+      9,
+      "the finality proof cannot be read",
+    ],
     ["a missing bundle", "delete from bundles where height = 9", 9, "is missing"],
   ])("%s is found at its height", (_name, sql, at, reason) => {
     const path = logPath();
@@ -134,7 +180,13 @@ describe("verifying a log", () => {
     filledLog(path).close();
     const other = new Chain("other").take(COUNT)[9] ?? fail();
     const { header, body } = other.block;
-    edit(path, "update events set hash = ?, header = ?, body = ? where position = 9", Buffer.from(other.hash, "hex"), header, body);
+    edit(
+      path,
+      "update events set hash = ?, header = ?, body = ? where position = 9",
+      Buffer.from(other.hash, "hex"),
+      header,
+      body,
+    );
     expect(verify(path)).toEqual({
       kind: "damaged",
       height: 9,

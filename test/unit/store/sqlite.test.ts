@@ -9,7 +9,7 @@ import { SCHEMA_VERSION } from "../../../src/events/store/schema.ts";
 import { openSqlite } from "../../../src/events/store/sqlite.ts";
 import { height } from "../../../src/base/brands.ts";
 import { Chain, hashing } from "../../contract/chain.ts";
-import { logPath, openLog } from "./log-directory.ts";
+import { logPath, openLog } from "./log-fixture.ts";
 
 const CHILD = join(import.meta.dirname, "log-child.ts");
 
@@ -17,25 +17,40 @@ describe("opening a SQLite file", () => {
   test.each([
     ["full", 2],
     ["normal", 1],
-  ] as const)("synchronous %s is what SQLite says it runs with, in WAL mode, with foreign keys and an untrusted schema", (mode, level) => {
-    const connection = openSqlite(logPath(), { store: "LOG", synchronous: mode });
-    const found = ["journal_mode", "synchronous", "foreign_keys", "trusted_schema", "mmap_size", "cell_size_check"].map((pragma) =>
-      connection.pragma(pragma, { simple: true }),
-    );
-    connection.close();
-    expect(found).toEqual(["wal", level, 1, 0, 0, 1]);
-  });
+  ] as const)(
+    "synchronous %s is what SQLite says it runs with, in WAL mode, with foreign keys and an untrusted schema",
+    (mode, level) => {
+      const connection = openSqlite(logPath(), { store: "LOG", synchronous: mode });
+      const found = [
+        "journal_mode",
+        "synchronous",
+        "foreign_keys",
+        "trusted_schema",
+        "mmap_size",
+        "cell_size_check",
+      ].map((pragma) => connection.pragma(pragma, { simple: true }));
+      connection.close();
+      expect(found).toEqual(["wal", level, 1, 0, 0, 1]);
+    },
+  );
 
   test("a database that cannot use WAL is refused, since its commits would promise too much", () => {
     expect(() => openSqlite(":memory:", { store: "LOG", synchronous: "full" })).toThrow(
-      expect.objectContaining({ code: "LOG_UNSAFE", message: expect.stringContaining("journal_mode = memory where wal is needed") }),
+      expect.objectContaining({
+        code: "LOG_UNSAFE",
+        message: expect.stringContaining("journal_mode = memory where wal is needed"),
+      }),
     );
   });
 
   test("a missing directory is a fault that says what to check, under the store's own name", () => {
     const path = join(dirname(logPath()), "none", "projection.db");
     expect(() => openSqlite(path, { store: "PROJECTION", synchronous: "normal" })).toThrow(
-      expect.objectContaining({ name: "Fault", code: "PROJECTION_OPEN_FAILED", message: expect.stringContaining(path) }),
+      expect.objectContaining({
+        name: "Fault",
+        code: "PROJECTION_OPEN_FAILED",
+        message: expect.stringContaining(path),
+      }),
     );
   });
 
@@ -56,7 +71,10 @@ describe("opening a SQLite file", () => {
 
 describe("the one writer", () => {
   const locked = (path: string) =>
-    expect.objectContaining({ code: "LOG_LOCKED", message: expect.stringContaining(`${path} is in use by another process`) });
+    expect.objectContaining({
+      code: "LOG_LOCKED",
+      message: expect.stringContaining(`${path} is in use by another process`),
+    });
 
   test("a second opener in the same process is refused with a sentence that names the file", () => {
     const path = logPath();
@@ -68,7 +86,10 @@ describe("the one writer", () => {
     const path = logPath();
     const log = openLog(path);
     const refused = spawnSync(process.execPath, [CHILD, "open", path], { encoding: "utf8" });
-    expect(refused).toMatchObject({ status: 3, stdout: expect.stringContaining(`LOG_LOCKED ${path} is in use by another process`) });
+    expect(refused).toMatchObject({
+      status: 3,
+      stdout: expect.stringContaining(`LOG_LOCKED ${path} is in use by another process`),
+    });
     log.close();
     expect(spawnSync(process.execPath, [CHILD, "open", path], { encoding: "utf8" })).toMatchObject({ status: 0 });
   });
@@ -108,7 +129,9 @@ describe("schema version", () => {
     edit(path, `update schema_version set version = ${SCHEMA_VERSION + 1}`);
     const unknown = expect.objectContaining({
       code: "LOG_SCHEMA_UNKNOWN",
-      message: expect.stringContaining(`written by a newer Sky (schema ${SCHEMA_VERSION + 1}, this one knows ${SCHEMA_VERSION})`),
+      message: expect.stringContaining(
+        `written by a newer Sky (schema ${SCHEMA_VERSION + 1}, this one knows ${SCHEMA_VERSION})`,
+      ),
     });
     expect(() => openLogDatabase(path, hashing)).toThrow(unknown);
     expect(() => openLogReader(path, hashing)).toThrow(unknown);
@@ -135,13 +158,23 @@ describe("schema version", () => {
     const path = logPath();
     openLog(path);
     const connection = new Database(path, { readonly: true });
-    const plan = (sql: string) => connection.prepare<[], { detail: string }>(`explain query plan ${sql}`).all().map(({ detail }) => detail);
+    const plan = (sql: string) =>
+      connection
+        .prepare<[], { detail: string }>(`explain query plan ${sql}`)
+        .all()
+        .map(({ detail }) => detail);
     expect(plan("select * from events where stream = 'log' and position >= 5 order by position")).toEqual([
       expect.stringMatching(/^SEARCH events USING INDEX .*stream=\? AND position>\?/),
     ]);
-    expect(plan("select * from events where hash = x'00' and stream = 'log'")).toEqual([expect.stringContaining("events_hash (hash=?)")]);
-    expect(plan("delete from journal where (epoch, view) < (1, 2)")).toEqual([expect.stringContaining("USING INDEX journal_view")]);
-    expect(plan("select * from bundles where height is null order by id")).toEqual([expect.stringContaining("bundles_unordered")]);
+    expect(plan("select * from events where hash = x'00' and stream = 'log'")).toEqual([
+      expect.stringContaining("events_hash (hash=?)"),
+    ]);
+    expect(plan("delete from journal where (epoch, view) < (1, 2)")).toEqual([
+      expect.stringContaining("USING INDEX journal_view"),
+    ]);
+    expect(plan("select * from bundles where height is null order by id")).toEqual([
+      expect.stringContaining("bundles_unordered"),
+    ]);
     connection.close();
   });
 });
