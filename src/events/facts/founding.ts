@@ -92,7 +92,12 @@ export const foundingDocumentShape: Shape<FoundingDocument> = record("founding d
   clients: list(identifierShape, 1000),
 });
 
+export const foundingSignatureListShape: Shape<readonly FoundingSignature[]> = list(
+  record<FoundingSignature>("signature", { aid: aidShape, sig: bytes(64) }),
+  200,
+);
+
 export const signedFoundingShape: Shape<SignedFounding> = record("signed founding document", {
   document: bytes(1, FOUNDING_BYTES_MAX),
-  signatures: list(record<FoundingSignature>("signature", { aid: aidShape, sig: bytes(64) }), 200),
+  signatures: foundingSignatureListShape,
 });

@@ -37,7 +37,9 @@ function verdictOf(turn: Turn, block: Candidate): Verdict | "open" {
       if (block.body === "invalid") return "refused";
       if (block.body !== "valid") return "open";
       if (block.executedHeight > turn.next.executed) return "open";
-      return turn.next.roots[block.executedHeight] === block.executedRoot ? "certified" : "refused";
+      const root = turn.next.roots[block.executedHeight];
+      if (root === undefined) return "open"; // executed in an earlier life, its root is still being reported
+      return root === block.executedRoot ? "certified" : "refused";
     }
     default:
       return unreachable(parent);

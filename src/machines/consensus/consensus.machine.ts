@@ -141,10 +141,6 @@ const HANDLERS: { readonly [T in ConsensusEvent["type"]]: (turn: Turn, event: Of
     if (mempool.length >= MEMPOOL_MAX) return turn.refuse("mempool is full", null);
     turn.next.mempool = [...mempool, digest];
   },
-  bundlesExpired: (turn, { digests }) => {
-    const gone = new Set(digests);
-    turn.next.mempool = turn.next.mempool.filter((digest) => !gone.has(digest));
-  },
   proposalVerified: onProposal,
   blockFetched: (turn, { block }) => addCandidate(turn, block),
   bodyJudged: onBodyJudged,

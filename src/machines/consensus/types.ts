@@ -10,8 +10,9 @@
  */
 import type { Digest, Epoch, Height, LogTime, MemberIndex, View } from "../../base/brands.ts";
 import type { CertificateKind } from "../../events/facts/block.ts";
+import type { VoteKind } from "../../events/facts/hashing.ts";
 
-export type VoteKind = "notarize" | "nullify" | "finalize";
+export type { VoteKind };
 
 /** Waiting times before back-off. Units: ms. */
 export interface Timings {
@@ -142,7 +143,6 @@ export interface Context {
 export type ConsensusEvent =
   | { readonly type: "started" }
   | { readonly type: "bundleHeld"; readonly digest: Digest }
-  | { readonly type: "bundlesExpired"; readonly digests: readonly Digest[] }
   /** The leader's signature over the block holds, and body and bodyHash fit. `aheadMs`: header time minus this node's clock. */
   | { readonly type: "proposalVerified"; readonly from: MemberIndex; readonly block: BlockSummary; readonly aheadMs: number }
   /** A block that was asked for by hash or by view; its certificate comes as an event of its own. */

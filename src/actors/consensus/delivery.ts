@@ -1,0 +1,63 @@
+/** Hands final blocks to the executor in order, a bounded number at a time; whatever does not fit is read from the log again. */
+import { type Height, height as heightOf } from "../../base/brands.ts";
+import { present } from "../../base/errors.ts";
+import type { LogDatabase } from "../../events/store/log-database.ts";
+import { openBlock } from "./blocks.ts";
+import type { Delivery as FinalDelivery } from "./ports.ts";
+
+/** Blocks on their way to the executor at most: it lags, memory does not grow. */
+const OUTSTANDING_MAX = 32;
+
+export class Delivery {
+  readonly #log: LogDatabase;
+  readonly #deliver: (delivery: FinalDelivery) => void;
+  /** Blocks that just became final and need not be read back. */
+  readonly #fresh = new Map<Height, FinalDelivery>();
+  #next: Height | undefined;
+  #executed = heightOf(0);
+
+  constructor(log: LogDatabase, deliver: (delivery: FinalDelivery) => void) {
+    this.#log = log;
+    this.#deliver = deliver;
+  }
+
+  /** The executor wants every block from this height on. */
+  start(from: Height): void {
+    this.#next = from;
+    this.#executed = heightOf(Math.max(0, from - 1));
+    this.pump();
+  }
+
+  offer(delivery: FinalDelivery): void {
+    if (this.#next !== undefined && this.#fresh.size < OUTSTANDING_MAX) this.#fresh.set(delivery.height, delivery);
+  }
+
+  executed(height: Height): void {
+    if (height > this.#executed) this.#executed = height;
+    this.pump();
+  }
+
+  pump(): void {
+    if (this.#next === undefined) return;
+    const head = this.#log.head()?.height ?? -1;
+    while (this.#next <= head && this.#next - this.#executed <= OUTSTANDING_MAX) {
+      const height: Height = this.#next;
+      this.#deliver(this.#fresh.get(height) ?? this.#read(height));
+      this.#fresh.delete(height);
+      this.#next = heightOf(height + 1);
+    }
+  }
+
+  #read(height: Height): FinalDelivery {
+    const event = present(this.#log.event(height), `event ${height} is in the log`);
+    const opened = openBlock(event.block);
+    const bundles = opened.ok ? opened.value.bundles : [];
+    return {
+      height,
+      hash: event.hash,
+      header: event.block.header,
+      block: event.block,
+      bundles: bundles.map((digest) => present(this.#log.bundle(digest), `bundle ${digest} is in the log`).bytes),
+    };
+  }
+}

@@ -1,0 +1,64 @@
+/** Asks for what is missing: at once from whoever should have it, then from random peers (rule 10: 100 ms, ×1.5, cap 5 s). */
+import type { MemberIndex } from "../../base/brands.ts";
+import type { ConsensusPorts } from "./ports.ts";
+
+const FIRST_WAIT_MS = 100;
+const GROWTH = 1.5;
+const WAIT_CAP_MS = 5000;
+
+interface Wanted {
+  readonly ask: (peer: MemberIndex) => void;
+  wait: number;
+  handle: unknown;
+}
+
+export class Fetching {
+  readonly #ports: Pick<ConsensusPorts, "clock" | "random" | "peers">;
+  readonly #wanted = new Map<string, Wanted>();
+
+  constructor(ports: Pick<ConsensusPorts, "clock" | "random" | "peers">) {
+    this.#ports = ports;
+  }
+
+  /** Starts asking under a name; asking twice for the same is once. */
+  want(name: string, first: MemberIndex | null, ask: (peer: MemberIndex) => void): void {
+    if (this.#wanted.has(name)) return;
+    const wanted: Wanted = { ask, wait: FIRST_WAIT_MS, handle: undefined };
+    this.#wanted.set(name, wanted);
+    this.#ask(wanted, first);
+  }
+
+  has(name: string): boolean {
+    return this.#wanted.has(name);
+  }
+
+  /** Progress: the next attempt comes soon again. */
+  again(name: string, peer: MemberIndex): void {
+    const wanted = this.#wanted.get(name);
+    if (wanted === undefined) return;
+    this.#ports.clock.clear(wanted.handle);
+    wanted.wait = FIRST_WAIT_MS;
+    this.#ask(wanted, peer);
+  }
+
+  /** It came, or nobody needs it any more. */
+  done(name: string): void {
+    const wanted = this.#wanted.get(name);
+    if (wanted === undefined) return;
+    this.#ports.clock.clear(wanted.handle);
+    this.#wanted.delete(name);
+  }
+
+  stop(): void {
+    for (const name of [...this.#wanted.keys()]) this.done(name);
+  }
+
+  #ask(wanted: Wanted, preferred: MemberIndex | null): void {
+    const connected = this.#ports.peers.connected();
+    const peer =
+      preferred !== null && connected.includes(preferred) ? preferred : connected[Math.floor(this.#ports.random() * connected.length)];
+    if (peer !== undefined) wanted.ask(peer);
+    wanted.handle = this.#ports.clock.set(wanted.wait, () => this.#ask(wanted, null));
+    wanted.wait = Math.min(WAIT_CAP_MS, wanted.wait * GROWTH);
+  }
+}

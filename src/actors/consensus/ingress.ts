@@ -1,0 +1,203 @@
+/** Frames of peers: decoded within bounds, judged, and turned into what the machine understands. */
+import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import { equalBytes } from "../../base/bytes.ts";
+import { decode, encode } from "../../base/codec.ts";
+import { verify } from "../../crypto/ed25519.ts";
+import { bundleDigest, rootBytes } from "../../events/facts/hashing.ts";
+import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
+import { leaderOf } from "../../machines/consensus/committee.ts";
+import type { ConsensusActor } from "./actor.ts";
+import { openBlock, summaryOf } from "./blocks.ts";
+import { judgeBundle } from "./bundles.ts";
+import type { ConsensusPorts } from "./ports.ts";
+import { signersOf } from "./signatures.ts";
+import { pageOf } from "./synchronisation.ts";
+
+type Of<K extends PeerMessage["kind"]> = Extract<PeerMessage, { kind: K }>;
+
+export class Ingress {
+  readonly surveyNonce: Uint8Array;
+  readonly #actor: ConsensusActor;
+  readonly #ports: ConsensusPorts;
+
+  constructor(actor: ConsensusActor, ports: ConsensusPorts) {
+    this.#actor = actor;
+    this.#ports = ports;
+    this.surveyNonce = Uint8Array.from({ length: 16 }, () => Math.floor(ports.random() * 256));
+  }
+
+  rootMessage(member: MemberIndex, height: Height, root: Digest): Uint8Array {
+    return rootBytes(this.#actor.committee.cluster, member, height, root);
+  }
+
+  receive(from: MemberIndex, frame: Uint8Array): void {
+    const message = decode(peerMessageShape, frame, FRAME_BYTES_MAX);
+    if (!message.ok) return this.#refuse(message.refusal.code, from);
+    this.#take(from, message.value);
+  }
+
+  #refuse(reason: string, from: MemberIndex): void {
+    this.#ports.observer.refused(reason, from);
+  }
+
+  #reply(to: MemberIndex, message: PeerMessage): void {
+    this.#ports.peers.send(to, encode(peerMessageShape, message));
+  }
+
+  #take(from: MemberIndex, message: PeerMessage): void {
+    switch (message.kind) {
+      case "proposal":
+        return this.#proposal(from, message);
+      case "vote":
+        return this.#vote(from, message);
+      case "certificate":
+        return this.#certificate(from, message);
+      case "bundle":
+        return this.#bundle(from, message.bundle);
+      case "bundleRequest":
+        return this.#bundleRequest(from, message.digests);
+      case "blockRequest": {
+        const block = this.#actor.blocks.get(message.hash)?.block ?? this.#ports.log.candidate(message.hash)?.block;
+        if (block !== undefined) this.#reply(from, { kind: "block", block });
+        return;
+      }
+      case "block":
+        return this.#block(from, message);
+      case "ancestryRequest":
+        return this.#ancestryRequest(from, message);
+      case "eventsRequest":
+        return this.#eventsRequest(from, message.from);
+      case "events":
+        return this.#actor.synchronised(from, message);
+      case "root":
+        return this.#root(from, message);
+      case "surveyRequest": {
+        const { final, notarizations, nullifications } = this.#actor.context;
+        const views = [...Object.keys(notarizations), ...Object.keys(nullifications)].map(Number);
+        const view = Math.max(final.view, ...views) as Of<"survey">["view"];
+        return this.#reply(from, { kind: "survey", nonce: message.nonce, view });
+      }
+      case "survey":
+        if (!equalBytes(message.nonce, this.surveyNonce)) return this.#refuse("survey of another life", from);
+        return this.#actor.post({ type: "highestCertificateReported", member: from, view: message.view });
+    }
+  }
+
+  #proposal(from: MemberIndex, { block, signature }: Of<"proposal">): void {
+    const { context, committee, signatures, blocks } = this.#actor;
+    const opened = openBlock(block);
+    if (!opened.ok) return this.#refuse(opened.refusal.code, from);
+    const { hash, header } = opened.value;
+    const { view } = header;
+    if (header.epoch !== committee.epoch) return this.#refuse("proposal of another epoch", from);
+    if (leaderOf(view, committee.keys.length) !== from) return this.#refuse("proposal by a member that does not lead its view", from);
+    if (view > context.view + 1) return this.#refuse("proposal for a view beyond the next", from);
+    if (view <= context.final.view) return this.#actor.post({ type: "memberHeard", member: from });
+    if (!signatures.has("notarize", view, hash, from)) {
+      if (!signatures.holds("notarize", view, hash, from, signature)) return this.#refuse("BAD_SIGNATURE", from);
+      if (!signatures.add("notarize", view, hash, from, signature)) return this.#refuse("too many proposals in one view", from);
+    }
+    if (blocks.get(hash) === undefined) blocks.add(opened.value);
+    const aheadMs = header.time - this.#ports.clock.now();
+    this.#actor.post({ type: "proposalVerified", from, block: summaryOf(opened.value), aheadMs });
+  }
+
+  #vote(from: MemberIndex, { vote: kind, epoch, view, hash, member, signature }: Of<"vote">): void {
+    const { context, committee, signatures } = this.#actor;
+    if (member !== from) return this.#refuse("vote of another member", from);
+    if (epoch !== committee.epoch) return this.#refuse("vote of another epoch", from);
+    if ((hash === null) !== (kind === "nullify")) return this.#refuse("MALFORMED", from);
+    if (view > context.view + 1) return this.#refuse("vote for a view beyond the next", from);
+    if (view <= context.final.view) return this.#lateVote(from, view);
+    if (signatures.has(kind, view, hash, from)) return;
+    if (this.#isSettled(kind, view, hash)) return this.#actor.post({ type: "memberHeard", member: from });
+    if (!signatures.holds(kind, view, hash, from, signature)) return this.#refuse("BAD_SIGNATURE", from);
+    if (!signatures.add(kind, view, hash, from, signature)) return this.#refuse("too many votes in one view", from);
+    this.#actor.post({ type: "voteVerified", kind, view, hash, member });
+  }
+
+  /** A certificate of this kind and view says the same: the vote adds nothing, so its signature is not checked. */
+  #isSettled(kind: Of<"vote">["vote"], view: Of<"vote">["view"], hash: Digest | null): boolean {
+    const { notarizations, nullifications } = this.#actor.context;
+    if (kind === "notarize") return notarizations[view] === hash;
+    return kind === "nullify" && nullifications[view] === true;
+  }
+
+  /** Rule 1: answered with the last finalization, unless the vote only crossed it on its way. */
+  #lateVote(from: MemberIndex, view: number): void {
+    const { final } = this.#actor.context;
+    const certificate = this.#actor.signatures.certificate("finalization", final.view);
+    this.#actor.post({ type: "memberHeard", member: from });
+    if (certificate !== undefined && view < final.view) this.#reply(from, { kind: "certificate", certificate });
+  }
+
+  #certificate(from: MemberIndex, { certificate }: Of<"certificate">): void {
+    const { context, committee, signatures } = this.#actor;
+    const { kind, epoch, view, blockHash } = certificate;
+    if (epoch !== committee.epoch) return this.#refuse("certificate of another epoch", from);
+    if (view <= context.final.view || signatures.certificate(kind, view) !== undefined) return;
+    if (!signatures.judges(certificate)) return this.#refuse("BAD_CERTIFICATE", from);
+    signatures.keep(certificate);
+    const signers = signersOf(certificate, committee.keys.length) ?? [];
+    this.#actor.post({ type: "certificateVerified", kind, view, hash: blockHash, signers });
+  }
+
+  #bundle(from: MemberIndex, bytes: Uint8Array): void {
+    const { bundles, committee } = this.#actor;
+    const digest = bundleDigest(bytes);
+    if (bundles.has(digest)) return;
+    const wanted = this.#actor.isWanted(digest);
+    if (bundles.full && !wanted) return this.#refuse("mempool is full", from);
+    if (!wanted && this.#ports.log.bundle(digest) !== undefined) return; // ordered already
+    const judged = judgeBundle(committee, bytes);
+    if (!judged.ok) return this.#refuse(judged.refusal.code, from);
+    this.#actor.hold(digest, bytes);
+  }
+
+  #bundleRequest(from: MemberIndex, digests: readonly Digest[]): void {
+    for (const digest of digests) {
+      const bundle = this.#actor.bundles.get(digest) ?? this.#ports.log.bundle(digest)?.bytes;
+      if (bundle !== undefined) this.#reply(from, { kind: "bundle", bundle });
+    }
+  }
+
+  /** A block that was asked for by hash; its certificate is what makes it worth having. */
+  #block(from: MemberIndex, { block }: Of<"block">): void {
+    const { signatures, blocks, fetching } = this.#actor;
+    const opened = openBlock(block);
+    if (!opened.ok) return this.#refuse(opened.refusal.code, from);
+    const { hash, header } = opened.value;
+    if (signatures.certificate("notarization", header.view)?.blockHash !== hash) return this.#refuse("block that was not asked for", from);
+    fetching.done(`block/${hash}`);
+    if (blocks.get(hash) === undefined) blocks.add(opened.value);
+    this.#actor.post({ type: "blockFetched", block: summaryOf(opened.value) });
+  }
+
+  /** Rule 3's request: the certificates of a view, and the block if it was notarized, even below one's own floor. */
+  #ancestryRequest(from: MemberIndex, { epoch, view }: Of<"ancestryRequest">): void {
+    const { committee, signatures, blocks, context } = this.#actor;
+    if (epoch !== committee.epoch) return this.#refuse("request of another epoch", from);
+    const final = signatures.certificate("finalization", context.final.view);
+    if (view <= context.final.view && final !== undefined) this.#reply(from, { kind: "certificate", certificate: final });
+    for (const kind of ["nullification", "notarization"] as const) {
+      const certificate = signatures.certificate(kind, view);
+      if (certificate === undefined) continue;
+      this.#reply(from, { kind: "certificate", certificate });
+      const opened = certificate.blockHash === null ? undefined : blocks.get(certificate.blockHash);
+      if (opened !== undefined) this.#reply(from, { kind: "block", block: opened.block });
+    }
+  }
+
+  #eventsRequest(from: MemberIndex, height: Height): void {
+    const events = pageOf(this.#ports.log, height);
+    if (events.length > 0) this.#reply(from, { kind: "events", from: height, events });
+  }
+
+  #root(from: MemberIndex, { height, root, member, signature }: Of<"root">): void {
+    const { committee } = this.#actor;
+    const key = committee.keys[from];
+    if (member !== from || key === undefined) return this.#refuse("root of another member", from);
+    if (!verify(key, this.rootMessage(member, height, root), signature)) return this.#refuse("BAD_SIGNATURE", from);
+    this.#actor.post({ type: "rootAttested", member, height, root });
+  }
+}

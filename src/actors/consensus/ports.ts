@@ -1,0 +1,68 @@
+/** What the consensus actor needs of the world; the node gives the real ones, the simulator its own. */
+import type { Digest, Epoch, Height, MemberIndex } from "../../base/brands.ts";
+import type { Block, Header } from "../../events/facts/block.ts";
+import type { LogDatabase } from "../../events/store/log-database.ts";
+import type { Timings } from "../../machines/consensus/types.ts";
+
+/** A final block on its way to the executor, in order of height. */
+export interface Delivery {
+  readonly height: Height;
+  readonly hash: Digest;
+  readonly header: Uint8Array;
+  readonly block: Block;
+  /** The bundles that the body names, in its order. */
+  readonly bundles: readonly Uint8Array[];
+}
+
+export interface ConsensusPorts {
+  readonly log: LogDatabase;
+  readonly peers: {
+    /** Sends one frame; dropped when the peer is not connected (it gets holdings when it returns). */
+    readonly send: (to: MemberIndex, frame: Uint8Array) => void;
+    readonly connected: () => readonly MemberIndex[];
+  };
+  readonly clock: {
+    /** Units: ms since 1970. */
+    readonly now: () => number;
+    readonly set: (ms: number, run: () => void) => unknown;
+    readonly clear: (handle: unknown) => void;
+  };
+  /** Runs soon, after the current work. */
+  readonly schedule: (run: () => void) => void;
+  /** Uniform in [0, 1); chooses peers to ask, nothing that is hashed. */
+  readonly random: () => number;
+  /** Signs with the epoch key in the enclave; `done` is called once, later. */
+  readonly sign: (message: Uint8Array, done: (signature: Uint8Array) => void) => void;
+  readonly executor: {
+    readonly deliver: (delivery: Delivery) => void;
+    /** A bundle of a peer was accepted: its clients' signatures can be checked ahead of its block. */
+    readonly bundleHeld: (digest: Digest, bundle: Uint8Array) => void;
+  };
+  readonly observer: {
+    readonly refused: (reason: string, member: MemberIndex | null) => void;
+    readonly advanced: (position: Position) => void;
+    readonly halted: (height: Height, root: Digest, theirs: Digest) => void;
+    readonly evidence: (kind: string, member: MemberIndex, view: number) => void;
+  };
+}
+
+/** Where the member stands, for metrics and status. */
+export interface Position {
+  readonly state: string;
+  readonly view: number;
+  readonly finalHeight: number;
+  readonly executedHeight: number;
+  readonly mempool: number;
+  readonly nullified: number;
+}
+
+export interface Committee {
+  readonly cluster: Digest;
+  readonly epoch: Epoch;
+  readonly self: MemberIndex;
+  /** Ed25519 public keys that sign consensus messages, by member. */
+  readonly keys: readonly Uint8Array[];
+  readonly timings: Timings;
+}
+
+export type DecodedHeader = Header;

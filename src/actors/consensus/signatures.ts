@@ -1,0 +1,160 @@
+/** Verified signatures of votes, and the certificates made of them. */
+import type { Digest, MemberIndex, View } from "../../base/brands.ts";
+import { memberIndex } from "../../base/brands.ts";
+import { present } from "../../base/errors.ts";
+import { verify } from "../../crypto/ed25519.ts";
+import type { Certificate, CertificateKind } from "../../events/facts/block.ts";
+import { VOTE_OF, type VoteKind, voteBytes } from "../../events/facts/hashing.ts";
+import { quorumOf } from "../../machines/consensus/committee.ts";
+import type { Committee } from "./ports.ts";
+
+/** Different blocks one member's votes of a kind are kept for in a view: two are evidence, more add nothing. */
+const VARIANTS_MAX = 2;
+
+const keyOf = (kind: VoteKind, hash: Digest | null): string => `${kind}/${hash ?? ""}`;
+
+interface ViewSignatures {
+  readonly votes: Map<string, Map<MemberIndex, Uint8Array>>;
+  readonly certificates: Map<CertificateKind, Certificate>;
+  readonly messages: Map<string, Uint8Array>;
+}
+
+/** The bitmap's members in ascending order; undefined when it names one that does not exist or its length is wrong. */
+export function signersOf(certificate: Certificate, size: number): readonly MemberIndex[] | undefined {
+  if (certificate.signers.length !== Math.ceil(size / 8)) return undefined;
+  const members: MemberIndex[] = [];
+  for (let i = 0; i < certificate.signers.length * 8; i++) {
+    if (((certificate.signers[i >> 3] ?? 0) & (1 << (i & 7))) === 0) continue;
+    if (i >= size) return undefined;
+    members.push(memberIndex(i));
+  }
+  return members;
+}
+
+/**
+ * Whether q distinct members of the committee signed what the certificate says (DESIGN §4: q, never 2f+1; nobody twice).
+ * `known` may vouch for signatures that were already checked as votes.
+ */
+export function isCertificateSound(
+  committee: Committee,
+  certificate: Certificate,
+  known: (member: MemberIndex, signature: Uint8Array) => boolean = () => false,
+): boolean {
+  const { kind, epoch, view, blockHash, signatures } = certificate;
+  const members = signersOf(certificate, committee.keys.length);
+  if (members === undefined || members.length < quorumOf(committee.keys.length) || members.length !== signatures.length) return false;
+  if (epoch !== committee.epoch || (blockHash === null) !== (kind === "nullification")) return false;
+  const message = voteBytes(committee.cluster, VOTE_OF[kind], epoch, view, blockHash);
+  return members.every((member, i) => {
+    const signature = signatures[i];
+    const key = committee.keys[member];
+    if (signature === undefined || key === undefined) return false;
+    return known(member, signature) || verify(key, message, signature);
+  });
+}
+
+/** Everything signed in the views above the last final one. */
+export class Signatures {
+  readonly #committee: Committee;
+  readonly #views = new Map<View, ViewSignatures>();
+
+  constructor(committee: Committee) {
+    this.#committee = committee;
+  }
+
+  #at(view: View): ViewSignatures {
+    let found = this.#views.get(view);
+    if (found === undefined) {
+      found = { votes: new Map(), certificates: new Map(), messages: new Map() };
+      this.#views.set(view, found);
+    }
+    return found;
+  }
+
+  /** The bytes that a vote signs; encoded once for all members. */
+  message(kind: VoteKind, view: View, hash: Digest | null): Uint8Array {
+    const { messages } = this.#at(view);
+    const key = keyOf(kind, hash);
+    let bytes = messages.get(key);
+    if (bytes === undefined) {
+      bytes = voteBytes(this.#committee.cluster, kind, this.#committee.epoch, view, hash);
+      if (messages.size < 64) messages.set(key, bytes);
+    }
+    return bytes;
+  }
+
+  has(kind: VoteKind, view: View, hash: Digest | null, member: MemberIndex): boolean {
+    return this.#views.get(view)?.votes.get(keyOf(kind, hash))?.has(member) ?? false;
+  }
+
+  get(kind: VoteKind, view: View, hash: Digest | null, member: MemberIndex): Uint8Array | undefined {
+    return this.#views.get(view)?.votes.get(keyOf(kind, hash))?.get(member);
+  }
+
+  /** Everything a member is known to have signed in a view: what evidence is made of. */
+  ofMember(view: View, member: MemberIndex): { kind: VoteKind; hash: Digest | null; signature: Uint8Array }[] {
+    const found: { kind: VoteKind; hash: Digest | null; signature: Uint8Array }[] = [];
+    for (const [key, members] of this.#views.get(view)?.votes ?? []) {
+      const signature = members.get(member);
+      const [kind = "", hash = ""] = key.split("/");
+      if (signature !== undefined) found.push({ kind: kind as VoteKind, hash: hash === "" ? null : (hash as Digest), signature });
+    }
+    return found;
+  }
+
+  /** Keeps a signature that holds. Returns false when this member has said too many different things already. */
+  add(kind: VoteKind, view: View, hash: Digest | null, member: MemberIndex, signature: Uint8Array): boolean {
+    const { votes } = this.#at(view);
+    const key = keyOf(kind, hash);
+    const signed = votes.get(key);
+    if (signed !== undefined) {
+      signed.set(member, signature);
+      return true;
+    }
+    let variants = 0;
+    for (const [other, members] of votes) if (other.startsWith(`${kind}/`) && members.has(member)) variants += 1;
+    if (variants >= VARIANTS_MAX) return false;
+    votes.set(key, new Map([[member, signature]]));
+    return true;
+  }
+
+  /** Checks a vote's signature under its member's key of this epoch. */
+  holds(kind: VoteKind, view: View, hash: Digest | null, member: MemberIndex, signature: Uint8Array): boolean {
+    const key = this.#committee.keys[member];
+    return key !== undefined && verify(key, this.message(kind, view, hash), signature);
+  }
+
+  certificate(kind: CertificateKind, view: View): Certificate | undefined {
+    return this.#views.get(view)?.certificates.get(kind);
+  }
+
+  keep(certificate: Certificate): void {
+    this.#at(certificate.view).certificates.set(certificate.kind, certificate);
+  }
+
+  /** Judges a stranger's certificate; signatures already checked as votes are not checked again. */
+  judges(certificate: Certificate): boolean {
+    const vote = VOTE_OF[certificate.kind];
+    return isCertificateSound(this.#committee, certificate, (member, signature) => {
+      const known = this.get(vote, certificate.view, certificate.blockHash, member);
+      return known !== undefined && Buffer.compare(known, signature) === 0;
+    });
+  }
+
+  /** Makes the certificate of q of the signers, lowest members first. Throws: Defect when a signature is missing. */
+  assemble(kind: CertificateKind, view: View, hash: Digest | null, signers: readonly MemberIndex[]): Certificate {
+    const size = this.#committee.keys.length;
+    const chosen = [...signers].sort((a, b) => a - b).slice(0, quorumOf(size));
+    const bitmap = new Uint8Array(Math.ceil(size / 8));
+    for (const member of chosen) bitmap[member >> 3] = (bitmap[member >> 3] ?? 0) | (1 << (member & 7));
+    const signatures = chosen.map((member) => present(this.get(VOTE_OF[kind], view, hash, member), "a counted vote has a signature"));
+    const certificate: Certificate = { kind, epoch: this.#committee.epoch, view, blockHash: hash, signers: bitmap, signatures };
+    this.keep(certificate);
+    return certificate;
+  }
+
+  /** Forgets the views below `view`. */
+  prune(view: View): void {
+    for (const known of this.#views.keys()) if (known < view) this.#views.delete(known);
+  }
+}

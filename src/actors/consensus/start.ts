@@ -1,0 +1,84 @@
+/** What a member starts with: its verified log and its journal (consensus.md, "On restart, load the flags first"). */
+import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import { height as heightOf } from "../../base/brands.ts";
+import { assert, present } from "../../base/errors.ts";
+import type { MerkleFrontier } from "../../crypto/merkle.ts";
+import type { Certificate, LogEvent } from "../../events/facts/block.ts";
+import type { LogDatabase } from "../../events/store/log-database.ts";
+import type { StoredBundle } from "../../events/store/log-batch.ts";
+import { restoreContext } from "../../machines/consensus/restore.ts";
+import type { Context } from "../../machines/consensus/types.ts";
+import { type OpenedBlock, finalOf, openBlock, summaryOf } from "./blocks.ts";
+import { readJournal } from "./journal.ts";
+import type { Committee } from "./ports.ts";
+
+export interface Start {
+  readonly context: Context;
+  readonly frontier: MerkleFrontier;
+  readonly certificates: readonly Certificate[];
+  readonly blocks: readonly OpenedBlock[];
+  readonly bundles: readonly StoredBundle[];
+}
+
+/** Executed heights whose roots a restarted member loads: at least as many as the machine keeps. */
+const ROOTS_LOADED = 128;
+
+/** Puts genesis into an empty log; refuses another cluster's. Throws: Defect when the log begins with another genesis. */
+export function ensureGenesis(log: LogDatabase, genesis: LogEvent): void {
+  const first = log.hashAt(heightOf(0));
+  if (first === undefined) log.commit({ append: { expected: heightOf(0), events: [genesis] } });
+  else assert(first === genesis.hash, "the log in this directory belongs to another cluster; give the node its own data directory");
+}
+
+/** Loads the flags from a log whose tree is `frontier`. */
+export function loadStart(log: LogDatabase, committee: Committee, frontier: MerkleFrontier, journalLost: boolean): Start {
+  const head = present(log.head(), "the log begins with genesis");
+  const event = present(log.event(head.height), "the head can be read");
+  const final = openBlock(event.block);
+  assert(final.ok, "a verified event can be opened");
+  const journal = readJournal(log.journal(committee.epoch));
+  const certificates = [...journal.certificates];
+  if (event.proof.kind === "finalization") certificates.push(event.proof.certificate);
+
+  const bundles = log.bundlesUnordered();
+  const here = new Set(bundles.map(({ digest }) => digest));
+  const blocks: OpenedBlock[] = [];
+  const candidates: { block: ReturnType<typeof summaryOf>; judged: boolean }[] = [];
+  for (const candidate of log.candidates(committee.epoch)) {
+    const opened = openBlock(candidate.block);
+    assert(opened.ok && opened.value.hash === candidate.hash, "a journalled candidate can be opened");
+    blocks.push(opened.value);
+    const judged = opened.value.bundles.every((digest) => here.has(digest) || log.bundle(digest) !== undefined);
+    candidates.push({ block: summaryOf(opened.value), judged });
+  }
+
+  const executed = log.executedHead()?.height ?? heightOf(0);
+  const roots: Record<number, Digest> = {};
+  for (let at: number = executed; at >= 0 && at > executed - ROOTS_LOADED; at--) {
+    const root = log.executedRoot(heightOf(at));
+    if (root !== undefined) roots[at] = root;
+  }
+  const context = restoreContext(
+    {
+      epoch: committee.epoch,
+      self: committee.self,
+      size: committee.keys.length,
+      timings: committee.timings,
+      final: finalOf(final.value),
+      executed: executed as Height,
+      roots,
+      journalLost,
+    },
+    {
+      votes: journal.votes,
+      proposals: journal.proposals,
+      verdicts: journal.verdicts,
+      certificates: certificates.map(({ kind, view, blockHash }) => ({ kind, view, hash: blockHash })),
+      candidates,
+      mempool: bundles.map(({ digest }) => digest),
+    },
+  );
+  return { context, frontier, certificates, blocks, bundles };
+}
+
+export type { MemberIndex };

@@ -1,0 +1,111 @@
+/** Catch-up of blocks by a member that was away: pages of events, every proof checked before anything is appended. */
+import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import { height as heightOf } from "../../base/brands.ts";
+import { decode } from "../../base/codec.ts";
+import { present } from "../../base/errors.ts";
+import { type Result, ok, refuse } from "../../base/result.ts";
+import type { MerkleFrontier } from "../../crypto/merkle.ts";
+import { HEADER_BYTES_MAX, type LogEvent, type FinalityProof, headerShape } from "../../events/facts/block.ts";
+import { blockHash, bundleDigest } from "../../events/facts/hashing.ts";
+import { EVENTS_PAGE_BYTES, EVENTS_PAGE_MAX, type EventWithBundles } from "../../events/facts/peer-message.ts";
+import type { LogReader } from "../../events/store/log-reader.ts";
+import { type OpenedBlock, openBlock } from "./blocks.ts";
+import { BLOCK_BUNDLE_BYTES_MAX } from "./bundles.ts";
+import type { Committee } from "./ports.ts";
+import { isCertificateSound } from "./signatures.ts";
+
+export interface CheckedPage {
+  readonly events: readonly LogEvent[];
+  readonly opened: readonly OpenedBlock[];
+  readonly bundles: readonly { readonly digest: Digest; readonly bytes: Uint8Array; readonly height: Height }[];
+  /** View of the last finalization in the page. */
+  readonly finalizedView: number;
+}
+
+const wrong = (height: number, what: string) => refuse("BAD_EVENT", `Event ${height} from a peer: ${what}.`, "peer");
+
+/**
+ * Judges a page of events that should continue the log.
+ * Refuses: BAD_EVENT (parent, height, logRoot, bundles, or a proof that does not hold), MALFORMED, and a page whose last event has no proof.
+ */
+export function checkPage(
+  committee: Committee,
+  head: { readonly height: Height; readonly hash: Digest },
+  frontier: MerkleFrontier,
+  page: readonly EventWithBundles[],
+): Result<CheckedPage> {
+  const events: LogEvent[] = [];
+  const openedBlocks: OpenedBlock[] = [];
+  const bundles: CheckedPage["bundles"][number][] = [];
+  let parent = head.hash;
+  let tree = frontier;
+  let finalizedView = 0;
+  for (const [i, { block, proof, bundles: bytes }] of page.entries()) {
+    const height = heightOf(head.height + 1 + i);
+    const opened = openBlock(block);
+    if (!opened.ok) return opened;
+    const { header, hash } = opened.value;
+    if (header.height !== height || header.parent !== parent) return wrong(height, "it does not follow the event before it");
+    if (header.logRoot !== tree.root()) return wrong(height, "its logRoot is not the tree over the log before it");
+    const defect = bundleDefect(opened.value.bundles, bytes);
+    if (defect !== undefined) return wrong(height, defect);
+    if (proof.kind === "finalization") {
+      const view = finalizedBy(committee, opened.value, proof);
+      if (view === undefined) return wrong(height, "its finality proof does not hold");
+      finalizedView = view;
+    }
+    events.push({ height, hash, block, proof: proof.kind === "finalization" ? proof : { kind: "none" } });
+    openedBlocks.push(opened.value);
+    for (const [k, digest] of opened.value.bundles.entries()) bundles.push({ digest, bytes: present(bytes[k], "counted above"), height });
+    parent = hash;
+    tree = tree.appended(hash);
+  }
+  if (events.at(-1)?.proof.kind !== "finalization") return wrong(head.height + page.length, "the page ends without a finality proof");
+  return ok({ events, opened: openedBlocks, bundles, finalizedView });
+}
+
+function bundleDefect(named: readonly Digest[], bytes: readonly Uint8Array[]): string | undefined {
+  if (named.length !== bytes.length) return "it does not come with the bundles it names";
+  let size = 0;
+  for (const [i, one] of bytes.entries()) {
+    size += one.length;
+    if (bundleDigest(one) !== named[i]) return "a bundle is not the one it names";
+  }
+  return size > BLOCK_BUNDLE_BYTES_MAX ? "its bundles exceed the bound of a block" : undefined;
+}
+
+/** View of the finalization if it finalises this block, directly or through the headers of its descendants. */
+export function finalizedBy(
+  committee: Committee,
+  block: Pick<OpenedBlock, "hash">,
+  proof: Extract<FinalityProof, { kind: "finalization" }>,
+): number | undefined {
+  let hash = block.hash;
+  for (const bytes of proof.headers) {
+    const header = decode(headerShape, bytes, HEADER_BYTES_MAX);
+    if (!header.ok || header.value.parent !== hash) return undefined;
+    hash = blockHash(bytes);
+  }
+  const { certificate } = proof;
+  if (certificate.kind !== "finalization" || certificate.blockHash !== hash) return undefined;
+  return isCertificateSound(committee, certificate) ? certificate.view : undefined;
+}
+
+/** A page for a member that asks: events from a height on with their bundles, ending at one that carries a proof. */
+export function pageOf(log: LogReader, from: Height): readonly EventWithBundles[] {
+  const page: EventWithBundles[] = [];
+  let bytes = 0;
+  let proven = 0;
+  for (const event of log.events(from, { limit: EVENTS_PAGE_MAX, bytesMax: EVENTS_PAGE_BYTES })) {
+    const opened = openBlock(event.block);
+    const digests = opened.ok ? opened.value.bundles : [];
+    const bundles = digests.map((digest) => present(log.bundle(digest), `bundle ${digest} is in the log`).bytes);
+    bytes += event.block.body.length + bundles.reduce((sum, one) => sum + one.length, 0);
+    if (proven > 0 && bytes > EVENTS_PAGE_BYTES) break;
+    page.push({ block: event.block, proof: event.proof, bundles });
+    if (event.proof.kind === "finalization") proven = page.length;
+  }
+  return page.slice(0, proven);
+}
+
+export type { MemberIndex };
