@@ -1,0 +1,266 @@
+/**
+ * A mutual TLS 1.3 listener in front of a grpc-js server.
+ *
+ * The sockets are ours: a connection reaches gRPC only after its certificate has been judged, handlers learn who calls from
+ * the connection and not from the certificate, and connections can be closed one by one when a key is rotated or removed.
+ * OpenSSL's own verdict is not asked (`rejectUnauthorized: false`): our chains are anchored in the founding document and
+ * bound to key states, which `authenticate` checks.
+ */
+import { constants } from "node:crypto";
+import { type AddressInfo, type Socket, isIPv6 } from "node:net";
+import { type TLSSocket, createServer } from "node:tls";
+import { type Server, ServerCredentials } from "@grpc/grpc-js";
+import { Fault } from "../../base/errors.ts";
+import { type Result, ok, refuse } from "../../base/result.ts";
+import type { Caller, CallerOf, PeerCall } from "../services/oracle-port.ts";
+
+export interface TlsIdentity {
+  /** PEM. */
+  readonly key: string | Buffer;
+  /** PEM, the leaf first. */
+  readonly cert: string | Buffer;
+  /** PEM anchors named to clients in the handshake; who is accepted is `authenticate`'s to say. */
+  readonly ca?: string | Buffer;
+}
+
+/** Why a connection was not let in; keys of a counter. */
+export type ConnectionRefusal =
+  | "TOO_MANY_CONNECTIONS"
+  | "TOO_MANY_UNAUTHENTICATED"
+  | "HANDSHAKE_FAILED"
+  | "HANDSHAKE_TIMED_OUT"
+  | "NO_CERTIFICATE"
+  | "NOT_HTTP2"
+  | "SAME_PEER_ADDRESS"
+  | "AUTHENTICATION_FAILED"
+  | "CLOSED"
+  | (string & {});
+
+export interface GrpcListenerOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly tls: TlsIdentity;
+  /** Judges the leaf certificate (DER) that the peer has proved to own. Refuses with any code; the connection is closed. */
+  readonly authenticate: (certificate: Uint8Array) => Result<Caller> | Promise<Result<Caller>>;
+  readonly server: Server;
+  /** Counts a connection that was not let in. */
+  readonly onRefused?: (reason: ConnectionRefusal) => void;
+  readonly limits?: Partial<ListenerLimits>;
+}
+
+export interface ListenerLimits {
+  /** Connections at a time, in whatever state. */
+  readonly connectionsMax: number;
+  /** Connections whose certificate has not been accepted yet. */
+  readonly unauthenticatedMax: number;
+  /** From accept to an accepted certificate. Units: ms. */
+  readonly handshakeTimeoutMs: number;
+}
+
+/** 1,024 connections of about 100 KB; 128 handshakes are a second of work for one core; 10 s covers slow links. */
+const LIMITS: ListenerLimits = { connectionsMax: 1_024, unauthenticatedMax: 128, handshakeTimeoutMs: 10_000 };
+
+export interface GrpcListener {
+  readonly port: number;
+  readonly callerOf: CallerOf;
+  /** Live connections that have been let in. */
+  readonly connections: () => number;
+  /** Closes the connections of these callers at once; returns how many. */
+  readonly closeWhere: (predicate: (caller: Caller) => boolean) => number;
+  /** Replaces key and certificate for new connections. */
+  readonly renew: (tls: TlsIdentity) => void;
+  /** Takes no more connections, lets calls end for `graceMs`, then destroys what is left. */
+  readonly close: (graceMs: number) => Promise<void>;
+}
+
+/** A TCP connection from accept to close; `caller` once its certificate has been accepted. */
+interface Connection {
+  /** The TLS socket once admitted: HTTP/2 has taken over its handle, so destroying the one beneath would not close it. */
+  socket: Socket;
+  readonly timer: NodeJS.Timeout;
+  caller: Caller | undefined;
+}
+
+const UNKNOWN = refuse("UNAUTHENTICATED", "The connection has no accepted certificate; connect again with one that is in force.");
+
+/** As grpc-js's getPeer writes it. */
+const peerOf = (socket: Socket): string => `${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`;
+
+/** TLS 1.3 only, and no session is resumed: certificate, key state and membership are judged for every connection. */
+const contextOf = (tls: TlsIdentity) =>
+  ({ ...tls, minVersion: "TLSv1.3", maxVersion: "TLSv1.3", secureOptions: constants.SSL_OP_NO_TICKET }) as const;
+
+/**
+ * Opens the listener.
+ * Bounds: see ListenerLimits; beyond them a connection is closed before its handshake.
+ * Throws: Fault LISTEN_FAILED when the address cannot be bound.
+ */
+export async function openGrpcListener(options: GrpcListenerOptions): Promise<GrpcListener> {
+  const limits = { ...LIMITS, ...options.limits };
+  const connections = new Connections(limits, options.onRefused ?? (() => undefined));
+  // Not "secure" for grpc-js: TLS ends here, it gets the decrypted sockets.
+  const injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
+  const server = createServer({
+    ...contextOf(options.tls),
+    requestCert: true,
+    rejectUnauthorized: false,
+    ALPNProtocols: ["h2"],
+    handshakeTimeout: limits.handshakeTimeoutMs,
+  });
+
+  const admit = async (socket: TLSSocket, peer: string): Promise<void> => {
+    if (socket.alpnProtocol !== "h2") return connections.drop(peer, "NOT_HTTP2");
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate === undefined) return connections.drop(peer, "NO_CERTIFICATE");
+    const caller = await options.authenticate(Uint8Array.from(certificate.raw));
+    if (!caller.ok) return connections.drop(peer, caller.refusal.code);
+    if (connections.admit(peer, caller.value, socket)) injector.injectConnection(socket);
+  };
+  server.on("connection", (socket: Socket) => connections.accept(socket));
+  server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) =>
+    connections.drop(peerOf(socket), error.code === "ERR_TLS_HANDSHAKE_TIMEOUT" ? "HANDSHAKE_TIMED_OUT" : "HANDSHAKE_FAILED"),
+  );
+  server.on("secureConnection", (socket: TLSSocket) => {
+    const peer = peerOf(socket);
+    socket.on("error", () => socket.destroy());
+    admit(socket, peer).catch(() => connections.drop(peer, "AUTHENTICATION_FAILED"));
+  });
+
+  await listen(server, options.host, options.port);
+  return {
+    port: (server.address() as AddressInfo).port,
+    callerOf: (call: PeerCall) => {
+      const caller = connections.callerAt(call.getPeer());
+      return caller === undefined ? UNKNOWN : ok(caller);
+    },
+    connections: () => connections.admitted,
+    closeWhere: (predicate) => connections.closeWhere(predicate),
+    renew: (tls) => server.setSecureContext(contextOf(tls)),
+    close: async (graceMs) => {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      connections.refuseAll();
+      injector.drain(graceMs);
+      const timer = setTimeout(() => connections.destroyAll(), graceMs);
+      await closed;
+      clearTimeout(timer);
+      injector.destroy();
+    },
+  };
+}
+
+/** The live connections of one listener, by the address of their other end. */
+class Connections {
+  readonly #limits: ListenerLimits;
+  readonly #refused: (reason: ConnectionRefusal) => void;
+  readonly #all = new Map<string, Connection>();
+  #unauthenticated = 0;
+  #closing = false;
+
+  constructor(limits: ListenerLimits, refused: (reason: ConnectionRefusal) => void) {
+    this.#limits = limits;
+    this.#refused = refused;
+  }
+
+  get admitted(): number {
+    return this.#all.size - this.#unauthenticated;
+  }
+
+  /** Takes a TCP connection, or destroys it before its handshake. */
+  accept(socket: Socket): void {
+    const peer = peerOf(socket);
+    const reason = this.#reasonToRefuse(peer);
+    if (reason !== undefined) {
+      this.#refused(reason);
+      socket.destroy();
+      return;
+    }
+    const timer = setTimeout(() => this.drop(peer, "HANDSHAKE_TIMED_OUT"), this.#limits.handshakeTimeoutMs);
+    const connection: Connection = { socket, timer, caller: undefined };
+    this.#all.set(peer, connection);
+    this.#unauthenticated += 1;
+    socket.once("close", () => this.#forget(peer, connection));
+  }
+
+  /** One address names one connection: a second one can exist only towards another address of this host. */
+  #reasonToRefuse(peer: string): ConnectionRefusal | undefined {
+    if (this.#closing) return "CLOSED";
+    if (this.#all.size >= this.#limits.connectionsMax) return "TOO_MANY_CONNECTIONS";
+    if (this.#unauthenticated >= this.#limits.unauthenticatedMax) return "TOO_MANY_UNAUTHENTICATED";
+    return this.#all.has(peer) ? "SAME_PEER_ADDRESS" : undefined;
+  }
+
+  /** Destroys a connection that was not let in and counts why, once. */
+  drop(peer: string, reason: ConnectionRefusal): void {
+    const connection = this.#all.get(peer);
+    if (connection === undefined || connection.caller !== undefined) return;
+    this.#refused(reason);
+    this.#forget(peer, connection);
+    connection.socket.destroy();
+  }
+
+  /** Whether the connection still stands and may go on to gRPC. */
+  admit(peer: string, caller: Caller, socket: TLSSocket): boolean {
+    const connection = this.#all.get(peer);
+    if (connection === undefined || connection.caller !== undefined) return false;
+    if (this.#closing) {
+      this.drop(peer, "CLOSED");
+      return false;
+    }
+    clearTimeout(connection.timer);
+    connection.caller = caller;
+    connection.socket = socket;
+    socket.once("close", () => this.#forget(peer, connection));
+    this.#unauthenticated -= 1;
+    return true;
+  }
+
+  callerAt(peer: string): Caller | undefined {
+    return this.#all.get(peer)?.caller;
+  }
+
+  closeWhere(predicate: (caller: Caller) => boolean): number {
+    let closed = 0;
+    for (const [peer, connection] of [...this.#all]) {
+      if (connection.caller === undefined || !predicate(connection.caller)) continue;
+      // Forgotten at once, so that calls already read from the socket are refused.
+      this.#forget(peer, connection);
+      connection.socket.destroy();
+      closed += 1;
+    }
+    return closed;
+  }
+
+  /** From now on nothing is let in; what is not in yet is dropped. */
+  refuseAll(): void {
+    this.#closing = true;
+    for (const peer of [...this.#all.keys()]) this.drop(peer, "CLOSED");
+  }
+
+  destroyAll(): void {
+    for (const { socket } of this.#all.values()) socket.destroy();
+  }
+
+  #forget(peer: string, connection: Connection): void {
+    if (this.#all.get(peer) !== connection) return;
+    clearTimeout(connection.timer);
+    this.#all.delete(peer);
+    if (connection.caller === undefined) this.#unauthenticated -= 1;
+  }
+}
+
+function listen(server: ReturnType<typeof createServer>, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: Error): void => {
+      const address = isIPv6(host) ? `[${host}]` : host;
+      reject(new Fault("LISTEN_FAILED", `Cannot listen on ${address}:${port}: ${cause.message}`, { cause }));
+    };
+    server.once("error", failed);
+    server.listen(port, host, () => {
+      server.off("error", failed);
+      resolve();
+    });
+  });
+}

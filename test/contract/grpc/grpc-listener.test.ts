@@ -1,0 +1,229 @@
+import { X509Certificate } from "node:crypto";
+import { connect as connectTcp } from "node:net";
+import { type ConnectionOptions, type TLSSocket, connect as connectTls } from "node:tls";
+import * as grpc from "@grpc/grpc-js";
+import { afterEach, describe, expect, it } from "vitest";
+import type { Aid } from "../../../src/base/brands.ts";
+import { ok, refuse } from "../../../src/base/result.ts";
+import { type GrpcListener, type GrpcListenerOptions, openGrpcListener } from "../../../src/host/listeners/grpc-listener.ts";
+import { type TestIdentity, selfSigned } from "./support/certificates.ts";
+
+const node = selfSigned("node");
+const alice = selfSigned("alice");
+const mallory = selfSigned("mallory");
+
+const raw = (bytes: Buffer): Buffer => bytes;
+const whoAmI: grpc.MethodDefinition<Buffer, Buffer> = {
+  path: "/test.Who/AmI",
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: raw,
+  requestDeserialize: raw,
+  responseSerialize: raw,
+  responseDeserialize: raw,
+};
+
+type AuthContext = ReturnType<grpc.ServerUnaryCall<Buffer, Buffer>["getAuthContext"]>;
+
+interface Opened {
+  readonly listener: GrpcListener;
+  readonly server: grpc.Server;
+  readonly refused: string[];
+  readonly authContexts: AuthContext[];
+}
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).toReversed()) await clean();
+});
+
+async function open(options: Partial<GrpcListenerOptions> = {}): Promise<Opened> {
+  const server = new grpc.Server();
+  const refused: string[] = [];
+  const authContexts: AuthContext[] = [];
+  const listener = await openGrpcListener({
+    host: "127.0.0.1",
+    port: 0,
+    tls: node,
+    server,
+    authenticate: (der) => {
+      const { subject } = new X509Certificate(der);
+      if (subject === "CN=mallory") return refuse("STRANGER", "not one of ours");
+      return ok({ aid: subject.slice(3) as Aid, role: "client" });
+    },
+    onRefused: (reason) => refused.push(reason),
+    ...options,
+  });
+  const handler: grpc.handleUnaryCall<Buffer, Buffer> = (call, reply) => {
+    authContexts.push(call.getAuthContext());
+    const caller = listener.callerOf(call);
+    reply(null, Buffer.from(caller.ok ? caller.value.aid : caller.refusal.code));
+  };
+  server.register(whoAmI.path, handler, raw, raw, "unary");
+  cleanups.push(async () => {
+    await listener.close(0);
+    server.forceShutdown();
+  });
+  return { listener, server, refused, authContexts };
+}
+
+function clientOf(listener: GrpcListener, identity: TestIdentity | undefined): grpc.Client {
+  const credentials = grpc.credentials.createSsl(
+    Buffer.from(node.cert),
+    identity === undefined ? null : Buffer.from(identity.key),
+    identity === undefined ? null : Buffer.from(identity.cert),
+  );
+  const client = new grpc.Client(`127.0.0.1:${listener.port}`, credentials, { "grpc.use_local_subchannel_pool": 1 });
+  cleanups.push(() => client.close());
+  return client;
+}
+
+const ask = (client: grpc.Client): Promise<string> =>
+  new Promise((resolve, reject) => {
+    client.makeUnaryRequest(whoAmI.path, raw, raw, Buffer.from("?"), new grpc.Metadata(), { deadline: Date.now() + 3_000 }, (error, reply) =>
+      error === null ? resolve(String(reply)) : reject(error),
+    );
+  });
+
+const closed = (socket: { on(event: "close", listener: () => void): unknown }): Promise<void> =>
+  new Promise((resolve) => {
+    socket.on("close", resolve);
+  });
+
+function rawTls(listener: GrpcListener, options: ConnectionOptions = {}): TLSSocket {
+  const socket = connectTls({ host: "127.0.0.1", port: listener.port, ca: node.cert, ALPNProtocols: ["h2"], ...alice, ...options });
+  socket.on("error", () => undefined);
+  // A socket that nobody reads does not notice its end.
+  socket.resume();
+  cleanups.push(() => void socket.destroy());
+  return socket;
+}
+
+describe("the gRPC listener", () => {
+  it("tells handlers who calls from the certificate of the connection", async () => {
+    const { listener, refused } = await open();
+    expect(await ask(clientOf(listener, alice))).toBe("alice");
+    expect(listener.connections()).toBe(1);
+    expect(refused).toEqual([]);
+  });
+
+  it("closes a connection whose certificate is refused, and counts the reason once", async () => {
+    const { listener, refused } = await open();
+    await closed(rawTls(listener, mallory));
+    expect(refused).toEqual(["STRANGER"]);
+    await expect(ask(clientOf(listener, mallory))).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE });
+    expect(listener.connections()).toBe(0);
+  });
+
+  it("closes a connection without a certificate", async () => {
+    const { listener, refused } = await open();
+    await expect(ask(clientOf(listener, undefined))).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE });
+    expect(refused).toContain("NO_CERTIFICATE");
+  });
+
+  it("speaks TLS 1.3 only", async () => {
+    const { listener, refused } = await open();
+    const socket = rawTls(listener, { maxVersion: "TLSv1.2" });
+    await closed(socket);
+    await expect.poll(() => refused).toContain("HANDSHAKE_FAILED");
+  });
+
+  it("resumes no session: an old one offered gets a full handshake", async () => {
+    const { listener } = await open();
+    const sessions: Buffer[] = [];
+    const first = rawTls(listener);
+    first.on("session", (session) => sessions.push(session));
+    await new Promise<void>((resolve) => first.once("secureConnect", resolve));
+    const http2Settings = new Promise<void>((resolve) => first.once("data", () => resolve()));
+    await http2Settings;
+    const offered = sessions[0] ?? first.getSession();
+    first.destroy();
+    expect(offered).toBeDefined();
+    const second = rawTls(listener, offered === undefined ? {} : { session: offered });
+    await new Promise<void>((resolve) => second.once("secureConnect", resolve));
+    expect(second.isSessionReused()).toBe(false);
+    expect(second.getProtocol()).toBe("TLSv1.3");
+  });
+
+  it("drops a connection that does not finish its handshake in time", async () => {
+    const { listener, refused } = await open({ limits: { handshakeTimeoutMs: 100 } });
+    const socket = connectTcp(listener.port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    await closed(socket);
+    expect(refused).toEqual(["HANDSHAKE_TIMED_OUT"]);
+  });
+
+  it("drops a connection whose certificate takes too long to judge, and never lets it in", async () => {
+    let judge: (() => void) | undefined;
+    const { listener, refused } = await open({
+      limits: { handshakeTimeoutMs: 300 },
+      authenticate: () =>
+        new Promise((resolve) => {
+          judge = () => resolve(ok({ aid: "late" as Aid, role: "client" }));
+        }),
+    });
+    const socket = rawTls(listener);
+    await closed(socket);
+    expect(refused).toEqual(["HANDSHAKE_TIMED_OUT"]);
+    judge?.();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(listener.connections()).toBe(0);
+  });
+
+  it("bounds connections, and those without an accepted certificate", async () => {
+    const { listener, refused } = await open({ limits: { connectionsMax: 2, unauthenticatedMax: 1 } });
+    const idle = connectTcp(listener.port, "127.0.0.1");
+    idle.on("error", () => undefined);
+    cleanups.push(() => void idle.destroy());
+    await new Promise<void>((resolve) => idle.once("connect", resolve));
+    const second = connectTcp(listener.port, "127.0.0.1");
+    second.on("error", () => undefined);
+    await closed(second);
+    expect(refused).toEqual(["TOO_MANY_UNAUTHENTICATED"]);
+    idle.destroy();
+    await closed(idle);
+    expect(await ask(clientOf(listener, alice))).toBe("alice");
+    expect(await ask(clientOf(listener, alice))).toBe("alice");
+    const fourth = connectTcp(listener.port, "127.0.0.1");
+    fourth.on("error", () => undefined);
+    await closed(fourth);
+    expect(refused.at(-1)).toBe("TOO_MANY_CONNECTIONS");
+  });
+
+  it("closes the live connections of a caller whose key was removed, and no others", async () => {
+    const { listener } = await open();
+    const bob = selfSigned("bob");
+    const [fromAlice, fromBob] = [rawTls(listener), rawTls(listener, bob)];
+    await expect.poll(() => listener.connections()).toBe(2);
+    expect(listener.closeWhere(({ aid }) => aid === "alice")).toBe(1);
+    await closed(fromAlice);
+    expect(fromBob.destroyed).toBe(false);
+    expect(listener.connections()).toBe(1);
+  });
+
+  it("uses a renewed certificate for new connections", async () => {
+    const { listener } = await open();
+    const renewed = selfSigned("renewed");
+    listener.renew(renewed);
+    const socket = rawTls(listener, { ca: renewed.cert });
+    await new Promise<void>((resolve) => socket.once("secureConnect", resolve));
+    expect(socket.getPeerX509Certificate()?.subject).toBe("CN=renewed");
+    expect(socket.getProtocol()).toBe("TLSv1.3");
+  });
+
+  it("closes: takes nothing more and ends what is open", async () => {
+    const { listener } = await open();
+    const socket = rawTls(listener);
+    await expect.poll(() => listener.connections()).toBe(1);
+    await Promise.all([closed(socket), listener.close(50)]);
+    await expect(ask(clientOf(listener, alice))).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE });
+  });
+
+  it("grpc-js names no certificate for injected sockets unless OpenSSL verified it: why callerOf does not use getAuthContext", async () => {
+    const { listener, authContexts } = await open();
+    expect(await ask(clientOf(listener, alice))).toBe("alice");
+    expect(authContexts[0]?.sslPeerCertificate).toBeUndefined();
+    const verified = await open({ tls: { ...node, ca: alice.cert } });
+    expect(await ask(clientOf(verified.listener, alice))).toBe("alice");
+    expect(verified.authContexts[0]?.sslPeerCertificate?.subject.CN).toBe("alice");
+  });
+});
