@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { missingPlatforms } from "../../../scripts/complete-lock.js";
 import { whyInstall } from "../../../scripts/ensure-installed.js";
 
 describe("scripts/ensure-installed.js", () => {
@@ -42,5 +43,15 @@ describe("scripts/ensure-installed.js", () => {
   ])("installs when a package %s", (_what, packages, reason) => {
     installed(packages);
     expect(whyInstall(directory)).toBe(reason);
+  });
+});
+
+describe("package-lock.json", () => {
+  it("names the packages for every platform, or npm ci refuses it (npm run lock completes it)", () => {
+    const file = path.resolve(import.meta.dirname, "../../../package-lock.json");
+    const { packages } = JSON.parse(readFileSync(file, "utf8")) as { packages: Record<string, object> };
+    expect(Object.keys(missingPlatforms(packages))).toEqual([]);
+    const { "node_modules/@biomejs/cli-darwin-arm64": _removed, ...rest } = packages;
+    expect(missingPlatforms(rest)).toMatchObject({ "node_modules/@biomejs/cli-darwin-arm64": { os: ["darwin"], cpu: ["arm64"], optional: true } });
   });
 });
