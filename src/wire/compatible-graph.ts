@@ -9,7 +9,7 @@ type NodeMessage = Delphi.Subject;
 const NULL_RELATION: Relation = { namespace: "", name: "" };
 
 const EMPTY = refuse("EMPTY_MESSAGE", "The message is empty or names nothing; fill in what the call needs.");
-const NAMELESS = refuse("NAME_MISSING", "A subject or object has no name; only namespace and relation may be left out.");
+const NAMELESS = refuse("NAME_EMPTY", "A subject or object has no name; only namespace and relation may be left out.");
 const INCOMPLETE = refuse("RELATION_INCOMPLETE", "A relation has a namespace but no name; give both, or neither for the null relation.");
 
 /** An absent message, an empty one and "" are the same null relation. Refuses: RELATION_INCOMPLETE. */
@@ -26,7 +26,7 @@ export function namedRelationOf(message: Delphi.Relation | undefined): Result<Re
   return relation.ok && relation.value.name === "" ? EMPTY : relation;
 }
 
-/** Refuses: EMPTY_MESSAGE, NAME_MISSING, RELATION_INCOMPLETE. */
+/** Refuses: EMPTY_MESSAGE, NAME_EMPTY, RELATION_INCOMPLETE. */
 export function nodeOf(message: NodeMessage | undefined): Result<GraphNode> {
   if (message === undefined) return EMPTY;
   const relation = relationOf(message.relation);

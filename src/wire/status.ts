@@ -9,7 +9,7 @@ export const REFUSAL_CODES = [
   "TOO_LARGE",
   "TOO_MANY",
   "EMPTY_MESSAGE",
-  "NAME_MISSING",
+  "NAME_EMPTY",
   "NAME_TOO_LONG",
   "NAME_ILL_FORMED",
   "NAME_CONTROL_CHARACTER",
@@ -21,7 +21,8 @@ export const REFUSAL_CODES = [
   "UNAUTHENTICATED",
   "BAD_SIGNATURE",
   "PERMISSION_DENIED",
-  "NAMESPACE_RESERVED",
+  "POLICY_FORBIDDEN",
+  "RESERVED",
   "OVERLOADED",
   "RESULT_TOO_LARGE",
   "LIMIT_EXCEEDED",
@@ -38,7 +39,6 @@ export const REFUSAL_CODES = [
   "PRECONDITION_FAILED",
   "DUPLICATE_ID",
   "EXPIRED",
-  "LAST_ADMIN",
   "UNSUPPORTED",
   "DEFECT",
 ] as const;
@@ -56,7 +56,7 @@ function statusOfKnown(code: RefusalCode): status {
     case "TOO_LARGE":
     case "TOO_MANY":
     case "EMPTY_MESSAGE":
-    case "NAME_MISSING":
+    case "NAME_EMPTY":
     case "NAME_TOO_LONG":
     case "NAME_ILL_FORMED":
     case "NAME_CONTROL_CHARACTER":
@@ -70,7 +70,7 @@ function statusOfKnown(code: RefusalCode): status {
     case "BAD_SIGNATURE":
       return status.UNAUTHENTICATED;
     case "PERMISSION_DENIED":
-    case "NAMESPACE_RESERVED":
+    case "POLICY_FORBIDDEN":
       return status.PERMISSION_DENIED;
     case "OVERLOADED":
     case "RESULT_TOO_LARGE":
@@ -94,7 +94,7 @@ function statusOfKnown(code: RefusalCode): status {
     case "CYCLE":
     case "PRECONDITION_FAILED":
     case "EXPIRED":
-    case "LAST_ADMIN":
+    case "RESERVED":
       return status.FAILED_PRECONDITION;
     case "UNSUPPORTED":
       return status.UNIMPLEMENTED;

@@ -1,6 +1,6 @@
 import type { MethodDefinition, ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { BinaryReader } from "@bufbuild/protobuf/wire";
-import { decodeStrict } from "./strict-reader.ts";
+import { decodeStrict } from "./strict-decoding.ts";
 
 /**
  * A generated service whose requests are decoded strictly. What cannot be decoded reaches the handler as an

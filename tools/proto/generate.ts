@@ -19,10 +19,38 @@ const buf = (...args: readonly string[]): Buffer =>
     env: { ...process.env, PATH: `${BIN}:${process.env["PATH"] ?? ""}` },
   });
 
+/**
+ * What ts-proto's decoders let pass and ours refuse: strings that are not UTF-8 (they put U+FFFD), a message that stops at a
+ * zero tag or a group's end, a nested message that ends elsewhere than its length says.
+ */
+const STRICTER: readonly (readonly [RegExp, string])[] = [
+  [/reader\.string\(\)/g, "reader.string(true)"],
+  [/(if \(\(tag & 7\) === 4 \|\| tag === 0\) \{\n\s*)break;/g, '$1throw new globalThis.Error("a field that no message has");'],
+  [
+    /^( *)return message;\n( *\} finally)/gm,
+    '$1if (reader.pos !== end) {\n$1  throw new globalThis.Error("a message ends elsewhere than its length says");\n$1}\n$1return message;\n$2',
+  ],
+];
+
+/** Throws: Error when ts-proto's output has changed so that a rule applies nowhere. */
+function makeStrict(folder: string): void {
+  const applied = new Set<RegExp>();
+  for (const name of filesOf(folder)) {
+    let text = readFileSync(join(folder, name), "utf8");
+    for (const [pattern, replacement] of STRICTER) {
+      if (text.search(pattern) >= 0) applied.add(pattern);
+      text = text.replaceAll(pattern, replacement);
+    }
+    writeFileSync(join(folder, name), text);
+  }
+  for (const [pattern] of STRICTER) if (!applied.has(pattern)) throw new Error(`ts-proto no longer writes ${pattern.source}`);
+}
+
 /** Writes everything that is generated into `folder`. */
 function generate(folder: string): void {
   const template = readFileSync(join(ROOT, "buf.gen.yaml"), "utf8").replace("out: src/wire/generated", `out: ${JSON.stringify(folder)}`);
   buf("generate", "--template", template);
+  makeStrict(folder);
   const descriptors = buf("build", "-o", "-#format=binpb", "--as-file-descriptor-set", "--exclude-source-info").toString("base64");
   writeFileSync(
     join(folder, "descriptors.ts"),

@@ -3,7 +3,7 @@ import { Metadata, type StatusObject } from "@grpc/grpc-js";
 import type { Height } from "../../base/brands.ts";
 import { type No, type Refusal, type Result, refuse } from "../../base/result.ts";
 import { errorOf } from "../../wire/status.ts";
-import { UndecodableError } from "../../wire/strict-reader.ts";
+import { UndecodableError } from "../../wire/strict-decoding.ts";
 import type { Caller, CallerOf, OraclePort, PeerCall } from "./oracle-port.ts";
 
 export interface ServiceContext {

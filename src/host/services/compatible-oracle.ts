@@ -148,8 +148,8 @@ function checking(context: ServiceContext): { readonly check: Unary<AssertionAt,
   return { check };
 }
 
-const RESERVED = refuse(
-  "NAMESPACE_RESERVED",
+const POLICY = refuse(
+  "POLICY_FORBIDDEN",
   "Namespace sky is the cluster's own; an administrator changes it through sky.oracle.v1.",
 );
 
@@ -160,7 +160,7 @@ async function submit(context: ServiceContext, call: ServerUnaryCall<unknown, un
   const caller = context.callerOf(call);
   if (!caller.ok) return caller;
   if (!change.ok) return change;
-  for (const namespace of namespacesOf(change.value)) if (namespace === "sky") return RESERVED;
+  for (const namespace of namespacesOf(change.value)) if (namespace === "sky") return POLICY;
   const write = judgeWriteNames({ changes: [change.value], preconditions: [] });
   if (!write.ok) return write;
   const outcome = await context.port.submitFor(caller.value.aid, write.value, deadlineOf(call, WRITE_DEADLINE_MS));

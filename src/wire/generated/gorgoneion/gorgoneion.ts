@@ -67,9 +67,12 @@ export const PublicKey: MessageFns<PublicKey> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {

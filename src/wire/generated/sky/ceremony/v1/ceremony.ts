@@ -279,7 +279,7 @@ export const Blame: MessageFns<Blame> = {
               break;
             }
 
-            message.operator = reader.string();
+            message.operator = reader.string(true);
             continue;
           }
           case 2: {
@@ -287,7 +287,7 @@ export const Blame: MessageFns<Blame> = {
               break;
             }
 
-            message.code = reader.string();
+            message.code = reader.string(true);
             continue;
           }
           case 3: {
@@ -295,14 +295,17 @@ export const Blame: MessageFns<Blame> = {
               break;
             }
 
-            message.message = reader.string();
+            message.message = reader.string(true);
             continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -402,7 +405,7 @@ export const CeremonyStatus: MessageFns<CeremonyStatus> = {
               break;
             }
 
-            message.node = reader.string();
+            message.node = reader.string(true);
             continue;
           }
           case 2: {
@@ -498,7 +501,7 @@ export const CeremonyStatus: MessageFns<CeremonyStatus> = {
               break;
             }
 
-            message.initiator = reader.string();
+            message.initiator = reader.string(true);
             continue;
           }
           case 14: {
@@ -506,7 +509,7 @@ export const CeremonyStatus: MessageFns<CeremonyStatus> = {
               break;
             }
 
-            message.acceptedOperators.push(reader.string());
+            message.acceptedOperators.push(reader.string(true));
             continue;
           }
           case 15: {
@@ -514,14 +517,17 @@ export const CeremonyStatus: MessageFns<CeremonyStatus> = {
               break;
             }
 
-            message.unacknowledgedOperators.push(reader.string());
+            message.unacknowledgedOperators.push(reader.string(true));
             continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -554,9 +560,12 @@ export const StatusRequest: MessageFns<StatusRequest> = {
         switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -600,9 +609,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -711,9 +723,12 @@ export const SessionKey: MessageFns<SessionKey> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -746,9 +761,12 @@ export const SessionKeyRequest: MessageFns<SessionKeyRequest> = {
         switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -803,9 +821,12 @@ export const SessionKeyResponse: MessageFns<SessionKeyResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -838,9 +859,12 @@ export const InitialiseRequest: MessageFns<InitialiseRequest> = {
         switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -884,9 +908,12 @@ export const InitialiseResponse: MessageFns<InitialiseResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -919,9 +946,12 @@ export const FetchShareRequest: MessageFns<FetchShareRequest> = {
         switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1046,14 +1076,17 @@ export const FetchShareResponse: MessageFns<FetchShareResponse> = {
               break;
             }
 
-            message.operators.push(reader.string());
+            message.operators.push(reader.string(true));
             continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1108,9 +1141,12 @@ export const AcknowledgeShareRequest: MessageFns<AcknowledgeShareRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1154,9 +1190,12 @@ export const AcknowledgeShareResponse: MessageFns<AcknowledgeShareResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1189,9 +1228,12 @@ export const UnsealRequest: MessageFns<UnsealRequest> = {
         switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1246,9 +1288,12 @@ export const UnsealResponse: MessageFns<UnsealResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1314,9 +1359,12 @@ export const ApplyRequest: MessageFns<ApplyRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1360,9 +1408,12 @@ export const ApplyResponse: MessageFns<ApplyResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1406,9 +1457,12 @@ export const UnwrapRequest: MessageFns<UnwrapRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1463,9 +1517,12 @@ export const UnwrapResponse: MessageFns<UnwrapResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1509,9 +1566,12 @@ export const SealRequest: MessageFns<SealRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1566,9 +1626,12 @@ export const SealResponse: MessageFns<SealResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1612,9 +1675,12 @@ export const CancelRequest: MessageFns<CancelRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1658,9 +1724,12 @@ export const CancelResponse: MessageFns<CancelResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {

@@ -266,7 +266,7 @@ export const Node: MessageFns<Node> = {
               break;
             }
 
-            message.namespace = reader.string();
+            message.namespace = reader.string(true);
             continue;
           }
           case 2: {
@@ -274,7 +274,7 @@ export const Node: MessageFns<Node> = {
               break;
             }
 
-            message.name = reader.string();
+            message.name = reader.string(true);
             continue;
           }
           case 3: {
@@ -282,7 +282,7 @@ export const Node: MessageFns<Node> = {
               break;
             }
 
-            message.relationNamespace = reader.string();
+            message.relationNamespace = reader.string(true);
             continue;
           }
           case 4: {
@@ -290,14 +290,17 @@ export const Node: MessageFns<Node> = {
               break;
             }
 
-            message.relationName = reader.string();
+            message.relationName = reader.string(true);
             continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -339,7 +342,7 @@ export const Relation: MessageFns<Relation> = {
               break;
             }
 
-            message.namespace = reader.string();
+            message.namespace = reader.string(true);
             continue;
           }
           case 2: {
@@ -347,14 +350,17 @@ export const Relation: MessageFns<Relation> = {
               break;
             }
 
-            message.name = reader.string();
+            message.name = reader.string(true);
             continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -409,9 +415,12 @@ export const Assertion: MessageFns<Assertion> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -480,9 +489,12 @@ export const Receipt: MessageFns<Receipt> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -539,9 +551,12 @@ export const Consistency: MessageFns<Consistency> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -574,9 +589,12 @@ export const LatestKnown: MessageFns<LatestKnown> = {
         switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -624,7 +642,7 @@ export const Refusal: MessageFns<Refusal> = {
               break;
             }
 
-            message.code = reader.string();
+            message.code = reader.string(true);
             continue;
           }
           case 2: {
@@ -632,7 +650,7 @@ export const Refusal: MessageFns<Refusal> = {
               break;
             }
 
-            message.message = reader.string();
+            message.message = reader.string(true);
             continue;
           }
           case 3: {
@@ -653,9 +671,12 @@ export const Refusal: MessageFns<Refusal> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -699,9 +720,12 @@ export const WriteRequest: MessageFns<WriteRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -759,9 +783,12 @@ export const WriteResponse: MessageFns<WriteResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -840,9 +867,12 @@ export const CommandResult: MessageFns<CommandResult> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -900,9 +930,12 @@ export const Executed: MessageFns<Executed> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -960,9 +993,12 @@ export const WriteStreamRequest: MessageFns<WriteStreamRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1033,9 +1069,12 @@ export const WriteStreamResponse: MessageFns<WriteStreamResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1090,9 +1129,12 @@ export const CheckRequest: MessageFns<CheckRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1150,9 +1192,12 @@ export const CheckResponse: MessageFns<CheckResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1207,9 +1252,12 @@ export const CheckBatchRequest: MessageFns<CheckBatchRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1281,9 +1329,12 @@ export const CheckBatchResponse: MessageFns<CheckBatchResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1352,9 +1403,12 @@ export const CheckStreamRequest: MessageFns<CheckStreamRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1425,9 +1479,12 @@ export const CheckStreamResponse: MessageFns<CheckStreamResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1485,9 +1542,12 @@ export const CheckAtRequest: MessageFns<CheckAtRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1559,9 +1619,12 @@ export const CheckAtResponse: MessageFns<CheckAtResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1640,9 +1703,12 @@ export const ReadRequest: MessageFns<ReadRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1686,9 +1752,12 @@ export const Nodes: MessageFns<Nodes> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1746,9 +1815,12 @@ export const ReadResponse: MessageFns<ReadResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1849,9 +1921,12 @@ export const ExpandRequest: MessageFns<ExpandRequest> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1920,9 +1995,12 @@ export const ExpandResponse: MessageFns<ExpandResponse> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {

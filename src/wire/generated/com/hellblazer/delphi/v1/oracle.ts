@@ -148,9 +148,12 @@ export const Ts: MessageFns<Ts> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -208,9 +211,12 @@ export const Asserted: MessageFns<Asserted> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -268,9 +274,12 @@ export const AssertionAt: MessageFns<AssertionAt> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -325,9 +334,12 @@ export const Assertion: MessageFns<Assertion> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -366,14 +378,17 @@ export const Namespace: MessageFns<Namespace> = {
               break;
             }
 
-            message.name = reader.string();
+            message.name = reader.string(true);
             continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -423,14 +438,17 @@ export const Relation: MessageFns<Relation> = {
               break;
             }
 
-            message.name = reader.string();
+            message.name = reader.string(true);
             continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -483,7 +501,7 @@ export const Object: MessageFns<Object> = {
               break;
             }
 
-            message.name = reader.string();
+            message.name = reader.string(true);
             continue;
           }
           case 3: {
@@ -496,9 +514,12 @@ export const Object: MessageFns<Object> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -551,7 +572,7 @@ export const Subject: MessageFns<Subject> = {
               break;
             }
 
-            message.name = reader.string();
+            message.name = reader.string(true);
             continue;
           }
           case 3: {
@@ -564,9 +585,12 @@ export const Subject: MessageFns<Subject> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -610,9 +634,12 @@ export const AssertionCheck: MessageFns<AssertionCheck> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -667,9 +694,12 @@ export const ObjectMap: MessageFns<ObjectMap> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -724,9 +754,12 @@ export const SubjectMap: MessageFns<SubjectMap> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -781,9 +814,12 @@ export const RelationMap: MessageFns<RelationMap> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -838,9 +874,12 @@ export const SubjectPredicate: MessageFns<SubjectPredicate> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -895,9 +934,12 @@ export const SubjectPredicates: MessageFns<SubjectPredicates> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -952,9 +994,12 @@ export const ObjectPredicate: MessageFns<ObjectPredicate> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1009,9 +1054,12 @@ export const ObjectPredicates: MessageFns<ObjectPredicates> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1055,9 +1103,12 @@ export const Subjects: MessageFns<Subjects> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -1101,9 +1152,12 @@ export const Objects: MessageFns<Objects> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {

@@ -94,9 +94,12 @@ export const EncryptedShare: MessageFns<EncryptedShare> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -157,14 +160,17 @@ export const Status: MessageFns<Status> = {
               break;
             }
 
-            message.message = reader.string();
+            message.message = reader.string(true);
             continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -228,7 +234,7 @@ export const UnwrapStatus: MessageFns<UnwrapStatus> = {
               break;
             }
 
-            message.message = reader.string();
+            message.message = reader.string(true);
             continue;
           }
           case 4: {
@@ -241,9 +247,12 @@ export const UnwrapStatus: MessageFns<UnwrapStatus> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -298,9 +307,12 @@ export const Share: MessageFns<Share> = {
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {
@@ -339,14 +351,17 @@ export const FernetToken: MessageFns<FernetToken> = {
               break;
             }
 
-            message.token = reader.string();
+            message.token = reader.string(true);
             continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
-          break;
+          throw new globalThis.Error("a field that no message has");
         }
         reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
       }
       return message;
     } finally {

@@ -10,15 +10,8 @@ const COUNTED_FROM_BYTES = 65_536;
 /** Tags and lengths of the largest request we allow: 10,000 nodes, each of at most 7 fields, nested. */
 const VARINTS_MAX = 200_000;
 
-/** Reads strings as strict UTF-8; the library's own reader puts U+FFFD where the bytes are ill-formed. */
-export class StrictReader extends BinaryReader {
-  override string(): string {
-    return super.string(true);
-  }
-}
-
 /** For large messages: stops when a message holds more fields than any allowed request, before memory grows by them. */
-class CountingReader extends StrictReader {
+class CountingReader extends BinaryReader {
   constructor(bytes: Uint8Array) {
     super(bytes);
     const read = this.uint32.bind(this);
@@ -32,16 +25,14 @@ class CountingReader extends StrictReader {
 }
 
 /**
- * Decodes a message with a generated decoder, or says why not.
+ * Decodes a message with a generated decoder (tools/proto makes those strict), or says why not.
  * Bounds: a message beyond 64 KiB may hold 200,000 tags and lengths.
- * Refuses: ill-formed UTF-8, bytes after the message, truncated or malformed fields.
+ * Refuses: ill-formed UTF-8, truncated or malformed fields, lengths that do not agree.
  */
 export function decodeStrict<T>(decode: (reader: BinaryReader) => T, bytes: Uint8Array): T | UndecodableError {
-  const reader = bytes.length < COUNTED_FROM_BYTES ? new StrictReader(bytes) : new CountingReader(bytes);
+  const reader = bytes.length < COUNTED_FROM_BYTES ? new BinaryReader(bytes) : new CountingReader(bytes);
   try {
-    const message = decode(reader);
-    if (reader.pos !== reader.len) return new UndecodableError("bytes after the message");
-    return message;
+    return decode(reader);
   } catch (error) {
     return new UndecodableError(error instanceof Error ? error.message : "unreadable");
   }
