@@ -104,6 +104,13 @@ function takes(events: readonly LogEvent[], append: LogBatch["append"]): boolean
   );
 }
 
+function setMarks(marks: Map<string, Uint8Array>, changes: NonNullable<LogBatch["marks"]>): void {
+  for (const { name, value } of changes) {
+    if (value === null) marks.delete(name);
+    else marks.set(name, value);
+  }
+}
+
 /** The model after a batch; undefined where the batch has to be refused as a whole. */
 function applied(model: Model, batch: LogBatch): Model | undefined {
   const next: Model = structuredClone(model);
@@ -128,10 +135,7 @@ function applied(model: Model, batch: LogBatch): Model | undefined {
   }
   for (const { height: at, root } of batch.executed ?? []) next.executed.set(at, root);
   next.journal.push(...(batch.journal ?? []));
-  for (const { name, value } of batch.marks ?? []) {
-    if (value === null) next.marks.delete(name);
-    else next.marks.set(name, value);
-  }
+  setMarks(next.marks, batch.marks ?? []);
   return next;
 }
 
