@@ -1,7 +1,7 @@
 /** Facts: what commands did, derived by `decide` and never stored as truth (DESIGN §4). */
-import type { Aid, CommandId, Height } from "../../base/brands.ts";
+import type { Aid, CommandId, Digest, Height, LogTime } from "../../base/brands.ts";
 import { type Shape, boolean, bytes, hex, integer, list, nullable, record, text, union, variant } from "../../base/codec.ts";
-import { aidShape } from "./command.ts";
+import { aidShape, digestShape } from "./command.ts";
 import {
   type Assertion,
   type GraphNode,
@@ -35,24 +35,24 @@ export type GraphFact =
   | { readonly kind: "objectMapped"; readonly edge: NodeEdge }
   | { readonly kind: "objectUnmapped"; readonly edge: NodeEdge };
 
-/** First fact of every command: how it was settled. */
+/** What every outcome says of its command; enough to recognise a duplicate until `notAfter`. */
+interface Settled {
+  readonly author: Aid;
+  readonly principal: Aid | null;
+  readonly id: CommandId;
+  /** Of the command's encoding (commandDigest). */
+  readonly digest: Digest;
+  readonly notAfter: LogTime;
+}
+
+/** First fact of every command: how it was settled. A duplicate has no facts: its first result stands. */
 export type OutcomeFact =
-  | {
+  | (Settled & {
       readonly kind: "commandExecuted";
-      readonly author: Aid;
-      readonly principal: Aid | null;
-      readonly id: CommandId;
       /** For each change of a graph.write, whether it changed anything. */
       readonly changed: readonly boolean[];
-    }
-  | {
-      readonly kind: "commandRefused";
-      readonly author: Aid;
-      readonly principal: Aid | null;
-      readonly id: CommandId;
-      readonly code: string;
-      readonly message: string;
-    };
+    })
+  | (Settled & { readonly kind: "commandRefused"; readonly code: string; readonly message: string });
 
 /** Key state from an inception event (genesis; later the KERL projection's own facts). */
 export type IdentityFact = {
@@ -109,6 +109,8 @@ export const factDataShape: Shape<FactData> = union<FactData>(
       author: aidShape,
       principal: nullable(aidShape),
       id: hex<CommandId>(16),
+      digest: digestShape,
+      notAfter: integer<LogTime>(),
       changed: list(boolean, CHANGES_MAX),
     }),
   ),
@@ -118,6 +120,8 @@ export const factDataShape: Shape<FactData> = union<FactData>(
       author: aidShape,
       principal: nullable(aidShape),
       id: hex<CommandId>(16),
+      digest: digestShape,
+      notAfter: integer<LogTime>(),
       code: text(64),
       message: text(16_384),
     }),

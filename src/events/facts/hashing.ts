@@ -6,7 +6,7 @@ import { type Shape, encode, integer, nullable, record } from "../../base/codec.
 import { domainDigest, sha256Digest, signingBytes } from "../../crypto/hash.ts";
 import { EMPTY_ROOT } from "../../crypto/merkle.ts";
 import { type Block, type CertificateKind, type LogEvent, bodyShape, headerShape } from "./block.ts";
-import { digestShape } from "./command.ts";
+import { type Command, commandShape, digestShape } from "./command.ts";
 import { type FoundingSignature, type SignedFounding, foundingSignatureListShape } from "./founding.ts";
 
 /** Block hash: of the header's exact bytes. */
@@ -16,6 +16,8 @@ export const bodyHash = (body: Uint8Array): Digest => domainDigest("body", body)
 export const bundleDigest = (bundle: Uint8Array): Digest => domainDigest("bundle", bundle);
 /** A batch of commands as it travels; what verdicts on its signature are kept by. */
 export const signedDigest = (signed: Uint8Array): Digest => domainDigest("signed-batch", signed);
+/** Of a command's encoding: tells the same command from another under the same id. */
+export const commandDigest = (command: Command): Digest => domainDigest("command", encode(commandShape, command));
 /** Cluster id: SHA-256 of the founding document's bytes without its signatures (DESIGN §6). */
 export const clusterOf = (document: Uint8Array): Digest => sha256Digest(document);
 

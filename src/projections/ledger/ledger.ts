@@ -1,0 +1,282 @@
+/**
+ * What final blocks do: commands judged in log order, each from the state that the one before it left (DESIGN §4).
+ *
+ * Deterministic: the same log gives the same facts, roots and state on every replica. The only clock is the header's time.
+ */
+import type { Aid, Digest, Height, LogTime } from "../../base/brands.ts";
+
+import { ZERO_DIGEST, concatBytes, digestBytes } from "../../base/bytes.ts";
+import { decode, encode } from "../../base/codec.ts";
+import { assert } from "../../base/errors.ts";
+import { type Result, refuse } from "../../base/result.ts";
+import { domainDigest, sha256 } from "../../crypto/hash.ts";
+import { BUNDLE_BYTES_MAX, bundleBodyShape, bundleShape } from "../../events/facts/bundle.ts";
+import { type Command, NOT_AFTER_AHEAD_MAX_MS, PAYLOAD_BYTES_MAX, type SignedBody } from "../../events/facts/command.ts";
+import { type Fact, type FactData, type GraphFact, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
+import { FOUNDING_BYTES_MAX, foundingDocumentShape } from "../../events/facts/founding.ts";
+import { graphWriteShape } from "../../events/facts/graph.ts";
+import { commandDigest } from "../../events/facts/hashing.ts";
+import { parseInception } from "../../keri/inception.ts";
+import type { KeyState } from "../../keri/key-state.ts";
+import { BlockOverlay } from "../rebac/block-overlay.ts";
+import { decide } from "../rebac/decide.ts";
+import type { LiveGraph } from "../rebac/live-graph.ts";
+import { DuplicateWindow, type SettledCommand } from "./duplicates.ts";
+import { foundingPolicy, hasRole, mayWrite } from "./policy.ts";
+
+/** A batch of commands, decoded; the host keeps it from when the bundle arrived. */
+export interface OpenedSigned {
+  readonly digest: Digest;
+  readonly body: SignedBody;
+}
+
+export interface LedgerPorts {
+  /** Decodes a batch within its bounds; may remember. Refuses: MALFORMED, TOO_LARGE. */
+  readonly open: (signed: Uint8Array) => Result<OpenedSigned>;
+  /** Whether enough keys of the key state signed the batch; a pure function of its arguments that may remember. */
+  readonly isSigned: (opened: OpenedSigned, signed: Uint8Array, keyState: KeyState) => boolean;
+  /** A throw inside `decide`, counted and loud. */
+  readonly defect: (error: unknown) => void;
+}
+
+/** A final block to execute. */
+export interface ExecutableBlock {
+  readonly height: Height;
+  readonly hash: Digest;
+  readonly time: LogTime;
+  readonly content: { readonly kind: "genesis"; readonly document: Uint8Array } | { readonly kind: "bundles"; readonly bundles: readonly Uint8Array[] };
+}
+
+export interface ExecutedBlock {
+  readonly height: Height;
+  readonly hash: Digest;
+  readonly time: LogTime;
+  readonly root: Digest;
+  /** The facts' encodings, one after the other: what was hashed, and what the projector folds. */
+  readonly facts: Uint8Array;
+  readonly settled: readonly SettledCommand[];
+}
+
+/** State that is rebuilt from the log, or loaded from the projection database at some height. */
+export interface LedgerState {
+  readonly cluster: Digest;
+  readonly graph: LiveGraph;
+  readonly height: Height | -1;
+  readonly root: Digest;
+  readonly keyStates: ReadonlyMap<Aid, KeyState>;
+  readonly settled: readonly SettledCommand[];
+}
+
+interface Work {
+  readonly block: ExecutableBlock;
+  readonly overlay: BlockOverlay;
+  readonly facts: Uint8Array[];
+  readonly settled: SettledCommand[];
+  /** Of the current batch's author; dropped when a command may have changed the policy. */
+  readonly roles: Map<Aid, boolean>;
+  index: number;
+}
+
+export class Ledger {
+  readonly graph: LiveGraph;
+  readonly cluster: Digest;
+  readonly #ports: LedgerPorts;
+  readonly #keyStates: Map<Aid, KeyState>;
+  readonly #window = new DuplicateWindow();
+  #height: Height | -1;
+  #root: Digest;
+
+  constructor(state: LedgerState, ports: LedgerPorts) {
+    this.cluster = state.cluster;
+    this.graph = state.graph;
+    this.#ports = ports;
+    this.#height = state.height;
+    this.#root = state.root;
+    this.#keyStates = new Map(state.keyStates);
+    for (const command of state.settled) this.#window.add(command);
+  }
+
+  /** Last block executed; −1 before genesis. */
+  get height(): Height | -1 {
+    return this.#height;
+  }
+
+  get root(): Digest {
+    return this.#root;
+  }
+
+  keyState(aid: Aid): KeyState | undefined {
+    return this.#keyStates.get(aid);
+  }
+
+  /** How a command was settled, while it is remembered. */
+  settled(author: Aid, id: Command["id"]): SettledCommand | undefined {
+    return this.#window.find(author, id);
+  }
+
+  /**
+   * Executes the next block; yields between commands so that the caller may do other work meanwhile. Readers of `graph` see
+   * nothing of the block before it returns, and then all of it.
+   */
+  *execute(block: ExecutableBlock): Generator<void, ExecutedBlock> {
+    assert(block.height === this.#height + 1, `block ${block.height} follows ${this.#height}`);
+    this.#window.forgetBefore(block.time);
+    const work: Work = { block, overlay: new BlockOverlay(this.graph), facts: [], settled: [], roles: new Map(), index: 0 };
+    if (block.content.kind === "genesis") this.#genesis(work, block.content.document);
+    else for (const bundle of block.content.bundles) yield* this.#bundle(work, bundle);
+    work.overlay.merge();
+    const facts = concatBytes(...work.facts);
+    this.#root = domainDigest("root", digestBytes(this.#root), digestBytes(block.hash), sha256(facts));
+    this.#height = block.height;
+    return { height: block.height, hash: block.hash, time: block.time, root: this.#root, facts, settled: work.settled };
+  }
+
+  #emit(work: Work, n: number, data: FactData): void {
+    const fact: Fact = { height: work.block.height, index: work.index, n, data };
+    work.facts.push(encode(factShape, fact));
+  }
+
+  #genesis(work: Work, bytes: Uint8Array): void {
+    const document = decode(foundingDocumentShape, bytes, FOUNDING_BYTES_MAX);
+    assert(document.ok, "genesis holds a founding document");
+    const { founders, operators, admins, clients } = document.value;
+    const seen = new Set<Aid>();
+    for (const { aid, icp } of [...founders, ...operators, ...admins, ...clients]) {
+      if (seen.has(aid)) continue;
+      seen.add(aid);
+      const inception = parseInception(icp);
+      assert(inception.ok && inception.value.aid === aid, "a founding document's inceptions were checked when it was opened");
+      this.#keyStates.set(aid, inception.value);
+      this.#emit(work, 0, { kind: "identifierIncepted", aid, icp });
+      work.index += 1;
+    }
+    const decision = decide(work.overlay, { changes: foundingPolicy(document.value), preconditions: [] }, { mayChangePolicy: true });
+    assert(decision.ok, "the founding policy can be made");
+    work.overlay.keepCommand();
+    decision.value.facts.forEach((fact, n) => this.#emit(work, n, fact));
+  }
+
+  *#bundle(work: Work, bytes: Uint8Array): Generator<void> {
+    const bundle = decode(bundleShape, bytes, BUNDLE_BYTES_MAX + 128);
+    const body = bundle.ok ? decode(bundleBodyShape, bundle.value.body, BUNDLE_BYTES_MAX) : bundle;
+    assert(body.ok, "bundles are judged before they are ordered");
+    for (const signed of body.value.signed) yield* this.#signed(work, signed);
+  }
+
+  *#signed(work: Work, signed: Uint8Array): Generator<void> {
+    const opened = this.#ports.open(signed);
+    if (!opened.ok) return this.#refuseBatch(work, null, opened.refusal.code, opened.refusal.message);
+    const refusal = this.#judgeBatch(work, opened.value, signed);
+    if (refusal !== undefined) return this.#refuseBatch(work, opened.value.body.author, refusal.code, refusal.message);
+    for (const command of opened.value.body.commands) {
+      this.#command(work, opened.value.body, command);
+      work.index += 1;
+      yield;
+    }
+  }
+
+  #refuseBatch(work: Work, author: Aid | null, code: string, message: string): void {
+    this.#emit(work, 0, { kind: "batchRefused", author, code, message });
+    work.index += 1;
+  }
+
+  /** Signature, key state and gateway: what holds or fails for a batch as a whole. */
+  #judgeBatch(work: Work, opened: OpenedSigned, signed: Uint8Array): { readonly code: string; readonly message: string } | undefined {
+    const { body } = opened;
+    const keyState = this.#keyStates.get(body.author);
+    if (body.cluster !== this.cluster) return { code: "FOREIGN_CLUSTER", message: "The batch was signed for another cluster." };
+    if (keyState === undefined) return { code: "UNKNOWN_IDENTIFIER", message: `${body.author} is no identifier of this cluster.` };
+    if (keyState.sn !== body.keyState.sn || keyState.said !== body.keyState.said) {
+      return { code: "STALE_KEY_STATE", message: `${body.author} signed under a key state that is not its newest; sign again.` };
+    }
+    if (!this.#ports.isSigned(opened, signed, keyState)) {
+      return { code: "BAD_SIGNATURE", message: `The batch is not signed by the current keys of ${body.author}.` };
+    }
+    if (body.principal === null) return undefined;
+    const granted = hasRole(work.overlay, body.author, "gateway") && hasRole(work.overlay, body.principal, "legacy");
+    return granted ? undefined : { code: "GATEWAY_FORBIDDEN", message: `${body.author} may not sign for ${body.principal}; grant gateway and legacy.` };
+  }
+
+  #command(work: Work, body: SignedBody, command: Command): void {
+    const digest = commandDigest(command);
+    const known = this.#window.find(body.author, command.id);
+    const settledAs = { author: body.author, principal: body.principal, id: command.id, digest, notAfter: command.notAfter };
+    if (known !== undefined) {
+      if (known.outcome.digest === digest) work.settled.push(known); // the first result stands; it acts never twice
+      else this.#settle(work, { kind: "commandRefused", ...settledAs, ...DUPLICATE_ID }, [], false);
+      return;
+    }
+    const timing = this.#timing(work, command);
+    if (timing !== undefined) return this.#settle(work, { kind: "commandRefused", ...settledAs, ...timing }, [], false);
+    const judged = this.#judge(work, body, command);
+    if (judged.ok) return this.#settle(work, { kind: "commandExecuted", ...settledAs, changed: judged.value.changed }, judged.value.facts, true);
+    const { code, message } = judged.refusal;
+    this.#settle(work, { kind: "commandRefused", ...settledAs, code, message: message.slice(0, MESSAGE_CHARACTERS_MAX) }, [], true);
+  }
+
+  #timing(work: Work, command: Command): { readonly code: string; readonly message: string } | undefined {
+    const { time } = work.block;
+    if (command.notAfter < time) return { code: "EXPIRED", message: "The command's notAfter had passed when its turn came; send it anew under another id." };
+    if (command.notAfter > time + NOT_AFTER_AHEAD_MAX_MS) {
+      return { code: "NOT_AFTER_TOO_FAR", message: "notAfter lies more than one hour ahead of the log; choose an earlier one." };
+    }
+    return undefined;
+  }
+
+  /** Policy, payload and the graph's own rules. A throw is the refusal DEFECT and has changed nothing. */
+  #judge(work: Work, body: SignedBody, command: Command): Result<{ readonly facts: readonly GraphFact[]; readonly changed: readonly boolean[] }> {
+    const actor = body.principal ?? body.author;
+    let allowed = work.roles.get(actor);
+    if (allowed === undefined) {
+      allowed = mayWrite(work.overlay, actor);
+      work.roles.set(actor, allowed);
+    }
+    if (!allowed) return refuse("PERMISSION_DENIED", `${actor} may not write; an administrator grants sky:cluster#write.`);
+    const write = decode(graphWriteShape, command.payload, PAYLOAD_BYTES_MAX);
+    if (!write.ok) return refuse("MALFORMED", `The command cannot be read: ${write.refusal.message}.`);
+    const mayChangePolicy = body.principal === null && hasRole(work.overlay, body.author, "admin");
+    try {
+      const decision = decide(work.overlay, write.value, { mayChangePolicy });
+      if (decision.ok) work.overlay.keepCommand();
+      if (decision.ok && mayChangePolicy) work.roles.clear();
+      return decision;
+    } catch (error) {
+      if (error instanceof RangeError) throw error; // stack or memory: replicas could differ, so the process ends (DESIGN §4)
+      this.#ports.defect(error);
+      return refuse("DEFECT", "The command met a defect of this software and changed nothing; please report it.", "none");
+    }
+  }
+
+  #settle(work: Work, outcome: OutcomeFact, facts: readonly GraphFact[], remember: boolean): void {
+    const command: SettledCommand = {
+      author: outcome.author,
+      id: outcome.id,
+      height: work.block.height,
+      index: work.index,
+      blockHash: work.block.hash,
+      outcome,
+    };
+    this.#emit(work, 0, outcome);
+    for (const [n, fact] of facts.entries()) this.#emit(work, n + 1, fact);
+    work.settled.push(command);
+    if (remember) this.#window.add(command);
+  }
+}
+
+const MESSAGE_CHARACTERS_MAX = 4000;
+
+const DUPLICATE_ID = {
+  code: "DUPLICATE_ID",
+  message: "Another command was settled under this id; choose a new one.",
+} as const;
+
+/** The state before genesis. */
+export const emptyLedger = (cluster: Digest, graph: LiveGraph): LedgerState => ({
+  cluster,
+  graph,
+  height: -1,
+  root: ZERO_DIGEST,
+  keyStates: new Map(),
+  settled: [],
+});
+
