@@ -2,16 +2,12 @@
 import { type Digest, epoch, height, logTime, view } from "../../src/base/brands.ts";
 import { ZERO_DIGEST, utf8 } from "../../src/base/bytes.ts";
 import { encode } from "../../src/base/codec.ts";
-import { domainDigest } from "../../src/crypto/hash.ts";
 import { MerkleFrontier } from "../../src/crypto/merkle.ts";
 import { type Body, type Header, type LogEvent, bodyShape, headerShape } from "../../src/events/facts/block.ts";
+import { blockHash, bodyHash, bundleDigest } from "../../src/events/facts/hashing.ts";
 import type { LogHashing } from "../../src/events/store/damage.ts";
 
-export const hashing: LogHashing = {
-  header: (bytes) => domainDigest("block", bytes),
-  body: (bytes) => domainDigest("body", bytes),
-  bundle: (bytes) => domainDigest("bundle", bytes),
-};
+export const hashing: LogHashing = { header: blockHash, body: bodyHash, bundle: bundleDigest };
 
 export const bundleOf = (text: string) => {
   const bytes = utf8(text);
