@@ -1,4 +1,5 @@
 import { Packr, Unpackr } from "msgpackr";
+import { fromUtf8 } from "./bytes.ts";
 import { type Refusal, type Result, ok, refuse } from "./result.ts";
 
 /**
@@ -42,13 +43,13 @@ export const boolean: Shape<boolean> = {
   write: (value) => value,
 };
 
-/** Text of at most `max` UTF-8 bytes. */
+/** Text of at most `max` UTF-8 bytes. Throws: ShapeError on writing lone surrogates, which UTF-8 cannot carry. */
 export const text = <T extends string = string>(max: number): Shape<T> => ({
   read: (wire, path) =>
     typeof wire === "string" && wire.length <= max && wire.isWellFormed() && Buffer.byteLength(wire) <= max
       ? (wire as T)
       : fail(path, `text of at most ${max} bytes`),
-  write: (value) => value,
+  write: (value) => (value.isWellFormed() ? value : fail("text", "well-formed Unicode (no lone surrogates)")),
 });
 
 /** Bytes of a length within [min, max]. */
@@ -125,7 +126,7 @@ export const union = <T extends { readonly kind: string }>(...variants: readonly
   return {
     read: (wire, path) => {
       if (!Array.isArray(wire) || wire.length !== 2) return fail(path, "[tag, value]");
-      const found = list[wire[0] as number];
+      const found = typeof wire[0] === "number" ? list[wire[0]] : undefined; // the text "0" would index a list, too
       if (found === undefined) return fail(path, `a tag below ${list.length}`);
       return { kind: found.kind, ...(found.shape.read(wire[1], `${path}.${found.kind}`) as object) } as T;
     },
@@ -188,11 +189,24 @@ function checkStructure(input: Uint8Array): void {
       if (remaining.length > DEPTH_MAX) throw new ShapeError(`nested deeper than ${DEPTH_MAX}`);
       remaining.push(items);
     } else {
+      const start = at + lengthBytes(head);
       at += scalarLength(head, data, at);
       if (at > input.length) throw new ShapeError("truncated value");
+      if (isText(head) && !isUtf8(input, start, at)) throw new ShapeError("text that is not UTF-8");
     }
   }
   if (at !== input.length) throw new ShapeError("bytes after the value");
+}
+
+const isText = (head: number): boolean => (head >= 0xa0 && head <= 0xbf) || (head >= 0xd9 && head <= 0xdb);
+
+/** Bytes of the length that follows the head of a text. */
+const lengthBytes = (head: number): number => (head === 0xd9 ? 1 : head === 0xda ? 2 : head === 0xdb ? 4 : 0);
+
+/** msgpackr alone replaces ill-formed UTF-8, so that many byte strings would mean the same text. */
+function isUtf8(input: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if ((input[i] as number) >= 0x80) return fromUtf8(input.subarray(i, end)) !== undefined;
+  return true;
 }
 
 const isList = (head: number): boolean => (head >= 0x90 && head <= 0x9f) || head === 0xdc || head === 0xdd;
