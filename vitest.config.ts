@@ -1,7 +1,11 @@
 import { defineConfig } from "vitest/config";
 
 /** One project per layer of DESIGN §10. `order`: the quick ones first; those with processes and sockets alone at the end. */
-const layer = (name: string, order: number, options: { readonly testTimeout?: number; readonly fileParallelism?: boolean } = {}) => ({
+const layer = (
+  name: string,
+  order: number,
+  options: { readonly testTimeout?: number; readonly fileParallelism?: boolean } = {},
+) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],

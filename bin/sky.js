@@ -59,6 +59,8 @@ if (canRun) {
 } else if (existsSync(pinned)) {
   runPinned();
 } else {
-  process.stderr.write(`sky: needs Node 22.12 or newer, and this is ${process.versions.node}. Run "npm ci" in ${root}: it brings one.\n`);
+  process.stderr.write(
+    `sky: needs Node 22.12 or newer, and this is ${process.versions.node}. Run "npm ci" in ${root}: it brings one.\n`,
+  );
   process.exitCode = UNAVAILABLE;
 }

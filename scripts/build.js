@@ -13,7 +13,9 @@ const target = path.join(root, "dist");
 /** Relative names of our own modules: in imports, and in the URLs of worker entries. */
 const OUR_MODULE = /(["'])(\.{1,2}\/[\w./-]+)\.ts\1/g;
 
-const sources = readdirSync(path.join(root, "src"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+const sources = readdirSync(path.join(root, "src"), { recursive: true, encoding: "utf8" }).filter((name) =>
+  name.endsWith(".ts"),
+);
 rmSync(target, { recursive: true, force: true });
 for (const name of sources) {
   const file = path.join(root, "src", name);

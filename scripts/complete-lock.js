@@ -17,7 +17,11 @@ function platformOf(name) {
   const os = words.find((word) => OS.includes(word));
   const cpu = words.map((word) => (/^armv\d/.test(word) ? "arm" : word)).find((word) => CPU.includes(word));
   if (os === undefined || cpu === undefined) return undefined;
-  const libc = words.some((word) => word.startsWith("musl")) ? { libc: ["musl"] } : words.includes("gnu") ? { libc: ["glibc"] } : {};
+  const libc = words.some((word) => word.startsWith("musl"))
+    ? { libc: ["musl"] }
+    : words.includes("gnu")
+      ? { libc: ["glibc"] }
+      : {};
   return { cpu: [cpu], ...(os === "linux" ? libc : {}), os: [os] };
 }
 

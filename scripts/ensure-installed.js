@@ -40,9 +40,14 @@ function main() {
   // npm's own Node: the pinned one, which may run this script, is about to be replaced.
   const { npm_execpath: npm, npm_node_execpath: node } = process.env;
   const [command, first] = npm !== undefined && node !== undefined ? [node, [npm]] : ["npm", []];
-  const { status, error } = spawnSync(command, [...first, "ci"], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const { status, error } = spawnSync(command, [...first, "ci"], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   if (status === 0) return 0;
-  process.stderr.write(`npm ci failed${error ? `: ${error.message}` : ""}. See docs/TROUBLESHOOTING.md, "Installation".\n`);
+  process.stderr.write(
+    `npm ci failed${error ? `: ${error.message}` : ""}. See docs/TROUBLESHOOTING.md, "Installation".\n`,
+  );
   return status ?? 1;
 }
 

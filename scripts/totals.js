@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 function totals(file) {
   try {
     const report = JSON.parse(readFileSync(file, "utf8"));
-    const broken = report.testResults.filter((one) => one.status === "failed" && one.assertionResults.length === 0).length;
+    const broken = report.testResults.filter(
+      (one) => one.status === "failed" && one.assertionResults.length === 0,
+    ).length;
     return { passed: report.numPassedTests, failed: report.numFailedTests + broken };
   } catch {
     return { passed: 0, failed: 1 };

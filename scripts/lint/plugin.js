@@ -40,7 +40,8 @@ function isTypeOnly(node) {
 function importProblem({ file, root, specifier, typeOnly, dynamic }) {
   const from = locate(file, root);
   const isRelative = specifier.startsWith("./") || specifier.startsWith("../");
-  if (isRelative) return neighbourProblem(from, locate(path.resolve(path.dirname(file), specifier), root), typeOnly, dynamic);
+  if (isRelative)
+    return neighbourProblem(from, locate(path.resolve(path.dirname(file), specifier), root), typeOnly, dynamic);
   if (from.area !== "src") return undefined;
   const rules = ROOMS[from.room];
   if (rules === undefined) return `src/${from.room} is not a room of DESIGN §1; put the file into one.`;
@@ -120,17 +121,24 @@ function globalProblem(node, rules) {
 }
 
 const ambient = {
-  meta: { type: "problem", docs: { description: "Clock, chance, timers and process appear only where DESIGN §1 says." } },
+  meta: {
+    type: "problem",
+    docs: { description: "Clock, chance, timers and process appear only where DESIGN §1 says." },
+  },
   create(context) {
     const { room } = locate(context.filename, context.cwd);
     const rules = room === undefined ? undefined : ROOMS[room];
     if (rules === undefined || rules.ambient) return {};
-    const report = (node, what) => context.report({ node, message: `${room} is without clock, chance and I/O (DESIGN §1). ${what}.` });
+    const report = (node, what) =>
+      context.report({ node, message: `${room} is without clock, chance and I/O (DESIGN §1). ${what}.` });
     const cryptoModule = (specifier) => specifier === "node:crypto";
     return {
       "Program:exit"(program) {
         const scope = context.sourceCode.scopeManager.globalScope ?? context.sourceCode.getScope(program);
-        const free = [...scope.through, ...scope.variables.filter((one) => one.defs.length === 0).flatMap((one) => one.references)];
+        const free = [
+          ...scope.through,
+          ...scope.variables.filter((one) => one.defs.length === 0).flatMap((one) => one.references),
+        ];
         for (const { identifier } of new Set(free)) {
           if (identifier.parent.type.startsWith("TS")) continue;
           const problem = globalProblem(identifier, rules);
@@ -140,13 +148,16 @@ const ambient = {
       ImportDeclaration(node) {
         if (!cryptoModule(node.source.value) || isTypeOnly(node)) return;
         for (const one of node.specifiers) {
-          if (one.type !== "ImportSpecifier") report(one, "node:crypto: import its functions by name, so that the rule can see them");
-          else if (RANDOM_OF_CRYPTO.has(one.imported.name)) report(one, `${one.imported.name}: take randomness as an argument`);
+          if (one.type !== "ImportSpecifier")
+            report(one, "node:crypto: import its functions by name, so that the rule can see them");
+          else if (RANDOM_OF_CRYPTO.has(one.imported.name))
+            report(one, `${one.imported.name}: take randomness as an argument`);
         }
       },
       MemberExpression(node) {
         const name = propertyName(node);
-        if (rules.deterministic && LOCALE_METHODS.has(name)) report(node, `${name}: its tables differ between runtimes`);
+        if (rules.deterministic && LOCALE_METHODS.has(name))
+          report(node, `${name}: its tables differ between runtimes`);
       },
     };
   },

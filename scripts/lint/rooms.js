@@ -21,12 +21,18 @@ export const ROOMS = {
   base: { rooms: {}, packages: ["msgpackr"], builtins: [], ambient: false, deterministic: true },
   crypto: {
     rooms: { base: all },
-    packages: ["@noble/curves", "@noble/hashes", "@hpke/core", "@peculiar/x509"],
+    packages: ["@noble/curves", "@noble/hashes", "@hpke/core", "@peculiar/x509", "reflect-metadata"],
     builtins: ["node:crypto"],
     ambient: false,
     deterministic: false,
   },
-  keri: { rooms: { base: all, crypto: all }, packages: [], builtins: [], ambient: false, deterministic: true },
+  keri: {
+    rooms: { base: all, crypto: all },
+    packages: ["@noble/hashes"],
+    builtins: [],
+    ambient: false,
+    deterministic: true,
+  },
   "events/facts": {
     rooms: { base: all, crypto: all, keri: types },
     packages: [],

@@ -19,10 +19,15 @@ interface Diagnostic {
 /** What oxlint reports, as "path:line rule". */
 async function lint(): Promise<readonly string[]> {
   const oxlint = path.join(root, "node_modules/.bin/oxlint");
-  const run = promisify(execFile)(oxlint, ["--type-aware", "--no-ignore", "-f", "json", fixtures], { cwd: root, maxBuffer: 1 << 26 });
+  const run = promisify(execFile)(oxlint, ["--type-aware", "--no-ignore", "-f", "json", fixtures], {
+    cwd: root,
+    maxBuffer: 1 << 26,
+  });
   const { stdout } = await run.catch((failed: { readonly stdout: string }) => failed);
   const report = JSON.parse(stdout) as { readonly diagnostics: readonly Diagnostic[] };
-  return report.diagnostics.map((one) => `${path.relative(fixtures, path.resolve(root, one.filename))}:${one.labels[0]?.span.line} ${one.code}`);
+  return report.diagnostics.map(
+    (one) => `${path.relative(fixtures, path.resolve(root, one.filename))}:${one.labels[0]?.span.line} ${one.code}`,
+  );
 }
 
 const files = (): readonly string[] =>
@@ -42,11 +47,20 @@ const expected = (): readonly string[] =>
 /** Too long to keep in the repository. */
 function writeLongFixtures(): void {
   const lines = Array.from({ length: 80 }, (_, i) => `  total += ${i};`).join("\n");
-  writeFileSync(path.join(generated, "long-function.ts"), `export function long(): number { // bites: eslint(max-lines-per-function)\n  let total = 0;\n${lines}\n  return total;\n}\n`);
-  const constants = Array.from({ length: 501 }, (_, i) => `export const c${i} = ${i};${i === 500 ? " // bites: eslint(max-lines)" : ""}`);
+  writeFileSync(
+    path.join(generated, "long-function.ts"),
+    `export function long(): number { // bites: eslint(max-lines-per-function)\n  let total = 0;\n${lines}\n  return total;\n}\n`,
+  );
+  const constants = Array.from(
+    { length: 501 },
+    (_, i) => `export const c${i} = ${i};${i === 500 ? " // bites: eslint(max-lines)" : ""}`,
+  );
   writeFileSync(path.join(generated, "long-file.ts"), `${constants.join("\n")}\n`);
   const branches = Array.from({ length: 21 }, (_, i) => `  if (n === ${i}) return ${i};`).join("\n");
-  writeFileSync(path.join(generated, "branches.ts"), `export function many(n: number): number { // bites: eslint(complexity)\n${branches}\n  return -1;\n}\n`);
+  writeFileSync(
+    path.join(generated, "branches.ts"),
+    `export function many(n: number): number { // bites: eslint(complexity)\n${branches}\n  return -1;\n}\n`,
+  );
 }
 
 describe("lint", () => {

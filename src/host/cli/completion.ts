@@ -13,7 +13,9 @@ interface Choices {
 
 function choicesOf(command: Command, path: string): readonly Choices[] {
   const names = command.commands.map((one) => one.name());
-  const flags = command.options.flatMap((option) => (option.long === undefined || option.long === null ? [] : [option.long]));
+  const flags = command.options.flatMap((option) =>
+    option.long === undefined || option.long === null ? [] : [option.long],
+  );
   return [
     { path, words: [...names, ...flags, "--help"] },
     ...command.commands.flatMap((one) => choicesOf(one, path === "" ? one.name() : `${path} ${one.name()}`)),
@@ -33,7 +35,9 @@ export function completionScript(program: Command, shell: Shell): string {
 }
 
 /** Files complete where no word fits, since many options name one. */
-const bash = (choices: readonly Choices[]): string => `# sky: source this, or: sky completion bash > /etc/bash_completion.d/sky
+const bash = (
+  choices: readonly Choices[],
+): string => `# sky: source this, or: sky completion bash > /etc/bash_completion.d/sky
 _sky() {
   local path="" words="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -55,11 +59,15 @@ complete -o default -F _sky sky
 const fish = (choices: readonly Choices[]): string => {
   const lines = choices.flatMap(({ path, words }) => {
     const deeper = words.filter((word) => !word.startsWith("-"));
-    const seen = path === "" ? ["__fish_use_subcommand"] : path.split(" ").map((word) => `__fish_seen_subcommand_from ${word}`);
-    const guards = deeper.length > 0 && path !== "" ? [...seen, `not __fish_seen_subcommand_from ${deeper.join(" ")}`] : seen;
+    const seen =
+      path === "" ? ["__fish_use_subcommand"] : path.split(" ").map((word) => `__fish_seen_subcommand_from ${word}`);
+    const guards =
+      deeper.length > 0 && path !== "" ? [...seen, `not __fish_seen_subcommand_from ${deeper.join(" ")}`] : seen;
     const condition = guards.join("; and ");
     return words.map((word) =>
-      word.startsWith("--") ? `complete -c sky -n "${condition}" -l ${word.slice(2)}` : `complete -c sky -f -n "${condition}" -a ${word}`,
+      word.startsWith("--")
+        ? `complete -c sky -n "${condition}" -l ${word.slice(2)}`
+        : `complete -c sky -f -n "${condition}" -a ${word}`,
     );
   });
   return `# sky: sky completion fish > ~/.config/fish/completions/sky.fish\n${lines.join("\n")}\n`;

@@ -27,4 +27,6 @@ export async function run(options: ConfigExplainOptions, io: CliIo): Promise<Exi
 
 /** Flags of settings as text: a flag without a value, such as --strict, stands for true. */
 export const textsOf = (flags: Readonly<Record<string, string | boolean | undefined>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(flags).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])));
+  Object.fromEntries(
+    Object.entries(flags).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]])),
+  );

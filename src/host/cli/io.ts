@@ -46,7 +46,9 @@ export function reportFailure(io: CliIo, code: string, message: string, json: bo
 /** The real process. */
 export function processIo(): CliIo {
   // Whoever reads us may stop reading ("sky … | head"); that is no failure.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.unavailable));
+  process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.unavailable),
+  );
   let signal: AbortSignal | undefined;
   return {
     out: (line) => void process.stdout.write(`${line}\n`),

@@ -80,14 +80,20 @@ export function buildProgram(context: ProgramContext): Command {
   return program;
 }
 
-const withDescendants = (command: Command): readonly Command[] => command.commands.flatMap((one) => [one, ...withDescendants(one)]);
+const withDescendants = (command: Command): readonly Command[] =>
+  command.commands.flatMap((one) => [one, ...withDescendants(one)]);
 
 function addClusterCommands(program: Command, context: ProgramContext): void {
   const run = runner(context);
   program
     .command("dev")
-    .description("run a cluster on this machine and tell the acceptance story against it; for trying out, never for real secrets")
-    .option("--dir <directory>", "keep the cluster here and start it again from here; without it, a temporary directory")
+    .description(
+      "run a cluster on this machine and tell the acceptance story against it; for trying out, never for real secrets",
+    )
+    .option(
+      "--dir <directory>",
+      "keep the cluster here and start it again from here; without it, a temporary directory",
+    )
     .option("--nodes <count>", "how many nodes, at least 4", nodeCount)
     .option("--once", "stop after the story")
     .option("--revive <name>", "start the dead node of this name again, in the running cluster of --dir")
@@ -114,7 +120,11 @@ function addConfigCommands(program: Command, context: ProgramContext): void {
 function addSettings(command: Command, settings: readonly SettingFlag[]): Command {
   command.option("--config <file>", "YAML file of settings (docs/CONFIGURATION.md)");
   for (const { flag, description, isBoolean } of settings) {
-    command.addOption(new Option(isBoolean ? `--${flag} [value]` : `--${flag} <value>`, description).preset(isBoolean ? "true" : undefined));
+    command.addOption(
+      new Option(isBoolean ? `--${flag} [value]` : `--${flag} <value>`, description).preset(
+        isBoolean ? "true" : undefined,
+      ),
+    );
   }
   return command;
 }

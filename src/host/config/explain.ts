@@ -29,7 +29,9 @@ export function explainConfig({ config, sources }: LoadedConfig): readonly Expla
 export function formatExplained(settings: readonly ExplainedSetting[]): string {
   const rows = settings.map(({ key, value, source }) => [key, format(value), source] as const);
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map(([key, value, source]) => `${key.padEnd(widths[0] ?? 0)}  ${value.padEnd(widths[1] ?? 0)}  ${source}`).join("\n");
+  return rows
+    .map(([key, value, source]) => `${key.padEnd(widths[0] ?? 0)}  ${value.padEnd(widths[1] ?? 0)}  ${source}`)
+    .join("\n");
 }
 
 const format = (value: unknown): string => {

@@ -62,7 +62,12 @@ export function loadConfig(input: ConfigInput): Result<LoadedConfig, ConfigRefus
 }
 
 /** The value in force: what was found, else the default. Settings come after those that their defaults are derived from. */
-function settle(key: SettingKey, found: Found | undefined, earlier: Readonly<Record<string, unknown>>, problems: string[]) {
+function settle(
+  key: SettingKey,
+  found: Found | undefined,
+  earlier: Readonly<Record<string, unknown>>,
+  problems: string[],
+) {
   const setting = settingOf(key);
   if (found === undefined) {
     const { fallback } = setting;
@@ -86,14 +91,19 @@ function judgeTogether(config: NodeConfig, problems: string[]): readonly string[
   const ports = SETTING_KEYS.filter((key) => key.endsWith("Port"));
   for (const [i, key] of ports.entries()) {
     const twin = ports.slice(0, i).find((other) => config[other] !== 0 && config[other] === config[key]);
-    if (twin !== undefined) problems.push(`${twin} and ${key} are both ${String(config[key])}; each port needs its own number.`);
+    if (twin !== undefined)
+      problems.push(`${twin} and ${key} are both ${String(config[key])}; each port needs its own number.`);
   }
   if (config.timeoutCapMs < config.advanceTimeoutMs) {
-    problems.push(`timeoutCapMs (${config.timeoutCapMs}) is below advanceTimeoutMs (${config.advanceTimeoutMs}); raise it.`);
+    problems.push(
+      `timeoutCapMs (${config.timeoutCapMs}) is below advanceTimeoutMs (${config.advanceTimeoutMs}); raise it.`,
+    );
   }
   if (config.provisionedToken === undefined) return [];
   if (config.strict) {
-    problems.push("PROVISIONED_TOKEN: refused with strict; put the token into a file and name it in PROVISIONED_TOKEN_FILE.");
+    problems.push(
+      "PROVISIONED_TOKEN: refused with strict; put the token into a file and name it in PROVISIONED_TOKEN_FILE.",
+    );
   }
   return ["PROVISIONED_TOKEN is deprecated: an environment is readable by others. Use PROVISIONED_TOKEN_FILE."];
 }
@@ -140,8 +150,10 @@ function readEnvironment(env: ConfigInput["env"], found: Map<SettingKey, Found>,
   for (const [name, text] of Object.entries(env)) {
     if (text === undefined) continue;
     const key = known.get(name);
-    if (key !== undefined) found.set(key, { raw: fromText(settingOf(key).kind, text), source: { kind: "environment", name } });
-    else if (name.startsWith(PREFIX)) problems.push(`unknown environment variable ${name}${suggestion(name, [...known.keys()])}`);
+    if (key !== undefined)
+      found.set(key, { raw: fromText(settingOf(key).kind, text), source: { kind: "environment", name } });
+    else if (name.startsWith(PREFIX))
+      problems.push(`unknown environment variable ${name}${suggestion(name, [...known.keys()])}`);
   }
 }
 
@@ -151,7 +163,8 @@ function readFlags(flags: ConfigInput["flags"], found: Map<SettingKey, Found>, p
     const key = SETTING_KEYS.find((one) => one === name);
     if (key === undefined) problems.push(`unknown flag ${name}${suggestion(name, SETTING_KEYS)}`);
     else if (settingOf(key).secret) problems.push(`--${flagOf(key)}: a secret is never a flag.`);
-    else found.set(key, { raw: fromText(settingOf(key).kind, text), source: { kind: "flag", name: `--${flagOf(key)}` } });
+    else
+      found.set(key, { raw: fromText(settingOf(key).kind, text), source: { kind: "flag", name: `--${flagOf(key)}` } });
   }
 }
 

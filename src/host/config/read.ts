@@ -17,9 +17,13 @@ export function readConfig(
   if (configFile === undefined) return loadConfig({ flags, env: seen });
   try {
     const { size } = statSync(configFile);
-    if (size > CONFIG_BYTES_MAX) return refuse("CONFIG_INVALID", `${configFile}: larger than ${CONFIG_BYTES_MAX} bytes.`);
+    if (size > CONFIG_BYTES_MAX)
+      return refuse("CONFIG_INVALID", `${configFile}: larger than ${CONFIG_BYTES_MAX} bytes.`);
     return loadConfig({ flags, env: seen, file: { path: configFile, text: readFileSync(configFile, "utf8") } });
   } catch (error) {
-    return refuse("CONFIG_INVALID", `${configFile}: cannot be read (${error instanceof Error ? error.message : String(error)}).`);
+    return refuse(
+      "CONFIG_INVALID",
+      `${configFile}: cannot be read (${error instanceof Error ? error.message : String(error)}).`,
+    );
   }
 }

@@ -71,7 +71,8 @@ export const SETTINGS = {
   provisionedToken: secretSetting({
     env: "PROVISIONED_TOKEN",
     fallback: undefined,
-    description: "The provisioning token itself. Deprecated: an environment is readable by others. Refused with strict.",
+    description:
+      "The provisioning token itself. Deprecated: an environment is readable by others. Refused with strict.",
   }),
   strict: booleanSetting({
     env: "SKY_STRICT",
@@ -86,7 +87,11 @@ export const SETTINGS = {
   leaderTimeoutMs: timesDelta("SKY_LEADER_TIMEOUT_MS", 2, "t_l: how long to wait for the leader's proposal."),
   advanceTimeoutMs: timesDelta("SKY_ADVANCE_TIMEOUT_MS", 3, "t_a: how long to wait for a view to end."),
   repeatTimeoutMs: timesDelta("SKY_REPEAT_TIMEOUT_MS", 2, "t_r: how often a nullify vote is repeated."),
-  standstillTimeoutMs: timesDelta("SKY_STANDSTILL_TIMEOUT_MS", 4, "t_s: without progress for so long, everything is sent again."),
+  standstillTimeoutMs: timesDelta(
+    "SKY_STANDSTILL_TIMEOUT_MS",
+    4,
+    "t_s: without progress for so long, everything is sent again.",
+  ),
   timeoutGrowth: numberSetting(1, 10, {
     env: "SKY_TIMEOUT_GROWTH",
     fallback: 1.5,

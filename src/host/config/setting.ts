@@ -71,7 +71,12 @@ export const choiceSetting = <const Words extends readonly [string, ...string[]]
 
 /** Addresses as host:port, separated by commas in text. Bounds: at most 100. */
 export const addressesSetting = (common: Common<readonly string[]>): Setting<readonly string[]> =>
-  define("list", "up to 100 addresses host:port, separated by commas", z.array(z.string().regex(ADDRESS)).max(100), common);
+  define(
+    "list",
+    "up to 100 addresses host:port, separated by commas",
+    z.array(z.string().regex(ADDRESS)).max(100),
+    common,
+  );
 
 // oxlint-disable-next-line no-control-regex -- control characters are what it refuses
 const PRINTABLE = /^[^\u0000-\u001f\u007f]*$/;

@@ -60,7 +60,10 @@ export async function listenHealth(options: HealthOptions): Promise<HealthListen
   });
   server.on("clientError", (error, socket) => {
     refused("MALFORMED_HTTP");
-    const status = "code" in error && error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request";
+    const status =
+      "code" in error && error.code === "HPE_HEADER_OVERFLOW"
+        ? "431 Request Header Fields Too Large"
+        : "400 Bad Request";
     if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     else socket.destroy();
   });
@@ -72,7 +75,8 @@ export async function listenHealth(options: HealthOptions): Promise<HealthListen
 
 const listen = (server: Server, { host, port }: HealthOptions): Promise<void> =>
   new Promise((resolve, reject) => {
-    const onError = (cause: Error): void => reject(new Fault("HEALTH_LISTEN", `The health port ${host}:${port} cannot be had.`, { cause }));
+    const onError = (cause: Error): void =>
+      reject(new Fault("HEALTH_LISTEN", `The health port ${host}:${port} cannot be had.`, { cause }));
     server.once("error", onError);
     server.listen({ host, port }, () => {
       server.off("error", onError);
@@ -122,7 +126,11 @@ const text = (status: number, body: string, headers: Readonly<Record<string, str
   headers,
 });
 
-async function replyTo({ state, metrics }: HealthOptions, request: IncomingMessage, refused: (code: string) => void): Promise<Reply> {
+async function replyTo(
+  { state, metrics }: HealthOptions,
+  request: IncomingMessage,
+  refused: (code: string) => void,
+): Promise<Reply> {
   if (request.method !== "GET" && request.method !== "HEAD") {
     refused("METHOD_NOT_ALLOWED");
     return text(405, "Only GET and HEAD.", { allow: "GET, HEAD" });
@@ -147,6 +155,7 @@ async function replyTo({ state, metrics }: HealthOptions, request: IncomingMessa
 function probe(checks: readonly HealthCheck[], verbose: boolean): Reply {
   const failing = checks.filter((check) => !check.ok).map((check) => check.name);
   const status = failing.length === 0 ? 200 : 503;
-  if (verbose) return { status, type: "application/json", body: `${JSON.stringify({ ok: failing.length === 0, checks })}\n` };
+  if (verbose)
+    return { status, type: "application/json", body: `${JSON.stringify({ ok: failing.length === 0, checks })}\n` };
   return text(status, failing.length === 0 ? "ok" : `not ok: ${failing.join(", ")}`);
 }

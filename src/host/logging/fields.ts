@@ -63,7 +63,10 @@ const isKnown = (name: string): name is keyof typeof LOG_FIELDS => Object.hasOwn
 /**
  * The fields that pass, as they are written. `onDropped` is told the number of those that did not.
  */
-export function allowedFields(fields: Readonly<Record<string, unknown>>, onDropped: (count: number) => void): Record<string, unknown> {
+export function allowedFields(
+  fields: Readonly<Record<string, unknown>>,
+  onDropped: (count: number) => void,
+): Record<string, unknown> {
   const allowed: Record<string, unknown> = {};
   let dropped = 0;
   for (const [name, value] of Object.entries(fields)) {

@@ -39,9 +39,11 @@ export function createLogger(options: LoggerOptions): Logger {
   );
   const onDropped = options.onDropped ?? (() => {});
   const build = (bound: LogFields): Logger => {
-    const write = (level: "debug" | "info" | "warn" | "error") => (message: string, fields: LogFields = {}) => {
-      if (sink.isLevelEnabled(level)) sink[level](allowedFields({ ...bound, ...fields }, onDropped), message);
-    };
+    const write =
+      (level: "debug" | "info" | "warn" | "error") =>
+      (message: string, fields: LogFields = {}) => {
+        if (sink.isLevelEnabled(level)) sink[level](allowedFields({ ...bound, ...fields }, onDropped), message);
+      };
     return {
       debug: write("debug"),
       info: write("info"),
@@ -55,4 +57,6 @@ export function createLogger(options: LoggerOptions): Logger {
 
 /** Synchronous, so that the last line before a crash is there. */
 const openTarget = (file: string | undefined): DestinationStream =>
-  file === undefined ? destination({ fd: 1, sync: true }) : destination({ dest: file, sync: true, append: true, mkdir: true, mode: 0o600 });
+  file === undefined
+    ? destination({ fd: 1, sync: true })
+    : destination({ dest: file, sync: true, append: true, mkdir: true, mode: 0o600 });

@@ -20,9 +20,18 @@ const GAUGES = {
 export type GaugeName = keyof typeof GAUGES;
 
 const HISTOGRAMS = {
-  write: { help: "From a write's arrival to its answer", seconds: [0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30] },
-  check: { help: "Time spent answering a check", seconds: [0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1, 1] },
-  drain: { help: "One drained mailbox of consensus, disk included", seconds: [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1] },
+  write: {
+    help: "From a write's arrival to its answer",
+    seconds: [0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30],
+  },
+  check: {
+    help: "Time spent answering a check",
+    seconds: [0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1, 1],
+  },
+  drain: {
+    help: "One drained mailbox of consensus, disk included",
+    seconds: [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1],
+  },
   execute: { help: "Executing one block", seconds: [0.0001, 0.001, 0.005, 0.02, 0.1, 0.5, 2] },
 } as const;
 export type HistogramName = keyof typeof HISTOGRAMS;
@@ -71,8 +80,18 @@ export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "sky_" });
   const registers = [registry];
-  const refusals = new Counter({ name: "sky_refusals_total", help: "Refusals by port and code", labelNames: ["port", "code"], registers });
-  const depths = new Gauge({ name: "sky_mailbox_depth", help: "Messages waiting in a mailbox", labelNames: ["mailbox"], registers });
+  const refusals = new Counter({
+    name: "sky_refusals_total",
+    help: "Refusals by port and code",
+    labelNames: ["port", "code"],
+    registers,
+  });
+  const depths = new Gauge({
+    name: "sky_mailbox_depth",
+    help: "Messages waiting in a mailbox",
+    labelNames: ["mailbox"],
+    registers,
+  });
   const counters = mapValues(COUNTERS, (help, name) => new Counter({ name: `sky_${name}_total`, help, registers }));
   const gauges = mapValues(GAUGES, (help, name) => new Gauge({ name: `sky_${name}`, help, registers }));
   const histograms = mapValues(
@@ -91,5 +110,11 @@ export function createMetrics(): Metrics {
   };
 }
 
-const mapValues = <Key extends string, In, Out>(record: Readonly<Record<Key, In>>, map: (value: In, key: Key) => Out): Record<Key, Out> =>
-  Object.fromEntries((Object.entries(record) as [Key, In][]).map(([key, value]) => [key, map(value, key)])) as Record<Key, Out>;
+const mapValues = <Key extends string, In, Out>(
+  record: Readonly<Record<Key, In>>,
+  map: (value: In, key: Key) => Out,
+): Record<Key, Out> =>
+  Object.fromEntries((Object.entries(record) as [Key, In][]).map(([key, value]) => [key, map(value, key)])) as Record<
+    Key,
+    Out
+  >;

@@ -27,7 +27,8 @@ describe("sky", () => {
   it("lists its commands and exit codes, and says its version", async () => {
     const help = await sky("--help");
     expect(help.code).toBe(0);
-    for (const command of ["dev", "node", "config", "completion"]) expect(help.out).toMatch(new RegExp(`^  ${command}\\b`, "m"));
+    for (const command of ["dev", "node", "config", "completion"])
+      expect(help.out).toMatch(new RegExp(`^  ${command}\\b`, "m"));
     expect(help.out).toContain("Exit codes:");
     const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { version: string };
     expect(await sky("--version")).toEqual({ code: 0, out: version, err: "" });
@@ -55,7 +56,11 @@ describe("sky", () => {
     const { settings } = JSON.parse(json.out) as { settings: readonly { key: string; value: unknown }[] };
     expect(settings.find((one) => one.key === "seeds")?.value).toEqual(["a:1", "b:2"]);
     const refused = await sky("config", "explain", "--json", "--seeds", "a");
-    expect([refused.code, refused.err, JSON.parse(refused.out)]).toMatchObject([2, "", { ok: false, code: "CONFIG_INVALID" }]);
+    expect([refused.code, refused.err, JSON.parse(refused.out)]).toMatchObject([
+      2,
+      "",
+      { ok: false, code: "CONFIG_INVALID" },
+    ]);
   });
 
   it("has no flag for a secret", async () => {

@@ -38,9 +38,12 @@ describe("configuration", () => {
 
   it("derives the timeouts of consensus from delta unless they are given", () => {
     const { config } = load({ env: { SKY_DELTA_MS: "100", SKY_REPEAT_TIMEOUT_MS: "7" } });
-    expect([config.leaderTimeoutMs, config.advanceTimeoutMs, config.repeatTimeoutMs, config.standstillTimeoutMs]).toEqual([
-      200, 300, 7, 400,
-    ]);
+    expect([
+      config.leaderTimeoutMs,
+      config.advanceTimeoutMs,
+      config.repeatTimeoutMs,
+      config.standstillTimeoutMs,
+    ]).toEqual([200, 300, 7, 400]);
   });
 
   it("reads lists from text and from the file alike", () => {
@@ -50,22 +53,66 @@ describe("configuration", () => {
   });
 
   it.each([
-    ["an unknown key of the file", { file: file("apiProt: 1") }, "sky.yaml: unknown setting apiProt; did you mean apiPort?"],
-    ["an unknown variable of ours", { env: { SKY_DATADIR: "x" } }, "unknown environment variable SKY_DATADIR; did you mean SKY_DATA_DIR?"],
+    [
+      "an unknown key of the file",
+      { file: file("apiProt: 1") },
+      "sky.yaml: unknown setting apiProt; did you mean apiPort?",
+    ],
+    [
+      "an unknown variable of ours",
+      { env: { SKY_DATADIR: "x" } },
+      "unknown environment variable SKY_DATADIR; did you mean SKY_DATA_DIR?",
+    ],
     ["an unknown flag", { flags: { zzzzzzzzz: "1" } }, "unknown flag zzzzzzzzz."],
     ["a port that is no number", { env: { API_PORT: "http" } }, 'API_PORT: "http" is not an integer from 0 to 65535.'],
     ["a port that is empty", { env: { API_PORT: "" } }, 'API_PORT: "" is not an integer from 0 to 65535.'],
-    ["a port beyond its bounds", { flags: { apiPort: "65536" } }, '--api-port: 65536 is not an integer from 0 to 65535.'],
-    ["a number as text in the file", { file: file('apiPort: "1"') }, 'sky.yaml: apiPort: "1" is not an integer from 0 to 65535.'],
+    [
+      "a port beyond its bounds",
+      { flags: { apiPort: "65536" } },
+      "--api-port: 65536 is not an integer from 0 to 65535.",
+    ],
+    [
+      "a number as text in the file",
+      { file: file('apiPort: "1"') },
+      'sky.yaml: apiPort: "1" is not an integer from 0 to 65535.',
+    ],
     ["a boolean that is neither", { env: { SKY_STRICT: "yes" } }, 'SKY_STRICT: "yes" is not true or false.'],
-    ["a seed without a port", { env: { SEEDS: "a.example" } }, "SEEDS: [\"a.example\"] is not up to 100 addresses host:port, separated by commas."],
-    ["a seed with port 65536", { env: { SEEDS: "a:65536" } }, "SEEDS: [\"a:65536\"] is not up to 100 addresses host:port, separated by commas."],
-    ["two listeners on one port", { flags: { apiPort: "9", servicePort: "9" } }, "apiPort and servicePort are both 9; each port needs its own number."],
-    ["a file that is a list", { file: file("- 1") }, 'sky.yaml: must be a map of settings, such as "apiPort: 8123", without aliases.'],
-    ["aliases in the file", { file: file("seeds: &a [x:1]\napproaches: *a") }, 'sky.yaml: must be a map of settings, such as "apiPort: 8123", without aliases.'],
-    ["a cap below the timeouts", { env: { SKY_TIMEOUT_CAP_MS: "1" } }, "timeoutCapMs (1) is below advanceTimeoutMs (750); raise it."],
+    [
+      "a seed without a port",
+      { env: { SEEDS: "a.example" } },
+      'SEEDS: ["a.example"] is not up to 100 addresses host:port, separated by commas.',
+    ],
+    [
+      "a seed with port 65536",
+      { env: { SEEDS: "a:65536" } },
+      'SEEDS: ["a:65536"] is not up to 100 addresses host:port, separated by commas.',
+    ],
+    [
+      "two listeners on one port",
+      { flags: { apiPort: "9", servicePort: "9" } },
+      "apiPort and servicePort are both 9; each port needs its own number.",
+    ],
+    [
+      "a file that is a list",
+      { file: file("- 1") },
+      'sky.yaml: must be a map of settings, such as "apiPort: 8123", without aliases.',
+    ],
+    [
+      "aliases in the file",
+      { file: file("seeds: &a [x:1]\napproaches: *a") },
+      'sky.yaml: must be a map of settings, such as "apiPort: 8123", without aliases.',
+    ],
+    [
+      "a cap below the timeouts",
+      { env: { SKY_TIMEOUT_CAP_MS: "1" } },
+      "timeoutCapMs (1) is below advanceTimeoutMs (750); raise it.",
+    ],
     ["a secret as a flag", { flags: { provisionedToken: "t" } }, "--provisioned-token: a secret is never a flag."],
-    ["a secret in the file", { file: file("provisionedToken: t") }, "sky.yaml: provisionedToken does not belong into a file."],
+    [
+      "a secret in the file",
+      { file: file("provisionedToken: t") },
+      "sky.yaml: provisionedToken does not belong into a file.",
+    ],
   ])("refuses %s and names it", (_what, parts, problem) => {
     expect(problems(parts)).toEqual([problem]);
   });
@@ -95,7 +142,9 @@ describe("configuration", () => {
     const strict = problems({ env: { PROVISIONED_TOKEN: "canary\n", SKY_STRICT: "true" } });
     expect(strict).toHaveLength(1);
     expect(strict.join()).not.toContain("canary");
-    expect(problems({ env: { PROVISIONED_TOKEN: "token", SKY_STRICT: "true" } }).join()).toContain("refused with strict");
+    expect(problems({ env: { PROVISIONED_TOKEN: "token", SKY_STRICT: "true" } }).join()).toContain(
+      "refused with strict",
+    );
   });
 
   it("reads the file that it is told of, and says when it cannot", () => {
@@ -124,6 +173,8 @@ describe("configuration", () => {
   });
 
   it("has a current page in docs (npm run docs writes it)", () => {
-    expect(readFileSync(path.resolve(import.meta.dirname, "../../../docs/CONFIGURATION.md"), "utf8")).toBe(configurationMarkdown());
+    expect(readFileSync(path.resolve(import.meta.dirname, "../../../docs/CONFIGURATION.md"), "utf8")).toBe(
+      configurationMarkdown(),
+    );
   });
 });

@@ -9,7 +9,8 @@ describe("scripts/ensure-installed.js", () => {
   const one = { version: "1.0.0", integrity: "sha512-a" };
   const wanted = { "": {}, "node_modules/a": one, "node_modules/other-platform": { ...one, optional: true } };
   let directory = "";
-  const write = (file: string, packages: object): void => writeFileSync(path.join(directory, file), JSON.stringify({ packages }));
+  const write = (file: string, packages: object): void =>
+    writeFileSync(path.join(directory, file), JSON.stringify({ packages }));
   const installed = (packages: object): void => write("node_modules/.package-lock.json", packages);
 
   beforeEach(() => {
@@ -39,7 +40,11 @@ describe("scripts/ensure-installed.js", () => {
     ["is missing", {}, "a 1.0.0 is wanted"],
     ["has another version", { "node_modules/a": { ...one, version: "1.0.1" } }, "a 1.0.0 is wanted"],
     ["has other content", { "node_modules/a": { ...one, integrity: "sha512-b" } }, "a 1.0.0 is wanted"],
-    ["is there that nobody wants", { "node_modules/a": one, "node_modules/b": one }, "node_modules/b is no longer wanted"],
+    [
+      "is there that nobody wants",
+      { "node_modules/a": one, "node_modules/b": one },
+      "node_modules/b is no longer wanted",
+    ],
   ])("installs when a package %s", (_what, packages, reason) => {
     installed(packages);
     expect(whyInstall(directory)).toBe(reason);
@@ -52,6 +57,8 @@ describe("package-lock.json", () => {
     const { packages } = JSON.parse(readFileSync(file, "utf8")) as { packages: Record<string, object> };
     expect(Object.keys(missingPlatforms(packages))).toEqual([]);
     const { "node_modules/@biomejs/cli-darwin-arm64": _removed, ...rest } = packages;
-    expect(missingPlatforms(rest)).toMatchObject({ "node_modules/@biomejs/cli-darwin-arm64": { os: ["darwin"], cpu: ["arm64"], optional: true } });
+    expect(missingPlatforms(rest)).toMatchObject({
+      "node_modules/@biomejs/cli-darwin-arm64": { os: ["darwin"], cpu: ["arm64"], optional: true },
+    });
   });
 });

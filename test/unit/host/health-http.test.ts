@@ -18,7 +18,8 @@ describe("health port", () => {
       metrics: { page: async () => "sky_height 1\n", contentType: "text/plain; version=0.0.4" },
       onRefused: (code) => void refusals.push(code),
     });
-  const get = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`http://127.0.0.1:${listener.port}${path}`, init);
+  const get = (path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(`http://127.0.0.1:${listener.port}${path}`, init);
 
   beforeEach(async () => {
     ready = fine();
@@ -60,7 +61,10 @@ describe("health port", () => {
 
   it("serves the metrics page", async () => {
     const response = await get("/metrics");
-    expect([response.headers.get("content-type"), await response.text()]).toEqual(["text/plain; version=0.0.4", "sky_height 1\n"]);
+    expect([response.headers.get("content-type"), await response.text()]).toEqual([
+      "text/plain; version=0.0.4",
+      "sky_height 1\n",
+    ]);
   });
 
   it("answers HEAD without a body", async () => {

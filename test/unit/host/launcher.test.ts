@@ -6,7 +6,8 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const root = path.resolve(import.meta.dirname, "../../..");
-const pretendOld = "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})";
+const pretendOld =
+  "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.20.2'}})";
 
 /** A command line that tells what it is and ends as its first argument says. */
 const FAKE_MAIN = `
@@ -25,7 +26,8 @@ describe.each([
   let directory = "";
   beforeAll(() => {
     directory = mkdtempSync(path.join(tmpdir(), "sky-launcher-"));
-    for (const one of ["bin", "src/host/cli", "node_modules"]) mkdirSync(path.join(directory, one), { recursive: true });
+    for (const one of ["bin", "src/host/cli", "node_modules"])
+      mkdirSync(path.join(directory, one), { recursive: true });
     copyFileSync(path.join(root, "bin/sky.js"), path.join(directory, "bin/sky.js"));
     symlinkSync(path.join(root, "node_modules/node"), path.join(directory, "node_modules/node"));
     writeFileSync(path.join(directory, "src/host/cli/main.ts"), FAKE_MAIN);

@@ -24,19 +24,35 @@ describe("logging", () => {
   it("writes the fields of the allow-list as JSON", () => {
     const { logger, lines } = capture();
     logger.info("A block is final.", { height: 7, code: "OK", dev: true, reason: "why not" });
-    expect(JSON.parse(lines.join())).toMatchObject({ level: "info", msg: "A block is final.", height: 7, code: "OK", dev: true, reason: "why not" });
+    expect(JSON.parse(lines.join())).toMatchObject({
+      level: "info",
+      msg: "A block is final.",
+      height: 7,
+      code: "OK",
+      dev: true,
+      reason: "why not",
+    });
   });
 
   it("drops and counts every other field, whatever it is called", () => {
     const { logger, lines, dropped } = capture();
-    logger.info("x", anything({ token: "canary", share: Buffer.from("canary"), __proto__x: "canary", toString: "canary", height: 1 }));
+    logger.info(
+      "x",
+      anything({ token: "canary", share: Buffer.from("canary"), __proto__x: "canary", toString: "canary", height: 1 }),
+    );
     expect(lines.join()).not.toContain("canary");
     expect(dropped()).toBe(4);
   });
 
   it("drops a value that is not of its field's kind, so that no object slips in under a known name", () => {
     const { logger, lines, dropped } = capture();
-    const fields = { height: "canary", code: { secret: "canary" }, peer: Buffer.from("canary"), digest: ["canary"], reason: { a: "canary" } };
+    const fields = {
+      height: "canary",
+      code: { secret: "canary" },
+      peer: Buffer.from("canary"),
+      digest: ["canary"],
+      reason: { a: "canary" },
+    };
     logger.info("x", anything(fields));
     expect(lines.join()).not.toContain("canary");
     expect(dropped()).toBe(5);
@@ -76,7 +92,9 @@ describe("logging", () => {
     const child = logger.with({ thread: "consensus" }).with({ node: "a" });
     child.info("no");
     child.warn("yes", { view: 3 });
-    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ thread: "consensus", node: "a", view: 3, msg: "yes" }]);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { thread: "consensus", node: "a", view: 3, msg: "yes" },
+    ]);
   });
 
   it("prints a line that a person can read", () => {

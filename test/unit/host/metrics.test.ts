@@ -22,7 +22,8 @@ describe("metrics", () => {
 
   it("never lets a stranger's text become a label, nor the number of labels grow without end", async () => {
     const metrics = createMetrics();
-    for (const code of ["EKYLUMmNPZeEs77Zvclf0bSN5IN-mLfLpx2ySb-HDlk4x", "/etc/passwd", "my-org", "", "A".repeat(100)]) metrics.refused("api", code);
+    for (const code of ["EKYLUMmNPZeEs77Zvclf0bSN5IN-mLfLpx2ySb-HDlk4x", "/etc/passwd", "my-org", "", "A".repeat(100)])
+      metrics.refused("api", code);
     for (let i = 0; i < 1_000; i++) metrics.refused("cluster", `CODE_${i}`);
     const lines = (await metrics.page()).split("\n").filter((line) => line.startsWith("sky_refusals_total{"));
     expect(lines).toHaveLength(202);
