@@ -71,7 +71,6 @@ export function buildProgram(context: ProgramContext): Command {
     .addHelpText("after", EXIT_HELP)
     .enablePositionalOptions();
   addClusterCommands(program, context);
-  addCeremonyCommands(program, context);
   addConfigCommands(program, context);
   for (const command of withDescendants(program)) {
     command.exitOverride().copyInheritedSettings(program);
@@ -100,10 +99,6 @@ function addClusterCommands(program: Command, context: ProgramContext): void {
     .action(run(() => import("./dev.ts")));
   const node = program.command("node").description("run one node; it starts sealed");
   addSettings(node, context.settings).action(run(() => import("./node.ts")));
-}
-
-function addCeremonyCommands(program: Command, _context: ProgramContext): void {
-  void program;
 }
 
 function addConfigCommands(program: Command, context: ProgramContext): void {
