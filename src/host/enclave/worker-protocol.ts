@@ -1,0 +1,62 @@
+/** What passes between the enclave worker and the threads that use it. */
+import type { MessagePort } from "node:worker_threads";
+import type { Aid } from "../../base/brands.ts";
+import type { Result } from "../../base/result.ts";
+import type { SigningKey } from "../../actors/enclave/custody.ts";
+import type {
+  EnclaveAnswer,
+  EnclaveFounding,
+  EnclaveRefusal,
+  EnclaveStatus,
+  FetchedShare,
+  OfferedShare,
+  SealQuestion,
+  SessionAnswer,
+} from "../../actors/enclave/ports.ts";
+import type { CertificateRequest } from "./certificates.ts";
+
+/** What operators' services and the host ask; every call goes to the worker. `caller` is whom mutual TLS has named. */
+export interface EnclavePort {
+  readonly status: () => Promise<EnclaveStatus>;
+  /** Before `initialise` only. The bytes are copied to the worker; the caller erases its own. */
+  readonly openWithPassphrase: (passphrase: Uint8Array) => Promise<Result<EnclaveStatus, EnclaveRefusal>>;
+  readonly initialise: (caller: Aid) => Promise<EnclaveAnswer>;
+  readonly fetchShare: (caller: Aid) => Promise<Result<FetchedShare, EnclaveRefusal>>;
+  readonly acknowledgeShare: (caller: Aid, index: number, signature: Uint8Array) => Promise<Result<EnclaveAnswer, EnclaveRefusal>>;
+  readonly beginUnseal: (caller: Aid) => Promise<SessionAnswer>;
+  readonly sessionKey: (caller: Aid) => Promise<SessionAnswer>;
+  readonly apply: (caller: Aid, share: OfferedShare) => Promise<EnclaveAnswer>;
+  readonly unwrap: (caller: Aid, ceremony: string | null) => Promise<EnclaveAnswer>;
+  readonly cancel: (caller: Aid, ceremony: string | null) => Promise<EnclaveAnswer>;
+  readonly seal: (caller: Aid, question: SealQuestion) => Promise<EnclaveAnswer>;
+}
+
+/** What the host asks besides. */
+export interface EnclaveControl extends EnclavePort {
+  readonly drained: () => Promise<void>;
+  /** Chain of a listener, leaf first, DER. Refuses: SEALED. */
+  readonly issueCertificate: (request: CertificateRequest) => Promise<Result<readonly Uint8Array[], EnclaveRefusal>>;
+  /** Chain of the API listener while sealed. */
+  readonly bootCertificate: (request: CertificateRequest) => Promise<readonly Uint8Array[]>;
+  /** Serves SigningRequests on this port until the worker ends. */
+  readonly connect: (port: MessagePort) => Promise<void>;
+}
+
+export interface EnclaveWorkerData {
+  readonly directory: string;
+  readonly founding: EnclaveFounding;
+  readonly control: MessagePort;
+  readonly events: MessagePort;
+}
+
+export type EnclaveEvent = { readonly kind: "draining" | "sealed"; readonly exit: boolean };
+
+export type SigningRequest =
+  /** Complete messages: "sky/<type>/v1\0" ‖ cluster ‖ bytes. One signature each, in order. */
+  | { readonly id: number; readonly kind: "sign"; readonly key: SigningKey; readonly messages: readonly Uint8Array[] }
+  | { readonly id: number; readonly kind: "mark"; readonly bytes: Uint8Array };
+
+export interface SigningReply {
+  readonly id: number;
+  readonly result: Result<readonly Uint8Array[], EnclaveRefusal>;
+}
