@@ -100,7 +100,8 @@ export const record = <T extends object>(name: string, fields: { readonly [K in 
     read: (wire, path) => {
       if (!Array.isArray(wire) || wire.length !== entries.length) fail(path, `${name}: an array of ${entries.length}`);
       const out: Partial<T> = {};
-      for (const [i, [key, shape]] of entries.entries()) out[key] = shape.read((wire as unknown[])[i], `${path}.${key}`);
+      for (const [i, [key, shape]] of entries.entries())
+        out[key] = shape.read((wire as unknown[])[i], `${path}.${key}`);
       return out as T;
     },
     write: (value) => entries.map(([key, shape]) => shape.write(value[key])),
@@ -114,7 +115,10 @@ export interface Variant<Kind extends string, Fields> {
 }
 type VariantOf<T> = T extends { readonly kind: infer Kind extends string } ? Variant<Kind, Omit<T, "kind">> : never;
 
-export const variant = <const Kind extends string, Fields>(kind: Kind, shape: Shape<Fields>): Variant<Kind, Fields> => ({
+export const variant = <const Kind extends string, Fields>(
+  kind: Kind,
+  shape: Shape<Fields>,
+): Variant<Kind, Fields> => ({
   kind,
   shape,
 });
@@ -151,7 +155,8 @@ export type DecodeRefusal = Refusal<"MALFORMED" | "TOO_LARGE">;
  * Refuses: MALFORMED, TOO_LARGE.
  */
 export function decode<T>(shape: Shape<T>, input: Uint8Array, maxBytes: number): Result<T, DecodeRefusal> {
-  if (input.length > maxBytes) return refuse("TOO_LARGE", `${input.length} bytes; at most ${maxBytes} are read.`, "peer");
+  if (input.length > maxBytes)
+    return refuse("TOO_LARGE", `${input.length} bytes; at most ${maxBytes} are read.`, "peer");
   try {
     checkStructure(input);
     const wire: unknown = unpackr.unpack(input.subarray()); // a view: msgpackr leaves a property on what it is given
@@ -183,7 +188,12 @@ function checkStructure(input: Uint8Array): void {
     const head = input[at] as number;
     at += 1;
     if (isList(head)) {
-      const items = head === 0xdc ? atLeast(data.getUint16(at), 16) : head === 0xdd ? atLeast(data.getUint32(at), 0x10000) : head & 0x0f;
+      const items =
+        head === 0xdc
+          ? atLeast(data.getUint16(at), 16)
+          : head === 0xdd
+            ? atLeast(data.getUint32(at), 0x10000)
+            : head & 0x0f;
       at += head === 0xdc ? 2 : head === 0xdd ? 4 : 0;
       if (items > input.length - at) throw new ShapeError("truncated list");
       if (remaining.length > DEPTH_MAX) throw new ShapeError(`nested deeper than ${DEPTH_MAX}`);
@@ -205,7 +215,8 @@ const lengthBytes = (head: number): number => (head === 0xd9 ? 1 : head === 0xda
 
 /** msgpackr alone replaces ill-formed UTF-8, so that many byte strings would mean the same text. */
 function isUtf8(input: Uint8Array, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if ((input[i] as number) >= 0x80) return fromUtf8(input.subarray(i, end)) !== undefined;
+  for (let i = start; i < end; i++)
+    if ((input[i] as number) >= 0x80) return fromUtf8(input.subarray(i, end)) !== undefined;
   return true;
 }
 

@@ -12,16 +12,32 @@ const NOTHING = new Uint8Array(0);
  * Ciphertext ‖ tag (16). A nonce must never serve twice under one key: the caller draws it, or counts.
  * Throws: Defect unless the key has 32 bytes and the nonce 12. Source: NIST SP 800-38D.
  */
-export function sealAead(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, aad: Uint8Array = NOTHING): Uint8Array {
-  assert(key.length === AEAD_KEY_BYTES && nonce.length === AEAD_NONCE_BYTES, "AES-256-GCM takes a key of 32 bytes and a nonce of 12");
+export function sealAead(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  plaintext: Uint8Array,
+  aad: Uint8Array = NOTHING,
+): Uint8Array {
+  assert(
+    key.length === AEAD_KEY_BYTES && nonce.length === AEAD_NONCE_BYTES,
+    "AES-256-GCM takes a key of 32 bytes and a nonce of 12",
+  );
   const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(aad);
   return concatBytes(cipher.update(plaintext), cipher.final(), cipher.getAuthTag());
 }
 
 /** The plaintext; undefined when key, nonce, ciphertext or additional data do not belong together. Throws: as sealAead. */
-export function openAead(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, aad: Uint8Array = NOTHING): Uint8Array | undefined {
-  assert(key.length === AEAD_KEY_BYTES && nonce.length === AEAD_NONCE_BYTES, "AES-256-GCM takes a key of 32 bytes and a nonce of 12");
+export function openAead(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  sealed: Uint8Array,
+  aad: Uint8Array = NOTHING,
+): Uint8Array | undefined {
+  assert(
+    key.length === AEAD_KEY_BYTES && nonce.length === AEAD_NONCE_BYTES,
+    "AES-256-GCM takes a key of 32 bytes and a nonce of 12",
+  );
   if (sealed.length < TAG_BYTES) return undefined;
   const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
   decipher.setAAD(aad);

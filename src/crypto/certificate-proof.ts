@@ -3,7 +3,19 @@
  * extension. Source: DESIGN §6.
  */
 import type { Aid, Digest } from "../base/brands.ts";
-import { type DecodeRefusal, type Shape, bytes, decode, encode, hex, integer, list, oneOf, record, text } from "../base/codec.ts";
+import {
+  type DecodeRefusal,
+  type Shape,
+  bytes,
+  decode,
+  encode,
+  hex,
+  integer,
+  list,
+  oneOf,
+  record,
+  text,
+} from "../base/codec.ts";
 import { type Result, ok } from "../base/result.ts";
 import { signingBytes } from "./hash.ts";
 import { type KeySet, type KeySignature, isSignedBy } from "./key-set.ts";
@@ -59,12 +71,15 @@ export const wholeSeconds = (ms: number): number => Math.floor(ms / 1000) * 1000
 export const certificateProofBody = (body: CertificateProofBody): Uint8Array =>
   encode(bodyShape, { ...body, notBefore: wholeSeconds(body.notBefore), notAfter: wholeSeconds(body.notAfter) });
 
-export const certificateSigningBytes = (cluster: Digest, body: Uint8Array): Uint8Array => signingBytes("certificate", cluster, body);
+export const certificateSigningBytes = (cluster: Digest, body: Uint8Array): Uint8Array =>
+  signingBytes("certificate", cluster, body);
 
 export const encodeCertificateProof = (proof: CertificateProof): Uint8Array => encode(proofShape, proof);
 
 /** A proof with its body read; nothing about it is verified. Bounds: 12 KiB. Refuses: MALFORMED, TOO_LARGE. */
-export function decodeCertificateProof(input: Uint8Array): Result<{ readonly proof: CertificateProof; readonly body: CertificateProofBody }, DecodeRefusal> {
+export function decodeCertificateProof(
+  input: Uint8Array,
+): Result<{ readonly proof: CertificateProof; readonly body: CertificateProofBody }, DecodeRefusal> {
   const proof = decode(proofShape, input, PROOF_BYTES_MAX);
   if (!proof.ok) return proof;
   const body = decode(bodyShape, proof.value.body, PROOF_BYTES_MAX);

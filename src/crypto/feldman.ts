@@ -47,7 +47,9 @@ export function scalarFromUniform(random: Uint8Array): Uint8Array {
  * Throws: Defect for scalars outside [1, order − 1], for no or more than 255 holders, for a threshold above n.
  */
 export function deal(secret: Uint8Array, coefficients: readonly Uint8Array[], n: number): Dealing {
-  const polynomial = [secret, ...coefficients].map((bytes) => present(readScalar(bytes), "a scalar of 32 bytes in [1, order − 1]"));
+  const polynomial = [secret, ...coefficients].map((bytes) =>
+    present(readScalar(bytes), "a scalar of 32 bytes in [1, order − 1]"),
+  );
   assert(Number.isInteger(n) && n >= 1 && n <= SHARES_MAX, `between 1 and ${SHARES_MAX} shares`);
   assert(polynomial.length <= n, "the threshold is at most the number of shares");
   const shares = Array.from({ length: n }, (_, i) => {
@@ -71,22 +73,57 @@ export function verifyShare(commitments: readonly Uint8Array[], { index, value }
  * The secret of exactly k = commitments.length shares of distinct indices, each checked, and the secret too.
  * Refuses: SHARES_MISCOUNTED, SHARE_REPEATED, SHARE_INVALID, COMMITMENTS_INVALID.
  */
-export function combine(commitments: readonly Uint8Array[], shares: readonly Share[]): Result<Uint8Array, CombineRefusal> {
+export function combine(
+  commitments: readonly Uint8Array[],
+  shares: readonly Share[],
+): Result<Uint8Array, CombineRefusal> {
   const points = readCommitments(commitments);
-  if (points === undefined) return refuse("COMMITMENTS_INVALID", "The commitments are not points of P-256; the file that holds them is damaged.", "none");
-  if (shares.length !== points.length) return refuse("SHARES_MISCOUNTED", `Exactly ${points.length} shares restore the secret; ${shares.length} were given.`);
-  if (new Set(shares.map(({ index }) => index)).size !== shares.length) return refuse("SHARE_REPEATED", "Two shares have the same index; give shares of different holders.");
+  if (points === undefined)
+    return refuse(
+      "COMMITMENTS_INVALID",
+      "The commitments are not points of P-256; the file that holds them is damaged.",
+      "none",
+    );
+  if (shares.length !== points.length)
+    return refuse(
+      "SHARES_MISCOUNTED",
+      `Exactly ${points.length} shares restore the secret; ${shares.length} were given.`,
+    );
+  if (new Set(shares.map(({ index }) => index)).size !== shares.length)
+    return refuse("SHARE_REPEATED", "Two shares have the same index; give shares of different holders.");
   const wrong = shares.find((share) => !verifyShare(commitments, share));
-  if (wrong !== undefined) return refuse("SHARE_INVALID", `Share ${wrong.index} does not fit the commitments; ask its holder for the right one.`);
-  const scalars = shares.map(({ index, value }) => ({ x: BigInt(index), y: present(readScalar(value), "a verified share") }));
-  const secret = scalars.reduce((sum, { x, y }) => modulo(sum + y * lagrangeAtZero(x, scalars.map((other) => other.x))), 0n);
-  assert(secret !== 0n && Point.BASE.multiply(secret).equals(present(points[0], "at least one commitment")), "shares that fit restore what was committed");
+  if (wrong !== undefined)
+    return refuse(
+      "SHARE_INVALID",
+      `Share ${wrong.index} does not fit the commitments; ask its holder for the right one.`,
+    );
+  const scalars = shares.map(({ index, value }) => ({
+    x: BigInt(index),
+    y: present(readScalar(value), "a verified share"),
+  }));
+  const secret = scalars.reduce(
+    (sum, { x, y }) =>
+      modulo(
+        sum +
+          y *
+            lagrangeAtZero(
+              x,
+              scalars.map((other) => other.x),
+            ),
+      ),
+    0n,
+  );
+  assert(
+    secret !== 0n && Point.BASE.multiply(secret).equals(present(points[0], "at least one commitment")),
+    "shares that fit restore what was committed",
+  );
   return ok(scalarBytes(secret));
 }
 
 const modulo = (value: bigint): bigint => Point.Fn.create(value);
 const isIndex = (index: number): boolean => Number.isInteger(index) && index >= 1 && index <= SHARES_MAX;
-const scalarBytes = (value: bigint): Uint8Array => present(fromHex(value.toString(16).padStart(2 * SCALAR_BYTES, "0")), "a number is hex");
+const scalarBytes = (value: bigint): Uint8Array =>
+  present(fromHex(value.toString(16).padStart(2 * SCALAR_BYTES, "0")), "a number is hex");
 
 function readScalar(bytes: Uint8Array): bigint | undefined {
   if (bytes.length !== SCALAR_BYTES) return undefined;

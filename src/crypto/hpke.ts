@@ -36,7 +36,8 @@ export function hpkePublicKeyOf(privateKey: Uint8Array): Uint8Array {
   return new Uint8Array(publicKey.export({ format: "der", type: "spki" }).subarray(SPKI_PREFIX_BYTES));
 }
 
-const suiteOf = (aead: AeadInterface): CipherSuite => new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead });
+const suiteOf = (aead: AeadInterface): CipherSuite =>
+  new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead });
 const ours = suiteOf(new Aes256Gcm());
 
 /** The library wants ArrayBuffers; a view's own bytes, copied. */
@@ -46,8 +47,16 @@ const buffer = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;
  * Seals a message to a public key. `ephemeral` are 32 fresh uniform bytes: the same twice would reuse key and nonce.
  * Throws: Defect for wrong lengths; the library's error for a public key of small order.
  */
-export async function sealHpke(publicKey: Uint8Array, ephemeral: Uint8Array, plaintext: Uint8Array, context: HpkeContext): Promise<Sealed> {
-  assert(publicKey.length === KEY_BYTES && ephemeral.length === KEY_BYTES, "X25519 keys and the ephemeral key's material have 32 bytes");
+export async function sealHpke(
+  publicKey: Uint8Array,
+  ephemeral: Uint8Array,
+  plaintext: Uint8Array,
+  context: HpkeContext,
+): Promise<Sealed> {
+  assert(
+    publicKey.length === KEY_BYTES && ephemeral.length === KEY_BYTES,
+    "X25519 keys and the ephemeral key's material have 32 bytes",
+  );
   const sender = await ours.createSenderContext({
     recipientPublicKey: await ours.kem.importKey("raw", buffer(publicKey), true),
     info: buffer(context.info),
@@ -61,19 +70,35 @@ export async function sealHpke(publicKey: Uint8Array, ephemeral: Uint8Array, pla
  * Opens what was sealed to this private key; undefined when it was not, or for another purpose, or was changed. Never rejects for
  * what a stranger sent. Throws: Defect for a private key that is not 32 bytes.
  */
-export const openHpke = (privateKey: Uint8Array, sealed: Sealed, context: HpkeContext): Promise<Uint8Array | undefined> =>
-  openWith(ours, privateKey, sealed, context);
+export const openHpke = (
+  privateKey: Uint8Array,
+  sealed: Sealed,
+  context: HpkeContext,
+): Promise<Uint8Array | undefined> => openWith(ours, privateKey, sealed, context);
 
 /** As `openHpke`, with another AEAD: RFC 9180 has no vectors for X25519 with AES-256-GCM. */
-export const openHpkeWith = (aead: AeadInterface, privateKey: Uint8Array, sealed: Sealed, context: HpkeContext): Promise<Uint8Array | undefined> =>
-  openWith(suiteOf(aead), privateKey, sealed, context);
+export const openHpkeWith = (
+  aead: AeadInterface,
+  privateKey: Uint8Array,
+  sealed: Sealed,
+  context: HpkeContext,
+): Promise<Uint8Array | undefined> => openWith(suiteOf(aead), privateKey, sealed, context);
 
-async function openWith(suite: CipherSuite, privateKey: Uint8Array, sealed: Sealed, context: HpkeContext): Promise<Uint8Array | undefined> {
+async function openWith(
+  suite: CipherSuite,
+  privateKey: Uint8Array,
+  sealed: Sealed,
+  context: HpkeContext,
+): Promise<Uint8Array | undefined> {
   assert(privateKey.length === KEY_BYTES, "an X25519 private key has 32 bytes");
   if (sealed.enc.length !== KEY_BYTES) return undefined;
   const recipientKey = await suite.kem.importKey("raw", buffer(privateKey), false);
   try {
-    const recipient = await suite.createRecipientContext({ recipientKey, enc: buffer(sealed.enc), info: buffer(context.info) });
+    const recipient = await suite.createRecipientContext({
+      recipientKey,
+      enc: buffer(sealed.enc),
+      info: buffer(context.info),
+    });
     return new Uint8Array(await recipient.open(buffer(sealed.ciphertext), buffer(context.aad ?? NOTHING)));
   } catch {
     return undefined;

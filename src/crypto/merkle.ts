@@ -28,7 +28,10 @@ export function leafHash(leaf: Digest): Digest {
 
 /** Hash of a node: SHA-256(0x01 ‖ left ‖ right). Throws: as leafHash. */
 export function nodeHash(left: Digest, right: Digest): Digest {
-  assert(nodeScratch.write(left, 1, "hex") === 32 && nodeScratch.write(right, 33, "hex") === 32, "a digest has 32 bytes");
+  assert(
+    nodeScratch.write(left, 1, "hex") === 32 && nodeScratch.write(right, 33, "hex") === 32,
+    "a digest has 32 bytes",
+  );
   return sha256Digest(nodeScratch);
 }
 
@@ -51,7 +54,10 @@ export class MerkleFrontier {
   /** A frontier from its plain data. Throws: Defect if the subtrees do not fit the size. */
   static from(state: FrontierState): MerkleFrontier {
     assert(Number.isSafeInteger(state.size) && state.size >= 0, "a tree's size is a natural number");
-    assert(state.subtrees.length === setBits(state.size), `a tree of ${state.size} has ${setBits(state.size)} subtrees`);
+    assert(
+      state.subtrees.length === setBits(state.size),
+      `a tree of ${state.size} has ${setBits(state.size)} subtrees`,
+    );
     return new MerkleFrontier({ size: state.size, subtrees: [...state.subtrees] });
   }
 
@@ -98,7 +104,10 @@ export function subtreesOf(leaf: (index: number) => Digest): Subtrees {
  * Throws: Defect unless 0 ≤ index < size.
  */
 export function inclusionProof(subtrees: Subtrees, index: number, size: number): readonly Digest[] {
-  assert(Number.isSafeInteger(size) && Number.isSafeInteger(index) && index >= 0 && index < size, "the leaf is in the tree");
+  assert(
+    Number.isSafeInteger(size) && Number.isSafeInteger(index) && index >= 0 && index < size,
+    "the leaf is in the tree",
+  );
   const path: Digest[] = [];
   let first = 0;
   let count = size;
@@ -121,7 +130,10 @@ export function inclusionProof(subtrees: Subtrees, index: number, size: number):
  * Throws: Defect unless 0 ≤ oldSize ≤ size.
  */
 export function consistencyProof(subtrees: Subtrees, oldSize: number, size: number): readonly Digest[] {
-  assert(Number.isSafeInteger(size) && Number.isSafeInteger(oldSize) && oldSize >= 0 && oldSize <= size, "the old tree is a prefix");
+  assert(
+    Number.isSafeInteger(size) && Number.isSafeInteger(oldSize) && oldSize >= 0 && oldSize <= size,
+    "the old tree is a prefix",
+  );
   if (oldSize === 0 || oldSize === size) return [];
   const path: Digest[] = [];
   let first = 0;
@@ -146,7 +158,13 @@ export function consistencyProof(subtrees: Subtrees, oldSize: number, size: numb
 }
 
 /** Whether the proof shows `leaf` (a block hash) at `index` of the tree of `size` leaves with this root. */
-export function verifyInclusion(leaf: Digest, index: number, size: number, root: Digest, proof: readonly Digest[]): boolean {
+export function verifyInclusion(
+  leaf: Digest,
+  index: number,
+  size: number,
+  root: Digest,
+  proof: readonly Digest[],
+): boolean {
   if (!isSize(size) || !isSize(index) || index >= size || proof.length > PROOF_DIGESTS_MAX) return false;
   let at = index;
   let last = size - 1;
@@ -175,7 +193,8 @@ export interface TreeHead {
 
 /** Whether the proof shows that the older tree is a prefix of the newer one. */
 export function verifyConsistency(older: TreeHead, newer: TreeHead, proof: readonly Digest[]): boolean {
-  if (!isSize(older.size) || !isSize(newer.size) || older.size > newer.size || proof.length > PROOF_DIGESTS_MAX) return false;
+  if (!isSize(older.size) || !isSize(newer.size) || older.size > newer.size || proof.length > PROOF_DIGESTS_MAX)
+    return false;
   if (older.size === 0) return proof.length === 0 && older.root === EMPTY_ROOT;
   if (older.size === newer.size) return proof.length === 0 && older.root === newer.root;
   const path = isPowerOfTwo(older.size) ? [older.root, ...proof] : proof;

@@ -14,7 +14,13 @@ const base64Url = (bytes: Uint8Array): string => Buffer.from(bytes).toString("ba
 export function p256KeyPair(random: Uint8Array): KeyObjectPair {
   const scalar = scalarFromUniform(random);
   const point = p256.getPublicKey(scalar, false);
-  const key = { kty: "EC", crv: "P-256", d: base64Url(scalar), x: base64Url(point.subarray(1, 33)), y: base64Url(point.subarray(33)) };
+  const key = {
+    kty: "EC",
+    crv: "P-256",
+    d: base64Url(scalar),
+    x: base64Url(point.subarray(1, 33)),
+    y: base64Url(point.subarray(33)),
+  };
   scalar.fill(0);
   const privateKey = createPrivateKey({ key, format: "jwk" });
   return { privateKey, publicKey: createPublicKey(privateKey) };

@@ -4,7 +4,13 @@ import { SubjectAlternativeNameExtension, X509Certificate as ParsedCertificate }
 import type { Aid, Digest } from "../base/brands.ts";
 import { equalBytes } from "../base/bytes.ts";
 import { type Refusal, type Result, ok, refuse } from "../base/result.ts";
-import { type CertificateProof, type CertificateProofBody, type CertificateRole, decodeCertificateProof, isProofSignedBy } from "./certificate-proof.ts";
+import {
+  type CertificateProof,
+  type CertificateProofBody,
+  type CertificateRole,
+  decodeCertificateProof,
+  isProofSignedBy,
+} from "./certificate-proof.ts";
 import { publicKeyObject } from "./ed25519.ts";
 import type { KeySet } from "./key-set.ts";
 import { didUri, fromExtension } from "./subject-names.ts";
@@ -63,29 +69,55 @@ interface Opened {
  * Bounds: 16 KiB. Refuses: see CertificateRefusal.
  */
 export function verifyPeerCertificate(der: Uint8Array, trust: Trust): Result<PeerIdentity, CertificateRefusal> {
-  if (der.length > CERTIFICATE_DER_BYTES_MAX) return malformed(`The certificate has ${der.length} bytes; at most ${CERTIFICATE_DER_BYTES_MAX} are read.`);
+  if (der.length > CERTIFICATE_DER_BYTES_MAX)
+    return malformed(`The certificate has ${der.length} bytes; at most ${CERTIFICATE_DER_BYTES_MAX} are read.`);
   const opened = open(der);
   if (!opened.ok) return opened;
   const { certificate, sans, notBefore, notAfter, proof, body } = opened.value;
   if (trust.now < notBefore || trust.now > notAfter) {
-    return refuse("CERTIFICATE_NOT_IN_FORCE", "The certificate is not in force now; have it renewed and check both clocks.", "peer");
+    return refuse(
+      "CERTIFICATE_NOT_IN_FORCE",
+      "The certificate is not in force now; have it renewed and check both clocks.",
+      "peer",
+    );
   }
-  if (body.cluster !== trust.cluster) return refuse("CERTIFICATE_OTHER_CLUSTER", "The certificate is for another cluster.", "peer");
+  if (body.cluster !== trust.cluster)
+    return refuse("CERTIFICATE_OTHER_CLUSTER", "The certificate is for another cluster.", "peer");
   if (!matches(body, opened.value)) {
-    return refuse("CERTIFICATE_PROOF_MISMATCH", "The certificate's key, dates or names are not those that its identifier signed.", "peer");
+    return refuse(
+      "CERTIFICATE_PROOF_MISMATCH",
+      "The certificate's key, dates or names are not those that its identifier signed.",
+      "peer",
+    );
   }
   const keys = keysFor(body, trust);
   if (keys === undefined) {
-    return refuse("CERTIFICATE_UNKNOWN_IDENTIFIER", "The certificate's identifier is not known here in that role; introduce it first.", "peer");
+    return refuse(
+      "CERTIFICATE_UNKNOWN_IDENTIFIER",
+      "The certificate's identifier is not known here in that role; introduce it first.",
+      "peer",
+    );
   }
   if (keys.sn !== body.keySn) {
-    return refuse("CERTIFICATE_KEY_ROTATED", "The certificate was signed by keys that are not the identifier's current ones; issue a new one.", "peer");
+    return refuse(
+      "CERTIFICATE_KEY_ROTATED",
+      "The certificate was signed by keys that are not the identifier's current ones; issue a new one.",
+      "peer",
+    );
   }
   if (!isProofSignedBy(keys, trust.cluster, proof)) {
-    return refuse("CERTIFICATE_PROOF_UNSIGNED", "The certificate's proof is not signed by its identifier's keys.", "peer");
+    return refuse(
+      "CERTIFICATE_PROOF_UNSIGNED",
+      "The certificate's proof is not signed by its identifier's keys.",
+      "peer",
+    );
   }
   if (!isIssuedRightly(certificate, body, trust)) {
-    return refuse("CERTIFICATE_CHAIN_BROKEN", "The certificate was not issued by the anchor of its identifier.", "peer");
+    return refuse(
+      "CERTIFICATE_CHAIN_BROKEN",
+      "The certificate was not issued by the anchor of its identifier.",
+      "peer",
+    );
   }
   return ok({ aid: body.aid, role: body.role, keySn: body.keySn, sans, notAfter, spkiHash: body.spkiHash });
 }
@@ -101,7 +133,9 @@ function open(der: Uint8Array): Result<Opened, CertificateRefusal> {
     const [extension] = proofs;
     const [name] = names;
     if (extension === undefined || name === undefined || proofs.length !== 1 || names.length !== 1) {
-      return malformed("The certificate needs exactly one identifier proof and one list of names; ask `sky` to issue it.");
+      return malformed(
+        "The certificate needs exactly one identifier proof and one list of names; ask `sky` to issue it.",
+      );
     }
     const sans = fromExtension(name);
     const decoded = decodeCertificateProof(new Uint8Array(extension.value));
@@ -109,7 +143,13 @@ function open(der: Uint8Array): Result<Opened, CertificateRefusal> {
     if (certificate.ca || certificate.publicKey.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
       return malformed("The certificate is not a leaf with a P-256 key.");
     }
-    return ok({ certificate, sans, notBefore: parsed.notBefore.getTime(), notAfter: parsed.notAfter.getTime(), ...decoded.value });
+    return ok({
+      certificate,
+      sans,
+      notBefore: parsed.notBefore.getTime(),
+      notAfter: parsed.notAfter.getTime(),
+      ...decoded.value,
+    });
   } catch {
     return malformed("The certificate is not well-formed X.509.");
   }
@@ -148,5 +188,11 @@ function isIssuedRightly(certificate: X509Certificate, { aid, role }: Certificat
 
 function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate, now: number): boolean {
   const key: KeyObject = issuer.publicKey;
-  return issuer.ca && now >= issuer.validFromDate.getTime() && now <= issuer.validToDate.getTime() && certificate.checkIssued(issuer) && certificate.verify(key);
+  return (
+    issuer.ca &&
+    now >= issuer.validFromDate.getTime() &&
+    now <= issuer.validToDate.getTime() &&
+    certificate.checkIssued(issuer) &&
+    certificate.verify(key)
+  );
 }

@@ -50,7 +50,8 @@ export class Secret<T extends Holdable> {
   toString(): string {
     const value = this.#value;
     if (value === undefined) return "Secret(erased)";
-    if (digestKey === undefined || !(value instanceof Uint8Array || typeof value === "string")) return "Secret(redacted)";
+    if (digestKey === undefined || !(value instanceof Uint8Array || typeof value === "string"))
+      return "Secret(redacted)";
     return `Secret(${createHmac("sha256", digestKey).update(value).digest("hex").slice(0, 16)})`;
   }
 

@@ -24,7 +24,9 @@ export function subjectNames(aid: Aid, hosts: readonly string[]): readonly strin
 /** The names as the X.509 library takes them. */
 export const toGeneralNames = (names: readonly string[]): { type: NameType; value: string }[] =>
   names.map((name) => {
-    const [type, prefix] = (Object.entries(PREFIXES) as [NameType, string][]).find(([, start]) => name.startsWith(start)) ?? ["dns", ""];
+    const [type, prefix] = (Object.entries(PREFIXES) as [NameType, string][]).find(([, start]) =>
+      name.startsWith(start),
+    ) ?? ["dns", ""];
     return { type, value: name.slice(prefix.length) };
   });
 

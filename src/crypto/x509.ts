@@ -3,7 +3,7 @@
  * what makes a certificate an identifier's is the proof in its extension (certificate-proof.ts), not who issued it.
  * Source: RFC 5280; DESIGN §6.
  */
-import { type KeyObject, webcrypto } from "node:crypto";
+import { type KeyObject, sign } from "node:crypto";
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -20,7 +20,12 @@ import {
 import type { Digest } from "../base/brands.ts";
 import { toHex, utf8 } from "../base/bytes.ts";
 import { assert } from "../base/errors.ts";
-import { type CertificateProof, decodeCertificateProof, encodeCertificateProof, wholeSeconds } from "./certificate-proof.ts";
+import {
+  type CertificateProof,
+  decodeCertificateProof,
+  encodeCertificateProof,
+  wholeSeconds,
+} from "./certificate-proof.ts";
 import { domainDigest, sha256, sha256Digest } from "./hash.ts";
 import type { KeyObjectPair } from "./p256.ts";
 import { toGeneralNames } from "./subject-names.ts";
@@ -110,7 +115,14 @@ interface Generated {
   readonly extensions: readonly Extension[];
 }
 
-async function generate({ subject, issuer, publicKey, notBefore, notAfter, extensions }: Generated): Promise<Uint8Array> {
+async function generate({
+  subject,
+  issuer,
+  publicKey,
+  notBefore,
+  notAfter,
+  extensions,
+}: Generated): Promise<Uint8Array> {
   const spki = spkiOf(publicKey);
   const keyIdentifier = (key: Uint8Array): string => toHex(sha256(key).subarray(0, 20));
   const certificate = await X509CertificateGenerator.create(
@@ -126,26 +138,41 @@ async function generate({ subject, issuer, publicKey, notBefore, notAfter, exten
         new SubjectKeyIdentifierExtension(keyIdentifier(spki)),
         new AuthorityKeyIdentifierExtension(keyIdentifier(spkiOf(issuer.keys.publicKey))),
       ],
-      signingKey: signingKeyOf(issuer.keys.privateKey),
-      signingAlgorithm: issuer.keys.privateKey.asymmetricKeyType === "ed25519" ? { name: "Ed25519" } : { name: "ECDSA", hash: "SHA-256" },
+      signingKey: { algorithm: signingAlgorithmOf(issuer.keys.privateKey) },
     },
-    webcrypto,
+    signingWith(issuer.keys.privateKey),
   );
   return new Uint8Array(certificate.rawData);
 }
 
-function signingKeyOf(key: KeyObject): webcrypto.CryptoKey {
-  if (key.asymmetricKeyType === "ed25519") return key.toCryptoKey("Ed25519", false, ["sign"]);
+function signingAlgorithmOf(key: KeyObject): { readonly name: string; readonly namedCurve?: string } {
+  if (key.asymmetricKeyType === "ed25519") return { name: "Ed25519" };
   assert(key.asymmetricKeyDetails?.namedCurve === "prime256v1", "certificates are signed by P-256 or Ed25519 keys");
-  return key.toCryptoKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
+  return { name: "ECDSA", namedCurve: "P-256" };
 }
+
+/**
+ * The part of WebCrypto that the library signs with, by the key itself: nothing else of WebCrypto is reached, so that no
+ * certificate can hold anything drawn behind the caller's back (an ECDSA signature's own nonce is OpenSSL's affair).
+ */
+const signingWith = (key: KeyObject) => ({
+  subtle: {
+    sign: (_algorithm: unknown, _key: unknown, data: ArrayBuffer): Promise<ArrayBuffer> => {
+      const digest = key.asymmetricKeyType === "ed25519" ? null : "sha256";
+      return Promise.resolve(
+        new Uint8Array(sign(digest, new Uint8Array(data), { key, dsaEncoding: "ieee-p1363" })).buffer,
+      );
+    },
+  },
+});
 
 /** Derived, not drawn: 16 bytes that differ for every key and validity, positive and never zero (RFC 5280 §4.1.2.2). */
 const serialOf = (spki: Uint8Array, notBefore: number, notAfter: number): string =>
   `7f${domainDigest("certificate-serial", utf8(`${notBefore}-${notAfter}\0`), spki).slice(0, 30)}`;
 
 /** PEM of one certificate. */
-export const certificatePem = (der: Uint8Array): string => `${PemConverter.encode(der.slice().buffer, "CERTIFICATE").trimEnd()}\n`;
+export const certificatePem = (der: Uint8Array): string =>
+  `${PemConverter.encode(der.slice().buffer, "CERTIFICATE").trimEnd()}\n`;
 
 /** Certificates of a PEM text (a bundle of anchors); undefined when it is not PEM. Bounds: 1 MiB. */
 export function certificatesOfPem(pem: string): readonly Uint8Array[] | undefined {

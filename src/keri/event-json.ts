@@ -17,14 +17,18 @@ const malformed = (message: string) => refuse("KERI_MALFORMED", message, "peer")
 
 /** The object that fills the bytes. Bounds: 64 KiB, 16 levels. Refuses: KERI_MALFORMED, TOO_LARGE. */
 export function parseEventJson(bytes: Uint8Array): Result<EventFields, JsonRefusal> {
-  if (bytes.length > EVENT_BYTES_MAX) return refuse("TOO_LARGE", `The event has ${bytes.length} bytes; at most ${EVENT_BYTES_MAX} are read.`, "peer");
+  if (bytes.length > EVENT_BYTES_MAX)
+    return refuse("TOO_LARGE", `The event has ${bytes.length} bytes; at most ${EVENT_BYTES_MAX} are read.`, "peer");
   const text = fromUtf8(bytes);
   if (text === undefined) return malformed("The event is not UTF-8.");
   if (nestsTooDeep(text)) return malformed(`The event nests deeper than ${DEPTH_MAX} levels.`);
   const value = parsed(text);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return malformed("The event is not one JSON object.");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return malformed("The event is not one JSON object.");
   if (JSON.stringify(value) !== text) {
-    return malformed("The event is not compact canonical JSON: write it without white space, repeated keys, or other spellings of numbers and text.");
+    return malformed(
+      "The event is not compact canonical JSON: write it without white space, repeated keys, or other spellings of numbers and text.",
+    );
   }
   return ok(value as EventFields);
 }

@@ -42,8 +42,14 @@ export interface InceptionInput {
 export const keyText = (publicKey: Uint8Array): string => encodeMatter("D", publicKey);
 
 /** Inception of a self-addressing identifier with one key. Throws: Defect for keys that are not 32 bytes. */
-export function incept({ publicKey, nextPublicKey, traits = [] }: InceptionInput): { readonly aid: Aid; readonly event: Uint8Array } {
-  assert(traits.every((trait) => TRAITS.includes(trait)), "traits are those of the specification");
+export function incept({ publicKey, nextPublicKey, traits = [] }: InceptionInput): {
+  readonly aid: Aid;
+  readonly event: Uint8Array;
+} {
+  assert(
+    traits.every((trait) => TRAITS.includes(trait)),
+    "traits are those of the specification",
+  );
   const fields = {
     v: versionString(0),
     t: "icp",
@@ -72,9 +78,11 @@ export function parseInception(bytes: Uint8Array): Result<Inception, InceptionRe
   const fields = json.value;
   const size = statedSize(fields["v"]);
   if (size === undefined) return unsupported("The event is not of version KERI10JSON; send a version 1 JSON event.");
-  if (size !== bytes.length) return malformed(`The version string states ${size} bytes; the event has ${bytes.length}.`);
+  if (size !== bytes.length)
+    return malformed(`The version string states ${size} bytes; the event has ${bytes.length}.`);
   if (fields["t"] !== "icp") return unsupported("The event is not an inception (t is not icp).");
-  if (!hasFields(fields, FIELDS)) return malformed(`The fields of an inception are ${FIELDS.join(" ")}, in this order.`);
+  if (!hasFields(fields, FIELDS))
+    return malformed(`The fields of an inception are ${FIELDS.join(" ")}, in this order.`);
   if (fields["s"] !== "0") return malformed("An inception has sequence number 0.");
   const keys = readKeys(fields);
   if (!keys.ok) return keys;
@@ -98,12 +106,18 @@ function readNames(fields: EventFields, nextKeys: number): Result<Pick<KeyState,
   if (said.value.code !== "E") return unsupported("The event's digest is not Blake3-256 (code E).");
   const selfAddressing = i === d;
   if (saidOf(fields, selfAddressing ? ["d", "i"] : ["d"]) !== d) {
-    return refuse("KERI_SAID_MISMATCH", "The event's digest d is not that of its bytes; send the event exactly as its author made it.", "peer");
+    return refuse(
+      "KERI_SAID_MISMATCH",
+      "The event's digest d is not that of its bytes; send the event exactly as its author made it.",
+      "peer",
+    );
   }
   if (!selfAddressing) {
     const keys = k as readonly unknown[];
-    if (keys.length !== 1 || keys[0] !== i) return broken("The identifier is neither the event's digest nor its only key.");
-    if (i.startsWith("B") && nextKeys > 0) return broken("A non-transferable identifier (code B) commits to no next key.");
+    if (keys.length !== 1 || keys[0] !== i)
+      return broken("The identifier is neither the event's digest nor its only key.");
+    if (i.startsWith("B") && nextKeys > 0)
+      return broken("A non-transferable identifier (code B) commits to no next key.");
   }
   return ok({ aid: i as Aid, said: d as Said });
 }
@@ -116,12 +130,14 @@ function readKeys(fields: EventFields): Result<Pick<KeyState, "keys" | "threshol
     const key = decodeMatter(text);
     if (!key.ok) return key;
     if (key.value.code !== "D" && key.value.code !== "B") return unsupported("A key is not Ed25519 (code D or B).");
-    if (!isAcceptablePublicKey(key.value.raw)) return broken("A key is no acceptable Ed25519 point (not canonical, or of small order).");
+    if (!isAcceptablePublicKey(key.value.raw))
+      return broken("A key is no acceptable Ed25519 point (not canonical, or of small order).");
     keys.push(key.value.raw);
   }
   const threshold = readNumber(fields["kt"]);
   if (!threshold.ok) return threshold;
-  if (threshold.value < 1 || threshold.value > keys.length) return broken(`Threshold kt is not within 1 and the ${keys.length} keys.`);
+  if (threshold.value < 1 || threshold.value > keys.length)
+    return broken(`Threshold kt is not within 1 and the ${keys.length} keys.`);
   return ok({ keys, threshold: threshold.value });
 }
 
@@ -141,7 +157,9 @@ function readNext(fields: EventFields): Result<Pick<KeyState, "nextDigests" | "n
   return ok({ nextDigests: texts as readonly Said[], nextThreshold: threshold.value });
 }
 
-function readWitnesses(fields: EventFields): Result<Pick<KeyState, "witnesses" | "witnessThreshold">, InceptionRefusal> {
+function readWitnesses(
+  fields: EventFields,
+): Result<Pick<KeyState, "witnesses" | "witnessThreshold">, InceptionRefusal> {
   const witnesses = textList(fields["b"]);
   if (witnesses === undefined) return malformed("Field b is a list of witness identifiers.");
   for (const text of witnesses) {
@@ -160,13 +178,15 @@ function readWitnesses(fields: EventFields): Result<Pick<KeyState, "witnesses" |
 
 function readConfiguration(fields: EventFields): Result<Pick<Inception, "traits" | "anchors">, InceptionRefusal> {
   const traits = textList(fields["c"]);
-  if (traits === undefined || !traits.every((trait) => TRAITS.includes(trait))) return malformed(`Field c is a list of traits out of ${TRAITS.join(" ")}.`);
+  if (traits === undefined || !traits.every((trait) => TRAITS.includes(trait)))
+    return malformed(`Field c is a list of traits out of ${TRAITS.join(" ")}.`);
   const anchors = fields["a"];
   if (!Array.isArray(anchors) || !anchors.every(isSeal)) return malformed("Field a is a list of seals.");
   return ok({ traits, anchors });
 }
 
-const isSeal = (value: unknown): value is EventFields => typeof value === "object" && value !== null && !Array.isArray(value);
+const isSeal = (value: unknown): value is EventFields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const textList = (value: unknown): readonly string[] | undefined =>
   Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined;
@@ -175,6 +195,7 @@ const textList = (value: unknown): readonly string[] | undefined =>
 function readNumber(value: unknown): Result<number, InceptionRefusal> {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return ok(value);
   if (typeof value === "string" && /^(0|[1-9a-f][0-9a-f]{0,7})$/.test(value)) return ok(Number.parseInt(value, 16));
-  if (Array.isArray(value)) return unsupported("A weighted threshold stands where a number is read; use a number of keys.");
+  if (Array.isArray(value))
+    return unsupported("A weighted threshold stands where a number is read; use a number of keys.");
   return malformed("A threshold is a hexadecimal number without leading zeros.");
 }

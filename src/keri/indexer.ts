@@ -48,7 +48,10 @@ export function encodeIndexed({ code, index, priorIndex, raw }: Indexed): string
   const { big, current } = CODES[code];
   assert(raw.length === SIGNATURE_BYTES, "a signature has 64 bytes");
   assert(index >= 0 && index < (big ? 4096 : 64), "the index fits the code");
-  assert(current ? priorIndex === undefined : priorIndex !== undefined, "a prior index stands exactly where the code has one");
+  assert(
+    current ? priorIndex === undefined : priorIndex !== undefined,
+    "a prior index stands exactly where the code has one",
+  );
   if (!big) assert(current || priorIndex === index, "a small code has one index for both lists");
   const soft = big ? numberToBase64(index, 2) + numberToBase64(priorIndex ?? 0, 2) : numberToBase64(index, 1);
   return code + soft + toBase64Url(concatBytes(new Uint8Array(PAD), raw)).slice(PAD);
@@ -61,15 +64,18 @@ export function readIndexed(text: string): Result<Indexed & { readonly length: n
   const { big, current } = CODES[code];
   const head = code.length + (big ? 4 : 1);
   const length = head + 86;
-  if (text.length < length) return malformed(`An indexed signature of code ${code} has ${length} characters; ${text.length} are left.`);
+  if (text.length < length)
+    return malformed(`An indexed signature of code ${code} has ${length} characters; ${text.length} are left.`);
   const index = base64ToNumber(text.slice(code.length, code.length + (big ? 2 : 1)));
   const prior = big ? base64ToNumber(text.slice(code.length + 2, head)) : index;
   const padded = fromBase64Url("A".repeat(PAD) + text.slice(head, length));
   if (index === undefined || prior === undefined || padded === undefined) {
     return malformed(`An indexed signature of code ${code} holds characters outside the URL alphabet of Base64.`);
   }
-  if (padded.subarray(0, PAD).some((byte) => byte !== 0)) return malformed(`An indexed signature of code ${code} has pad bits that are not zero.`);
-  if (big && current && prior !== 0) return malformed(`An indexed signature of code ${code} has no prior index; 0 must stand there.`);
+  if (padded.subarray(0, PAD).some((byte) => byte !== 0))
+    return malformed(`An indexed signature of code ${code} has pad bits that are not zero.`);
+  if (big && current && prior !== 0)
+    return malformed(`An indexed signature of code ${code} has no prior index; 0 must stand there.`);
   return ok({ code, index, priorIndex: current ? undefined : prior, raw: padded.slice(PAD), length });
 }
 

@@ -14,19 +14,46 @@ import { fromBase64Url, toBase64Url } from "./base64url.ts";
 /** Bytes that each code carries. */
 const RAW_BYTES = {
   /** Ed25519 seed, non-transferable key, X25519 public key, transferable key. */
-  A: 32, B: 32, C: 32, D: 32,
+  A: 32,
+  B: 32,
+  C: 32,
+  D: 32,
   /** Digests: Blake3, Blake2b, Blake2s, SHA3, SHA2, of 256 bits. */
-  E: 32, F: 32, G: 32, H: 32, I: 32,
+  E: 32,
+  F: 32,
+  G: 32,
+  H: 32,
+  I: 32,
   /** secp256k1 seed, X25519 private key, P-256 seed. */
-  J: 32, O: 32, Q: 32,
+  J: 32,
+  O: 32,
+  Q: 32,
   /** Numbers of 2, 8, 5, 11, 14, 17 bytes. */
-  M: 2, N: 8, R: 5, S: 11, T: 14, U: 17,
+  M: 2,
+  N: 8,
+  R: 5,
+  S: 11,
+  T: 14,
+  U: 17,
   /** X25519 sealed box of a seed. */
   P: 92,
   /** Salt; signatures Ed25519, secp256k1, P-256; digests of 512 bits; number of 4 bytes. */
-  "0A": 16, "0B": 64, "0C": 64, "0D": 64, "0E": 64, "0F": 64, "0G": 64, "0H": 4, "0I": 64,
+  "0A": 16,
+  "0B": 64,
+  "0C": 64,
+  "0D": 64,
+  "0E": 64,
+  "0F": 64,
+  "0G": 64,
+  "0H": 4,
+  "0I": 64,
   /** Keys secp256k1 (non-transferable, transferable) and P-256 (the same); date and time; sealed box of a salt. */
-  "1AAA": 33, "1AAB": 33, "1AAG": 24, "1AAH": 72, "1AAI": 33, "1AAJ": 33,
+  "1AAA": 33,
+  "1AAB": 33,
+  "1AAG": 24,
+  "1AAH": 72,
+  "1AAI": 33,
+  "1AAJ": 33,
 } as const satisfies Record<string, number>;
 
 export type MatterCode = keyof typeof RAW_BYTES;
@@ -70,11 +97,14 @@ export function readMatter(text: string): Result<Matter & { readonly length: num
   const code = text.slice(0, codeLength(text.slice(0, 1)) ?? 0);
   if (!isMatterCode(code)) return malformed(`"${text.slice(0, 4)}" begins no CESR primitive that is read here.`);
   const length = textLength(code);
-  if (text.length < length) return malformed(`A primitive of code ${code} has ${length} characters; ${text.length} are left.`);
+  if (text.length < length)
+    return malformed(`A primitive of code ${code} has ${length} characters; ${text.length} are left.`);
   const pad = padLength(RAW_BYTES[code]);
   const padded = fromBase64Url("A".repeat(pad) + text.slice(code.length, length));
-  if (padded === undefined) return malformed(`A primitive of code ${code} holds characters outside the URL alphabet of Base64.`);
-  if (padded.subarray(0, pad).some((byte) => byte !== 0)) return malformed(`A primitive of code ${code} has pad bits that are not zero.`);
+  if (padded === undefined)
+    return malformed(`A primitive of code ${code} holds characters outside the URL alphabet of Base64.`);
+  if (padded.subarray(0, pad).some((byte) => byte !== 0))
+    return malformed(`A primitive of code ${code} has pad bits that are not zero.`);
   return ok({ code, raw: padded.slice(pad), length });
 }
 

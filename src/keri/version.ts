@@ -1,8 +1,5 @@
 /** Version strings of version 1, JSON: "KERI10JSON" + size in six lower-case hex digits + "_". */
 
-/** Bytes of an event that a version string can state. */
-export const VERSION_SIZE_MAX = 0xffffff;
-
 export const versionString = (size: number): string => `KERI10JSON${size.toString(16).padStart(6, "0")}_`;
 
 /** The size that a version string states; undefined when it is not of version 1 and JSON. */

@@ -1,7 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { utf8 } from "../../../src/base/bytes.ts";
-import { type Shape, ShapeError, boolean, bytes, decode, encode, hex, integer, list, nullable, oneOf, record, text, union, variant } from "../../../src/base/codec.ts";
+import {
+  type Shape,
+  ShapeError,
+  boolean,
+  bytes,
+  decode,
+  encode,
+  hex,
+  integer,
+  list,
+  nullable,
+  oneOf,
+  record,
+  text,
+  union,
+  variant,
+} from "../../../src/base/codec.ts";
 import { hexBytes } from "../crypto/vectors.ts";
 import { WIRE_TYPES } from "./wire-types.ts";
 
@@ -34,12 +50,16 @@ describe.each(WIRE_TYPES)("$name", ({ shape, values }) => {
 
   test("has one encoding: changed bytes are refused or are the encoding of what they decode to", () => {
     fc.assert(
-      fc.property(values, fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 }), (value, changes) => {
-        const changed = encode(shape, value);
-        for (const [at, byte] of changes) changed[at % changed.length] = byte;
-        const decoded = decode(shape, changed, ROOM);
-        if (decoded.ok) expect(encode(shape, decoded.value)).toEqual(changed);
-      }),
+      fc.property(
+        values,
+        fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 }),
+        (value, changes) => {
+          const changed = encode(shape, value);
+          for (const [at, byte] of changes) changed[at % changed.length] = byte;
+          const decoded = decode(shape, changed, ROOM);
+          if (decoded.ok) expect(encode(shape, decoded.value)).toEqual(changed);
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -50,32 +70,45 @@ test("every proper prefix of a header is refused", () => {
   const [value] = fc.sample(header?.values ?? fc.constant(null), { seed: 1, numRuns: 1 });
   const encoded = encode(header?.shape as Shape<unknown>, value);
   for (let length = 0; length < encoded.length; length++) {
-    expect(decode(header?.shape as Shape<unknown>, encoded.subarray(0, length), ROOM).ok, `${length} bytes`).toBe(false);
+    expect(decode(header?.shape as Shape<unknown>, encoded.subarray(0, length), ROOM).ok, `${length} bytes`).toBe(
+      false,
+    );
   }
 });
 
 describe("text", () => {
   const headLength = (length: number): number => (length < 32 ? 1 : length < 256 ? 2 : length < 65_536 ? 3 : 5);
-  const lengths = [0, 1, 2, 30, 31, 32, 33, 62, 63, 64, 65, 84, 85, 86, 87, 126, 127, 128, 129, 254, 255, 256, 257, 65_534, 65_535, 65_536, 65_537];
+  const lengths = [
+    0, 1, 2, 30, 31, 32, 33, 62, 63, 64, 65, 84, 85, 86, 87, 126, 127, 128, 129, 254, 255, 256, 257, 65_534, 65_535,
+    65_536, 65_537,
+  ];
   const encodeList = list(anyText, 3);
 
-  test.each(["a", "é", "€", "😀"])("of every length around a head's limits has the shortest head (characters %s)", (character) => {
-    const width = utf8(character).length;
-    for (const length of lengths) {
-      // The wide characters before, after, and around the narrow ones that fill up.
-      const wide = character.repeat(Math.floor(length / width));
-      const fill = "a".repeat(length % width);
-      for (const value of [wide + fill, fill + wide, character.repeat(Math.min(1, Math.floor(length / width))) + "a".repeat(length < width ? length : length - width)]) {
-        expect(utf8(value).length).toBe(length);
-        const encoded = encode(anyText, value);
-        expect(encoded.length, `${length} bytes of ${character}`).toBe(headLength(length) + length);
-        expect(decode(anyText, encoded, ROOM)).toEqual({ ok: true, value });
-        const among = encode(encodeList, [value, "x", value]);
-        expect(decode(encodeList, among, ROOM)).toEqual({ ok: true, value: [value, "x", value] });
-        expect(among.length).toBe(1 + 2 * (headLength(length) + length) + 2);
+  test.each(["a", "é", "€", "😀"])(
+    "of every length around a head's limits has the shortest head (characters %s)",
+    (character) => {
+      const width = utf8(character).length;
+      for (const length of lengths) {
+        // The wide characters before, after, and around the narrow ones that fill up.
+        const wide = character.repeat(Math.floor(length / width));
+        const fill = "a".repeat(length % width);
+        for (const value of [
+          wide + fill,
+          fill + wide,
+          character.repeat(Math.min(1, Math.floor(length / width))) +
+            "a".repeat(length < width ? length : length - width),
+        ]) {
+          expect(utf8(value).length).toBe(length);
+          const encoded = encode(anyText, value);
+          expect(encoded.length, `${length} bytes of ${character}`).toBe(headLength(length) + length);
+          expect(decode(anyText, encoded, ROOM)).toEqual({ ok: true, value });
+          const among = encode(encodeList, [value, "x", value]);
+          expect(decode(encodeList, among, ROOM)).toEqual({ ok: true, value: [value, "x", value] });
+          expect(among.length).toBe(1 + 2 * (headLength(length) + length) + 2);
+        }
       }
-    }
-  });
+    },
+  );
 
   test("keeps a byte order mark, at every length", () => {
     for (const length of [0, 10, 60, 100, 5000]) {
@@ -84,12 +117,15 @@ describe("text", () => {
     }
   });
 
-  test.each([["a stray byte", "a1ff"], ["an overlong zero", "a2c080"], ["a surrogate", "a3eda080"], ["a character cut short", "a1c3"], ["beyond U+10FFFF", "a4f4908080"]])(
-    "that is not UTF-8 is refused: %s",
-    (_what, encoded) => {
-      expect(decode(anyText, hexBytes(encoded), 100)).toMatchObject({ ok: false, refusal: { code: "MALFORMED" } });
-    },
-  );
+  test.each([
+    ["a stray byte", "a1ff"],
+    ["an overlong zero", "a2c080"],
+    ["a surrogate", "a3eda080"],
+    ["a character cut short", "a1c3"],
+    ["beyond U+10FFFF", "a4f4908080"],
+  ])("that is not UTF-8 is refused: %s", (_what, encoded) => {
+    expect(decode(anyText, hexBytes(encoded), 100)).toMatchObject({ ok: false, refusal: { code: "MALFORMED" } });
+  });
 
   test("with a lone surrogate is not written", () => {
     expect(() => encode(anyText, "\ud800")).toThrow(ShapeError);
@@ -124,13 +160,19 @@ describe("refused although msgpackr reads it:", () => {
     ["two values", "0101", integer()],
     ["nothing", "", integer()],
   ] as readonly [string, string, Shape<unknown>][])("%s", (_what, encoded, shape) => {
-    expect(decode(shape, hexBytes(encoded), 1000)).toMatchObject({ ok: false, refusal: { code: "MALFORMED", blame: "peer" } });
+    expect(decode(shape, hexBytes(encoded), 1000)).toMatchObject({
+      ok: false,
+      refusal: { code: "MALFORMED", blame: "peer" },
+    });
   });
 
   test("a union's tag as text", () => {
-    const one: Shape<{ readonly kind: "a"; readonly n: number }> = union<{ readonly kind: "a"; readonly n: number }>(variant("a", record("a", { n: integer() })));
+    const one: Shape<{ readonly kind: "a"; readonly n: number }> = union<{ readonly kind: "a"; readonly n: number }>(
+      variant("a", record("a", { n: integer() })),
+    );
     expect(decode(one, hexBytes("92009105"), 100)).toEqual({ ok: true, value: { kind: "a", n: 5 } });
-    for (const tag of ["a130", "a6" + "6c656e677468", "c2", "c0", "01"]) expect(decode(one, hexBytes(`92${tag}9105`), 100).ok).toBe(false);
+    for (const tag of ["a130", "a6" + "6c656e677468", "c2", "c0", "01"])
+      expect(decode(one, hexBytes(`92${tag}9105`), 100).ok).toBe(false);
   });
 
   test("a word's place as text", () => {
@@ -142,19 +184,25 @@ describe("refused although msgpackr reads it:", () => {
 
 describe("a stranger's size", () => {
   test("beyond the limit is refused before it is read", () => {
-    expect(decode(anyText, new Uint8Array(101).fill(0xff), 100)).toMatchObject({ ok: false, refusal: { code: "TOO_LARGE" } });
+    expect(decode(anyText, new Uint8Array(101).fill(0xff), 100)).toMatchObject({
+      ok: false,
+      refusal: { code: "TOO_LARGE" },
+    });
   });
 
-  test.each([["a list", "dd7fffffff"], ["a list of lists", "9fdd7fffffff"], ["text", "db7fffffff"], ["bytes", "c67fffffff"], ["short text", "da7fff"]])(
-    "claimed but not sent allocates nothing: %s",
-    (_what, encoded) => {
-      const before = process.memoryUsage();
-      for (let i = 0; i < 200; i++) expect(decode(list(anyText, 2 ** 31), hexBytes(encoded), 100).ok).toBe(false);
-      const after = process.memoryUsage();
-      // 200 claims of 32 KiB to 2 GiB: had any been believed, there would be at least 6 MiB more (2 GiB would have thrown).
-      expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(4 * 1024 * 1024);
-    },
-  );
+  test.each([
+    ["a list", "dd7fffffff"],
+    ["a list of lists", "9fdd7fffffff"],
+    ["text", "db7fffffff"],
+    ["bytes", "c67fffffff"],
+    ["short text", "da7fff"],
+  ])("claimed but not sent allocates nothing: %s", (_what, encoded) => {
+    const before = process.memoryUsage();
+    for (let i = 0; i < 200; i++) expect(decode(list(anyText, 2 ** 31), hexBytes(encoded), 100).ok).toBe(false);
+    const after = process.memoryUsage();
+    // 200 claims of 32 KiB to 2 GiB: had any been believed, there would be at least 6 MiB more (2 GiB would have thrown).
+    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(4 * 1024 * 1024);
+  });
 
   test("of nesting is refused at a depth of 13, by a walk that a tower of a million does not slow or overflow", () => {
     interface Nested {
@@ -164,7 +212,8 @@ describe("a stranger's size", () => {
       read: (wire, path) => ({ inner: list(nested, 10).read(wire, path) }),
       write: ({ inner }) => list(nested, 10).write(inner),
     };
-    const tower = (depth: number): Uint8Array => new Uint8Array([...Array.from({ length: depth - 1 }, () => 0x91), 0x90]);
+    const tower = (depth: number): Uint8Array =>
+      new Uint8Array([...Array.from({ length: depth - 1 }, () => 0x91), 0x90]);
     expect(decode(nested, tower(12), ROOM).ok).toBe(true);
     expect(decode(nested, tower(13), ROOM)).toMatchObject({ ok: false, refusal: { message: "nested deeper than 12" } });
     const million = new Uint8Array(1_000_000).fill(0x91);
@@ -189,5 +238,8 @@ test("what is encoded does not change when something else is encoded", () => {
 
 test("a shape names the field that is wrong", () => {
   const shape = record("outer", { list: list(record("inner", { flag: boolean, id: hex(2) }), 5) });
-  expect(decode(shape, hexBytes("919192c3c403010203"), 100)).toMatchObject({ ok: false, refusal: { message: "$.list[0].id: expected 2 bytes" } });
+  expect(decode(shape, hexBytes("919192c3c403010203"), 100)).toMatchObject({
+    ok: false,
+    refusal: { message: "$.list[0].id: expected 2 bytes" },
+  });
 });

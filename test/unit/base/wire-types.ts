@@ -1,6 +1,16 @@
 /** Every wire type with a generator of its values, for property tests, goldens and pinned digests. */
 import fc, { type Arbitrary } from "fast-check";
-import type { Aid, CommandId, Digest, Epoch, Height, LogTime, MemberIndex, Said, View } from "../../../src/base/brands.ts";
+import type {
+  Aid,
+  CommandId,
+  Digest,
+  Epoch,
+  Height,
+  LogTime,
+  MemberIndex,
+  Said,
+  View,
+} from "../../../src/base/brands.ts";
 import { toHex } from "../../../src/base/bytes.ts";
 import type { Shape } from "../../../src/base/codec.ts";
 import {
@@ -42,17 +52,31 @@ export interface WireType<T> {
 }
 
 const natural = <T extends number>(): Arbitrary<T> =>
-  fc.oneof(fc.nat({ max: 300 }), fc.constantFrom(127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER), fc.maxSafeNat()) as Arbitrary<number> as Arbitrary<T>;
+  fc.oneof(
+    fc.nat({ max: 300 }),
+    fc.constantFrom(127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER),
+    fc.maxSafeNat(),
+  ) as Arbitrary<number> as Arbitrary<T>;
 const raw = (min: number, max = min): Arbitrary<Uint8Array> => fc.uint8Array({ minLength: min, maxLength: max });
 const hexText = <T extends string>(length: number): Arbitrary<T> => raw(length).map((bytes) => toHex(bytes) as T);
 const digest = hexText<Digest>(32);
-const name = fc.oneof(fc.string({ maxLength: 20 }), fc.string({ unit: "grapheme", maxLength: 40 }), fc.constantFrom("", "é".repeat(16), "a".repeat(255), "€".repeat(86)));
+const name = fc.oneof(
+  fc.string({ maxLength: 20 }),
+  fc.string({ unit: "grapheme", maxLength: 40 }),
+  fc.constantFrom("", "é".repeat(16), "a".repeat(255), "€".repeat(86)),
+);
 const cesr = <T extends string>(): Arbitrary<T> =>
-  fc.string({ unit: fc.constantFrom(..."ABCXYZabcxyz0189-_"), minLength: 43, maxLength: 43 }).map((text) => `E${text}` as T);
+  fc
+    .string({ unit: fc.constantFrom(...Array.from("ABCXYZabcxyz0189-_")), minLength: 43, maxLength: 43 })
+    .map((text) => `E${text}` as T);
 const aid = cesr<Aid>();
 const some = (max: number, min = 1): Arbitrary<Uint8Array> => raw(min, max);
-const few = <T>(item: Arbitrary<T>, min = 0, max = 3): Arbitrary<T[]> => fc.array(item, { minLength: min, maxLength: max });
-const kinds = <const K extends string, V extends object>(names: readonly K[], fields: Arbitrary<V>): Arbitrary<{ kind: K } & V> =>
+const few = <T>(item: Arbitrary<T>, min = 0, max = 3): Arbitrary<T[]> =>
+  fc.array(item, { minLength: min, maxLength: max });
+const kinds = <const K extends string, V extends object>(
+  names: readonly K[],
+  fields: Arbitrary<V>,
+): Arbitrary<{ kind: K } & V> =>
   fc.tuple(fc.constantFrom(...names), fields).map(([kind, value]) => ({ kind, ...value }));
 
 const relation = fc.record({ namespace: name, name });
@@ -85,12 +109,34 @@ const factData: Arbitrary<FactData> = fc.oneof(
   kinds(["assertionAdded", "assertionDeleted"], fc.record({ assertion })),
   kinds(["relationMapped", "relationUnmapped"], fc.record({ edge: relationEdge })),
   kinds(["subjectMapped", "subjectUnmapped", "objectMapped", "objectUnmapped"], fc.record({ edge: nodeEdge })),
-  kinds(["commandExecuted"], fc.record({ author: aid, principal, id, digest, notAfter: natural<LogTime>(), changed: few(fc.boolean()) })),
-  kinds(["commandRefused"], fc.record({ author: aid, principal, id, digest, notAfter: natural<LogTime>(), code: fc.constantFrom("EXPIRED", "DEFECT"), message: name })),
+  kinds(
+    ["commandExecuted"],
+    fc.record({ author: aid, principal, id, digest, notAfter: natural<LogTime>(), changed: few(fc.boolean()) }),
+  ),
+  kinds(
+    ["commandRefused"],
+    fc.record({
+      author: aid,
+      principal,
+      id,
+      digest,
+      notAfter: natural<LogTime>(),
+      code: fc.constantFrom("EXPIRED", "DEFECT"),
+      message: name,
+    }),
+  ),
   kinds(["identifierIncepted"], fc.record({ aid, icp: some(400) })),
-  kinds(["batchRefused"], fc.record({ author: fc.option(aid), code: fc.constantFrom("KEY_STATE", "SIGNATURE"), message: name })),
+  kinds(
+    ["batchRefused"],
+    fc.record({ author: fc.option(aid), code: fc.constantFrom("KEY_STATE", "SIGNATURE"), message: name }),
+  ),
 );
-const fact: Arbitrary<Fact> = fc.record({ height: natural<Height>(), index: natural<number>(), n: natural<number>(), data: factData });
+const fact: Arbitrary<Fact> = fc.record({
+  height: natural<Height>(),
+  index: natural<number>(),
+  n: natural<number>(),
+  data: factData,
+});
 
 const header: Arbitrary<Header> = fc.record({
   height: natural<Height>(),
@@ -124,7 +170,12 @@ const proof: Arbitrary<FinalityProof> = fc.oneof(
   kinds(["finalization"], fc.record({ certificate, headers: few(some(300)) })),
 );
 
-const command: Arbitrary<Command> = fc.record({ id, kind: fc.constant("graph.write"), payload: some(300), notAfter: natural<LogTime>() });
+const command: Arbitrary<Command> = fc.record({
+  id,
+  kind: fc.constant("graph.write"),
+  payload: some(300),
+  notAfter: natural<LogTime>(),
+});
 const signedBody: Arbitrary<SignedBody> = fc.record({
   cluster: digest,
   author: aid,
@@ -137,7 +188,12 @@ const signed: Arbitrary<Signed> = fc.record({
   signatures: few(fc.record({ index: fc.nat({ max: 63 }), sig: raw(64) }), 1),
 });
 const member = fc.nat({ max: 255 }) as Arbitrary<number> as Arbitrary<MemberIndex>;
-const bundleBody: Arbitrary<BundleBody> = fc.record({ cluster: digest, epoch: natural<Epoch>(), member, signed: few(some(300), 1) });
+const bundleBody: Arbitrary<BundleBody> = fc.record({
+  cluster: digest,
+  epoch: natural<Epoch>(),
+  member,
+  signed: few(some(300), 1),
+});
 const bundle: Arbitrary<Bundle> = fc.record({ body: some(70_000), signature: raw(64) });
 
 const identifier = fc.record({ aid, icp: some(400) });
@@ -146,7 +202,15 @@ const founding: Arbitrary<FoundingDocument> = fc.record({
   name: fc.string({ maxLength: 30 }),
   dev: fc.boolean(),
   founders: few(
-    fc.record({ aid, icp: some(400), name: fc.string({ maxLength: 30 }), epochKey: raw(32), bootKey: raw(32), issuer: some(600), endpoints }),
+    fc.record({
+      aid,
+      icp: some(400),
+      name: fc.string({ maxLength: 30 }),
+      epochKey: raw(32),
+      bootKey: raw(32),
+      issuer: some(600),
+      endpoints,
+    }),
     4,
     5,
   ),
@@ -156,7 +220,10 @@ const founding: Arbitrary<FoundingDocument> = fc.record({
   gateways: few(aid),
   clients: few(identifier),
 });
-const signedFounding: Arbitrary<SignedFounding> = fc.record({ document: some(300), signatures: few(fc.record({ aid, sig: raw(64) })) });
+const signedFounding: Arbitrary<SignedFounding> = fc.record({
+  document: some(300),
+  signatures: few(fc.record({ aid, sig: raw(64) })),
+});
 
 const peerMessage: Arbitrary<PeerMessage> = fc.oneof(
   kinds(["proposal"], fc.record({ block, signature: raw(64) })),
@@ -178,7 +245,10 @@ const peerMessage: Arbitrary<PeerMessage> = fc.oneof(
   kinds(["block"], fc.record({ block })),
   kinds(["ancestryRequest"], fc.record({ epoch: natural<Epoch>(), view: natural<View>() })),
   kinds(["eventsRequest"], fc.record({ from: natural<Height>() })),
-  kinds(["events"], fc.record({ from: natural<Height>(), events: few(fc.record({ block, proof, bundles: few(some(300)) })) })),
+  kinds(
+    ["events"],
+    fc.record({ from: natural<Height>(), events: few(fc.record({ block, proof, bundles: few(some(300)) })) }),
+  ),
   kinds(["root"], fc.record({ height: natural<Height>(), root: digest, member, signature: raw(64) })),
   kinds(["surveyRequest"], fc.record({ nonce: raw(16) })),
   kinds(["survey"], fc.record({ nonce: raw(16), view: natural<View>() })),

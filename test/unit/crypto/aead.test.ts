@@ -8,7 +8,9 @@ interface Wycheproof {
     readonly ivSize: number;
     readonly keySize: number;
     readonly tagSize: number;
-    readonly tests: readonly Readonly<Record<"key" | "iv" | "aad" | "msg" | "ct" | "tag" | "result", string> & { tcId: number }>[];
+    readonly tests: readonly Readonly<
+      Record<"key" | "iv" | "aad" | "msg" | "ct" | "tag" | "result", string> & { tcId: number }
+    >[];
   }[];
 }
 
@@ -19,8 +21,11 @@ test("opens every valid wycheproof vector of our sizes, refuses every invalid on
     if (group.ivSize !== 96 || group.keySize !== 256 || group.tagSize !== 128) continue;
     for (const { tcId, key, iv, aad, msg, ct, tag, result } of group.tests) {
       const opened = openAead(hexBytes(key), hexBytes(iv), hexBytes(ct + tag), hexBytes(aad));
-      expect(opened === undefined ? "refused" : toHex(opened), `test ${tcId}`).toBe(result === "valid" ? msg : "refused");
-      if (result === "valid") expect(toHex(sealAead(hexBytes(key), hexBytes(iv), hexBytes(msg), hexBytes(aad)))).toBe(ct + tag);
+      expect(opened === undefined ? "refused" : toHex(opened), `test ${tcId}`).toBe(
+        result === "valid" ? msg : "refused",
+      );
+      if (result === "valid")
+        expect(toHex(sealAead(hexBytes(key), hexBytes(iv), hexBytes(msg), hexBytes(aad)))).toBe(ct + tag);
       tried += 1;
     }
   }

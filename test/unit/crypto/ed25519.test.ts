@@ -10,7 +10,12 @@ interface Wycheproof {
   readonly numberOfTests: number;
   readonly testGroups: readonly {
     readonly publicKey: { readonly pk: string };
-    readonly tests: readonly { readonly tcId: number; readonly msg: string; readonly sig: string; readonly result: string }[];
+    readonly tests: readonly {
+      readonly tcId: number;
+      readonly msg: string;
+      readonly sig: string;
+      readonly result: string;
+    }[];
   }[];
 }
 
@@ -142,6 +147,8 @@ test("more keys than the cache holds still verify", () => {
 });
 
 function hashToScalar(...parts: readonly Uint8Array[]): Uint8Array {
-  const digest = createHash("sha512").update(concatBytes(...parts)).digest();
+  const digest = createHash("sha512")
+    .update(concatBytes(...parts))
+    .digest();
   return littleEndian(BigInt(`0x${toHex(digest.reverse())}`) % ORDER);
 }

@@ -7,11 +7,19 @@ import { type Share, combine, deal, scalarFromUniform, verifyShare } from "../..
 import { hexBytes } from "./vectors.ts";
 
 const ORDER = p256.Point.Fn.ORDER;
-const scalar = (name: string): Uint8Array => scalarFromUniform(new Uint8Array(createHash("sha384").update(name).digest()));
+const scalar = (name: string): Uint8Array =>
+  scalarFromUniform(new Uint8Array(createHash("sha384").update(name).digest()));
 const fixed = (value: bigint): Uint8Array => hexBytes(value.toString(16).padStart(64, "0"));
 const dealt = (k: number, n: number, salt = "x") => {
   const secret = scalar(`${salt}/secret`);
-  return { secret, ...deal(secret, Array.from({ length: k - 1 }, (_, i) => scalar(`${salt}/${i}`)), n) };
+  return {
+    secret,
+    ...deal(
+      secret,
+      Array.from({ length: k - 1 }, (_, i) => scalar(`${salt}/${i}`)),
+      n,
+    ),
+  };
 };
 const codeOf = (result: ReturnType<typeof combine>): string => (result.ok ? toHex(result.value) : result.refusal.code);
 
@@ -19,12 +27,26 @@ test("any k of n shares restore the secret, whatever the order", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 6 }).chain((n) =>
-        fc.record({ n: fc.constant(n), order: fc.shuffledSubarray(Array.from({ length: n }, (_, i) => i), { minLength: 1 }), salt: fc.string() }),
+        fc.record({
+          n: fc.constant(n),
+          order: fc.shuffledSubarray(
+            Array.from({ length: n }, (_, i) => i),
+            { minLength: 1 },
+          ),
+          salt: fc.string(),
+        }),
       ),
       ({ n, order, salt }) => {
         const { secret, shares, commitments } = dealt(order.length, n, salt);
         expect(commitments.map((point) => point.length)).toEqual(order.map(() => 33));
-        expect(codeOf(combine(commitments, order.map((i) => shares[i] as Share)))).toBe(toHex(secret));
+        expect(
+          codeOf(
+            combine(
+              commitments,
+              order.map((i) => shares[i] as Share),
+            ),
+          ),
+        ).toBe(toHex(secret));
       },
     ),
     { numRuns: 15 },
@@ -71,7 +93,12 @@ describe("a share is refused", () => {
   });
 
   test("against commitments that are no points", () => {
-    for (const bad of [[], [new Uint8Array(33)], [hexBytes(`02${"ff".repeat(32)}`)], [(commitments[0] as Uint8Array).subarray(1)]]) {
+    for (const bad of [
+      [],
+      [new Uint8Array(33)],
+      [hexBytes(`02${"ff".repeat(32)}`)],
+      [(commitments[0] as Uint8Array).subarray(1)],
+    ]) {
       expect(verifyShare(bad, first)).toBe(false);
       expect(codeOf(combine(bad, [first]))).toBe("COMMITMENTS_INVALID");
     }

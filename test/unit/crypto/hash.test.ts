@@ -22,5 +22,7 @@ test("the same bytes have different digests in different domains", () => {
 });
 
 test("what is signed is domain, cluster, bytes", () => {
-  expect(toHex(signingBytes("vote", cluster, Uint8Array.of(1, 2)))).toBe(`${toHex(utf8("sky/vote/v1"))}00${cluster}0102`);
+  expect(toHex(signingBytes("vote", cluster, Uint8Array.of(1, 2)))).toBe(
+    `${toHex(utf8("sky/vote/v1"))}00${cluster}0102`,
+  );
 });

@@ -6,7 +6,13 @@ import { hexBytes, vectorText } from "./vectors.ts";
 const cases = vectorText("secrets/hkdf/rfc5869-sha256.txt")
   .split(/^COUNT/m)
   .slice(1)
-  .map((block) => Object.fromEntries([...block.matchAll(/^(\w+) *= *(\w*)$/gm)].map(([, key, value]) => [key, value])) as Record<string, string>);
+  .map(
+    (block) =>
+      Object.fromEntries([...block.matchAll(/^(\w+) *= *(\w*)$/gm)].map(([, key, value]) => [key, value])) as Record<
+        string,
+        string
+      >,
+  );
 
 test("derives what RFC 5869 derives", () => {
   expect(cases.length).toBe(3);

@@ -17,10 +17,18 @@ import {
 function naiveRoot(leaves: readonly Digest[]): Digest {
   const mth = (part: readonly Digest[]): Buffer => {
     if (part.length === 0) return createHash("sha256").digest();
-    if (part.length === 1) return createHash("sha256").update(Buffer.of(0)).update(digestBytes(part[0] as Digest)).digest();
+    if (part.length === 1)
+      return createHash("sha256")
+        .update(Buffer.of(0))
+        .update(digestBytes(part[0] as Digest))
+        .digest();
     let k = 1;
     while (k * 2 < part.length) k *= 2;
-    return createHash("sha256").update(Buffer.of(1)).update(mth(part.slice(0, k))).update(mth(part.slice(k))).digest();
+    return createHash("sha256")
+      .update(Buffer.of(1))
+      .update(mth(part.slice(0, k)))
+      .update(mth(part.slice(k)))
+      .digest();
   };
   return toHex(mth(leaves)) as Digest;
 }
@@ -53,7 +61,12 @@ test("every size up to 70 has the root that RFC 6962 defines, and appending leav
 test("a frontier goes through JSON and goes on as if nothing had happened", () => {
   const leaves = leavesOf(40);
   const restored = MerkleFrontier.from(JSON.parse(JSON.stringify(frontierOf(leaves.slice(0, 23)).state)));
-  expect(leaves.slice(23).reduce((f, leaf) => f.appended(leaf), restored).root()).toBe(naiveRoot(leaves));
+  expect(
+    leaves
+      .slice(23)
+      .reduce((f, leaf) => f.appended(leaf), restored)
+      .root(),
+  ).toBe(naiveRoot(leaves));
 });
 
 test("a frontier whose subtrees do not fit its size is refused", () => {
@@ -103,7 +116,13 @@ describe("consistency", () => {
         if (old > 0) expect(verifyConsistency(older, { ...newer, root: otherDigest }, proof)).toBe(false);
         if (old > 0 && old < size) {
           const forged = { size: old, root: naiveRoot(leavesOf(old, 1)) };
-          expect(verifyConsistency(forged, newer, consistencyProof(readerOf([...leavesOf(old, 1), ...leaves.slice(old)]), old, size))).toBe(false);
+          expect(
+            verifyConsistency(
+              forged,
+              newer,
+              consistencyProof(readerOf([...leavesOf(old, 1), ...leaves.slice(old)]), old, size),
+            ),
+          ).toBe(false);
         }
       }
     }
@@ -121,8 +140,11 @@ describe("consistency", () => {
         expect(verifyConsistency(older, newer, consistency)).toBe(true);
         expect(verifyInclusion(leaves[old - 1] as Digest, old - 1, size, newer.root, inclusion)).toBe(true);
         const changed = <T>(list: readonly T[], to: T): readonly T[] => list.with(changeSeed % list.length, to);
-        if (consistency.length > 0) expect(verifyConsistency(older, newer, changed(consistency, otherDigest))).toBe(false);
-        expect(verifyInclusion(leaves[old - 1] as Digest, old - 1, size, newer.root, changed(inclusion, otherDigest))).toBe(false);
+        if (consistency.length > 0)
+          expect(verifyConsistency(older, newer, changed(consistency, otherDigest))).toBe(false);
+        expect(
+          verifyInclusion(leaves[old - 1] as Digest, old - 1, size, newer.root, changed(inclusion, otherDigest)),
+        ).toBe(false);
       }),
       { numRuns: 30 },
     );

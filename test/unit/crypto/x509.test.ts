@@ -11,12 +11,24 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Aid, Digest } from "../../../src/base/brands.ts";
 import { concatBytes } from "../../../src/base/bytes.ts";
-import { type CertificateProofBody, type CertificateRole, certificateProofBody, certificateSigningBytes } from "../../../src/crypto/certificate-proof.ts";
+import {
+  type CertificateProofBody,
+  type CertificateRole,
+  certificateProofBody,
+  certificateSigningBytes,
+} from "../../../src/crypto/certificate-proof.ts";
 import { publicKeyOf, signer } from "../../../src/crypto/ed25519.ts";
 import { type KeyObjectPair, p256KeyPair } from "../../../src/crypto/p256.ts";
 import { type Trust, verifyPeerCertificate } from "../../../src/crypto/peer-certificate.ts";
 import { subjectNames } from "../../../src/crypto/subject-names.ts";
-import { certificatePem, certificatesOfPem, issueCertificate, issuerCertificate, privateKeyPem, spkiHashOf } from "../../../src/crypto/x509.ts";
+import {
+  certificatePem,
+  certificatesOfPem,
+  issueCertificate,
+  issuerCertificate,
+  privateKeyPem,
+  spkiHashOf,
+} from "../../../src/crypto/x509.ts";
 import { incept } from "../../../src/keri/inception.ts";
 
 const NOW = 1_790_000_000_000;
@@ -52,7 +64,13 @@ interface Made {
 }
 
 /** A certificate of the node (or operator), right in everything but what `made` says. */
-async function certificate({ role = "node", keys = keyPair("leaf"), body = {}, sign, issuedBy }: Made = {}): Promise<Uint8Array> {
+async function certificate({
+  role = "node",
+  keys = keyPair("leaf"),
+  body = {},
+  sign,
+  issuedBy,
+}: Made = {}): Promise<Uint8Array> {
   const who = role === "operator" || role === "client" ? operator : node;
   const encoded = certificateProofBody({
     cluster,
@@ -88,9 +106,19 @@ describe("accepted are", () => {
     const judged = verifyPeerCertificate(await certificate(), trust);
     expect(judged).toMatchObject({
       ok: true,
-      value: { aid: node.aid, role: "node", keySn: 0, notAfter: NOW + HOUR, spkiHash: spkiHashOf(keyPair("leaf").publicKey) },
+      value: {
+        aid: node.aid,
+        role: "node",
+        keySn: 0,
+        notAfter: NOW + HOUR,
+        spkiHash: spkiHashOf(keyPair("leaf").publicKey),
+      },
     });
-    expect(judged.ok && judged.value.sans.slice(0, 3)).toEqual([`URI:did:keri:${node.aid}`, "DNS:localhost", "IP:127.0.0.1"]);
+    expect(judged.ok && judged.value.sans.slice(0, 3)).toEqual([
+      `URI:did:keri:${node.aid}`,
+      "DNS:localhost",
+      "IP:127.0.0.1",
+    ]);
   });
 
   test.each(["operator", "client"] as const)("a self-issued certificate of an %s", async (role) => {
@@ -101,12 +129,16 @@ describe("accepted are", () => {
     const der = await certificate({ role: "boot" });
     expect(verdict(der, { bootKeyOf: () => publicKeyOf(bootSeed) })).toBe(`boot ${node.aid}`);
     expect(verdict(der)).toBe("CERTIFICATE_UNKNOWN_IDENTIFIER");
-    expect(verdict(der, { bootKeyOf: () => publicKeyOf(seedOf("another boot key")) })).toBe("CERTIFICATE_PROOF_UNSIGNED");
+    expect(verdict(der, { bootKeyOf: () => publicKeyOf(seedOf("another boot key")) })).toBe(
+      "CERTIFICATE_PROOF_UNSIGNED",
+    );
   });
 
   test("a node's certificate by its proof alone, where no issuers are known (admission)", async () => {
     const { issuerOf: _left, ...withoutIssuers } = trust;
-    expect(verifyPeerCertificate(await certificate({ issuedBy: { name: "x", keys: keyPair("x") } }), withoutIssuers).ok).toBe(true);
+    expect(
+      verifyPeerCertificate(await certificate({ issuedBy: { name: "x", keys: keyPair("x") } }), withoutIssuers).ok,
+    ).toBe(true);
   });
 });
 
@@ -116,21 +148,55 @@ describe("refused is", () => {
     ["one that has not begun", {}, { now: NOW - 2000 }, "CERTIFICATE_NOT_IN_FORCE"],
     ["one for another cluster", {}, { cluster: "ef".repeat(32) as Digest }, "CERTIFICATE_OTHER_CLUSTER"],
     ["one of an identifier nobody knows", {}, { keyStateOf: () => undefined }, "CERTIFICATE_UNKNOWN_IDENTIFIER"],
-    ["one by keys that were rotated away", {}, { keyStateOf: () => ({ ...node.state, sn: 1 }) }, "CERTIFICATE_KEY_ROTATED"],
+    [
+      "one by keys that were rotated away",
+      {},
+      { keyStateOf: () => ({ ...node.state, sn: 1 }) },
+      "CERTIFICATE_KEY_ROTATED",
+    ],
     ["one signed by somebody else's key", { sign: operator.sign }, {}, "CERTIFICATE_PROOF_UNSIGNED"],
-    ["one whose keys need two signatures", {}, { keyStateOf: () => ({ sn: 0, threshold: 2, keys: [...node.state.keys, publicKeyOf(bootSeed)] }) }, "CERTIFICATE_PROOF_UNSIGNED"],
-    ["one of another node's issuer", { issuedBy: { ...issuer, keys: keyPair("another issuer") } }, {}, "CERTIFICATE_CHAIN_BROKEN"],
+    [
+      "one whose keys need two signatures",
+      {},
+      { keyStateOf: () => ({ sn: 0, threshold: 2, keys: [...node.state.keys, publicKeyOf(bootSeed)] }) },
+      "CERTIFICATE_PROOF_UNSIGNED",
+    ],
+    [
+      "one of another node's issuer",
+      { issuedBy: { ...issuer, keys: keyPair("another issuer") } },
+      {},
+      "CERTIFICATE_CHAIN_BROKEN",
+    ],
     ["one of a node without an anchor", {}, { issuerOf: () => undefined }, "CERTIFICATE_CHAIN_BROKEN"],
-    ["one whose issuer is over", { body: { notAfter: NOW + 300 * HOUR } }, { now: NOW + 200 * HOUR }, "CERTIFICATE_CHAIN_BROKEN"],
+    [
+      "one whose issuer is over",
+      { body: { notAfter: NOW + 300 * HOUR } },
+      { now: NOW + 200 * HOUR },
+      "CERTIFICATE_CHAIN_BROKEN",
+    ],
     ["one of an operator that another issued", { role: "operator", issuedBy: issuer }, {}, "CERTIFICATE_CHAIN_BROKEN"],
-    ["one that claims another's identifier as a name", { body: { sans: subjectNames(operator.aid, []) } }, {}, "CERTIFICATE_PROOF_MISMATCH"],
-    ["one with two identifiers", { body: { sans: [...subjectNames(node.aid, []), ...subjectNames(operator.aid, [])] } }, {}, "CERTIFICATE_PROOF_MISMATCH"],
+    [
+      "one that claims another's identifier as a name",
+      { body: { sans: subjectNames(operator.aid, []) } },
+      {},
+      "CERTIFICATE_PROOF_MISMATCH",
+    ],
+    [
+      "one with two identifiers",
+      { body: { sans: [...subjectNames(node.aid, []), ...subjectNames(operator.aid, [])] } },
+      {},
+      "CERTIFICATE_PROOF_MISMATCH",
+    ],
   ])("%s", async (_what, made, changes, code) => {
     expect(verdict(await certificate(made), changes)).toBe(code);
   });
 
   test("a proof moved to another key, other dates or other names", async () => {
-    const { X509CertificateGenerator, X509Certificate: Parsed, SubjectAlternativeNameExtension } = await import("../../../src/crypto/x509-library.ts");
+    const {
+      X509CertificateGenerator,
+      X509Certificate: Parsed,
+      SubjectAlternativeNameExtension,
+    } = await import("../../../src/crypto/x509-library.ts");
     const original = new Parsed(new Uint8Array(await certificate()).buffer);
     const remake = async (change: { key?: string; notAfter?: number; names?: { type: "dns"; value: string }[] }) => {
       const made = await X509CertificateGenerator.create({
@@ -139,7 +205,9 @@ describe("refused is", () => {
         issuer: original.issuer,
         notBefore: original.notBefore,
         notAfter: new Date(change.notAfter ?? original.notAfter.getTime()),
-        publicKey: change.key ? keyPair(change.key).publicKey.export({ format: "der", type: "spki" }) : original.publicKey,
+        publicKey: change.key
+          ? keyPair(change.key).publicKey.export({ format: "der", type: "spki" })
+          : original.publicKey,
         extensions: original.extensions.map((extension) =>
           change.names && extension instanceof SubjectAlternativeNameExtension
             ? new SubjectAlternativeNameExtension([...extension.names.toJSON(), ...change.names])
@@ -165,12 +233,17 @@ describe("refused is", () => {
   test("whatever a stranger sends: noise and changed bytes end in a refusal, never in an error", async () => {
     const good = await certificate({ role: "operator" });
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: good.length - 1 }), fc.integer({ min: 1, max: 255 }), (noise, at, change) => {
-        expect(verdict(noise)).toBe("CERTIFICATE_MALFORMED");
-        const changed = Uint8Array.from(good);
-        changed[at] = (changed[at] as number) ^ change;
-        expect(verdict(changed)).toMatch(/^CERTIFICATE_/);
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.nat({ max: good.length - 1 }),
+        fc.integer({ min: 1, max: 255 }),
+        (noise, at, change) => {
+          expect(verdict(noise)).toBe("CERTIFICATE_MALFORMED");
+          const changed = Uint8Array.from(good);
+          changed[at] = (changed[at] as number) ^ change;
+          expect(verdict(changed)).toMatch(/^CERTIFICATE_/);
+        },
+      ),
       { numRuns: 300 },
     );
     expect(verdict(new Uint8Array(16_000).fill(0x30))).toBe("CERTIFICATE_MALFORMED");
@@ -178,12 +251,17 @@ describe("refused is", () => {
 });
 
 test("a proof that names another key cannot be put into a certificate", async () => {
-  await expect(certificate({ body: { spkiHash: "00".repeat(32) as Digest } })).rejects.toThrow("the key that the certificate carries");
+  await expect(certificate({ body: { spkiHash: "00".repeat(32) as Digest } })).rejects.toThrow(
+    "the key that the certificate carries",
+  );
 });
 
 test("PEM goes there and back, and what is not PEM gives nothing", async () => {
   const der = await certificate();
-  expect(certificatesOfPem(certificatePem(der) + certificatePem(issuerDer))?.map((one) => Buffer.from(one))).toEqual([Buffer.from(der), Buffer.from(issuerDer)]);
+  expect(certificatesOfPem(certificatePem(der) + certificatePem(issuerDer))?.map((one) => Buffer.from(one))).toEqual([
+    Buffer.from(der),
+    Buffer.from(issuerDer),
+  ]);
   expect(certificatesOfPem("nonsense") ?? []).toEqual([]);
   expect(new X509Certificate(certificatePem(der)).subject).toBe(`CN=${node.aid}`);
 });
@@ -191,13 +269,36 @@ test("PEM goes there and back, and what is not PEM gives nothing", async () => {
 test("openssl verifies a node's chain for both ends, and a boot chain", async () => {
   const folder = await mkdtemp(join(tmpdir(), "sky-x509-"));
   try {
-    const bootAnchor = await issuerCertificate({ keys: bootKeys, name: "boot", notBefore: NOW - HOUR, notAfter: NOW + HOUR });
-    const files = { ca: issuerDer, leaf: await certificate(), bootCa: bootAnchor, bootLeaf: await certificate({ role: "boot" }) };
+    const bootAnchor = await issuerCertificate({
+      keys: bootKeys,
+      name: "boot",
+      notBefore: NOW - HOUR,
+      notAfter: NOW + HOUR,
+    });
+    const files = {
+      ca: issuerDer,
+      leaf: await certificate(),
+      bootCa: bootAnchor,
+      bootLeaf: await certificate({ role: "boot" }),
+    };
     const paths = Object.fromEntries(Object.keys(files).map((name) => [name, join(folder, `${name}.pem`)]));
     for (const [name, der] of Object.entries(files)) await writeFile(paths[name] ?? "", certificatePem(der));
     const verify = async (ca: string, leaf: string, purpose: string): Promise<string> => {
-      const arguments_ = ["verify", "-x509_strict", "-attime", String(NOW / 1000), "-purpose", purpose, "-CAfile", paths[ca] ?? "", paths[leaf] ?? ""];
-      return promisify(execFile)("openssl", arguments_).then(({ stdout }) => stdout.trim(), (error: unknown) => String(error));
+      const arguments_ = [
+        "verify",
+        "-x509_strict",
+        "-attime",
+        String(NOW / 1000),
+        "-purpose",
+        purpose,
+        "-CAfile",
+        paths[ca] ?? "",
+        paths[leaf] ?? "",
+      ];
+      return promisify(execFile)("openssl", arguments_).then(
+        ({ stdout }) => stdout.trim(),
+        (error: unknown) => String(error),
+      );
     };
     for (const purpose of ["sslserver", "sslclient"]) {
       expect(await verify("ca", "leaf", purpose)).toMatch(/leaf\.pem: OK$/);
@@ -210,8 +311,18 @@ test("openssl verifies a node's chain for both ends, and a boot chain", async ()
 });
 
 /** The handshake's two ends as each saw the other. */
-async function handshake(server: { der: Uint8Array; keys: KeyObjectPair }, client: { der: Uint8Array; keys: KeyObjectPair }, ca?: Uint8Array) {
-  const listener = createServer({ cert: certificatePem(server.der), key: privateKeyPem(server.keys.privateKey), requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.3" });
+async function handshake(
+  server: { der: Uint8Array; keys: KeyObjectPair },
+  client: { der: Uint8Array; keys: KeyObjectPair },
+  ca?: Uint8Array,
+) {
+  const listener = createServer({
+    cert: certificatePem(server.der),
+    key: privateKeyPem(server.keys.privateKey),
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.3",
+  });
   try {
     listener.listen(0, "127.0.0.1");
     await once(listener, "listening");

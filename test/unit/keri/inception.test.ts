@@ -45,7 +45,9 @@ describe("published inception events", () => {
     const fields = JSON.parse(text) as { i: string; d: string; k: string[]; n: string[]; kt: string | number };
     expect(judged.value.aid).toBe(fields.i);
     expect(judged.value.said).toBe(fields.d);
-    expect(judged.value.keys.map((key, i) => encodeMatter(fields.k[i]?.startsWith("B") ? "B" : "D", key))).toEqual(fields.k);
+    expect(judged.value.keys.map((key, i) => encodeMatter(fields.k[i]?.startsWith("B") ? "B" : "D", key))).toEqual(
+      fields.k,
+    );
     expect(judged.value.nextDigests).toEqual(fields.n);
     expect(judged.value.threshold).toBe(Number(fields.kt));
   });
@@ -76,7 +78,15 @@ describe("an inception made here", () => {
     const judged = parseInception(made.event);
     expect(judged.ok).toBe(true);
     if (!judged.ok) return;
-    expect(judged.value).toMatchObject({ aid: made.aid, said: made.aid, sn: 0, threshold: 1, nextThreshold: 1, witnessThreshold: 0, traits: [] });
+    expect(judged.value).toMatchObject({
+      aid: made.aid,
+      said: made.aid,
+      sn: 0,
+      threshold: 1,
+      nextThreshold: 1,
+      witnessThreshold: 0,
+      traits: [],
+    });
     const message = utf8("speaks for it");
     const sig = signer(seed)(message);
     expect(isSignedBy(judged.value, message, [{ index: 0, sig }])).toBe(true);
@@ -86,7 +96,9 @@ describe("an inception made here", () => {
   });
 
   test("states its traits", () => {
-    const judged = parseInception(incept({ publicKey, nextPublicKey: publicKeyOf(nextSeed), traits: ["EO", "DND"] }).event);
+    const judged = parseInception(
+      incept({ publicKey, nextPublicKey: publicKeyOf(nextSeed), traits: ["EO", "DND"] }).event,
+    );
     expect(judged.ok && judged.value.traits).toEqual(["EO", "DND"]);
   });
 });
@@ -117,7 +129,11 @@ describe("refused are", () => {
     ["an array", "[]", "KERI_MALFORMED"],
     ["a size that is not the event's", text.replace("00012b", "00012c"), "KERI_MALFORMED"],
     ["a size in capitals", text.replace("00012b", "00012B"), "KERI_UNSUPPORTED"],
-    ["another author's next key under the same name", text.replace(/("n":\["E.{9})(.)/, (_, head: string, old: string) => head + (old === "Z" ? "Y" : "Z")), "KERI_SAID_MISMATCH"],
+    [
+      "another author's next key under the same name",
+      text.replace(/("n":\["E.{9})(.)/, (_, head: string, old: string) => head + (old === "Z" ? "Y" : "Z")),
+      "KERI_SAID_MISMATCH",
+    ],
     ["a bracket tower", "[".repeat(60_000), "KERI_MALFORMED"],
     ["more than 64 KiB", `{"v":"${"x".repeat(66_000)}"}`, "TOO_LARGE"],
     ["fields in another order", remade({ a: [] }).replace('"c":[],"a":[]', '"a":[],"c":[]'), "KERI_MALFORMED"],

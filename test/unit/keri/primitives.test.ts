@@ -7,7 +7,13 @@ import { hexBytes, vectors } from "../crypto/vectors.ts";
 
 interface Primitives {
   readonly primitives: readonly { readonly code: string; readonly raw: string; readonly qb64: string }[];
-  readonly indexes: readonly { readonly code: string; readonly raw: string; readonly qb64: string; readonly index: number; readonly ondex: number | null }[];
+  readonly indexes: readonly {
+    readonly code: string;
+    readonly raw: string;
+    readonly qb64: string;
+    readonly index: number;
+    readonly ondex: number | null;
+  }[];
 }
 
 const published = vectors<Primitives>("keri/cesr-primitives.json");
@@ -53,7 +59,16 @@ test("an Ed25519 signature by key 5 is 88 characters that name the key", () => {
 
 test("every other text of the same bytes is refused: non-zero pad bits, other alphabets, too short, too long", () => {
   const key = encodeMatter("D", new Uint8Array(32).fill(255));
-  for (const bad of [`DP${key.slice(2)}`, `DQ${key.slice(2)}`, `${key.slice(0, -1)}+`, `${key.slice(0, -1)}=`, key.slice(0, -1), `${key}A`, `#${key.slice(1)}`, ""]) {
+  for (const bad of [
+    `DP${key.slice(2)}`,
+    `DQ${key.slice(2)}`,
+    `${key.slice(0, -1)}+`,
+    `${key.slice(0, -1)}=`,
+    key.slice(0, -1),
+    `${key}A`,
+    `#${key.slice(1)}`,
+    "",
+  ]) {
     if (bad === key) continue;
     const decoded = decodeMatter(bad);
     expect(decoded.ok && toHex(decoded.value.raw), bad).not.toBe(toHex(new Uint8Array(32).fill(255)));
@@ -63,11 +78,15 @@ test("every other text of the same bytes is refused: non-zero pad bits, other al
 });
 
 test("text that decodes encodes to itself, whatever the stranger sends", () => {
-  const characters = fc.string({ unit: fc.constantFrom(..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+=#"), maxLength: 100 });
+  const characters = fc.string({
+    unit: fc.constantFrom(...Array.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+=#")),
+    maxLength: 100,
+  });
   fc.assert(
     fc.property(fc.constantFrom("", "A", "B", "D", "E", "0A", "0B", "1AAA", "2B"), characters, (code, body) => {
       const matter = readMatter(code + body);
-      if (matter.ok) expect(encodeMatter(matter.value.code, matter.value.raw)).toBe((code + body).slice(0, matter.value.length));
+      if (matter.ok)
+        expect(encodeMatter(matter.value.code, matter.value.raw)).toBe((code + body).slice(0, matter.value.length));
       const indexed = readIndexed(code + body);
       if (indexed.ok) expect(encodeIndexed(indexed.value)).toBe((code + body).slice(0, indexed.value.length));
     }),

@@ -7,7 +7,9 @@ interface StreamCase {
 }
 
 /** JSON events of type `type` in the published key event streams: text, and the case it stands in. */
-export function publishedEvents(type: string): readonly { readonly id: string; readonly expected: string; readonly text: string }[] {
+export function publishedEvents(
+  type: string,
+): readonly { readonly id: string; readonly expected: string; readonly text: string }[] {
   const found = new Map<string, { id: string; expected: string; text: string }>();
   for (const { id, expected, stream } of vectors<{ cases: readonly StreamCase[] }>("keri/kel-streams.json").cases) {
     for (const { 0: head, 1: size, index } of stream.matchAll(/\{"v":"KERI10JSON([0-9a-f]{6})_","t":"([a-z]+)"/g)) {
