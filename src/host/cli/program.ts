@@ -49,12 +49,28 @@ const runner =
     onExit(await (await load()).run(options, io));
   };
 
-const nodeCount = (value: string): number => {
-  const count = Number(value);
-  if (!Number.isSafeInteger(count) || count < 4 || count > 100) {
-    throw new InvalidArgumentError("A cluster has 4 to 100 nodes: below four it tolerates no fault.");
-  }
-  return count;
+const NODE_HELP = `
+A subject or object is NAMESPACE:NAME#RELATION; namespace and relation may be absent. %3A, %23, %20 stand for ":", "#" and space.
+Changes are: add | delete with namespace | relation | subject | object | assertion; map | unmap with relation | subject | object.`;
+
+const wholeNumber =
+  (least: number, most: number, what: string) =>
+  (value: string): number => {
+    const number = Number(value);
+    if (/^\d+$/.test(value) && number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`${what}, a whole number from ${least} to ${most}.`);
+  };
+const milliseconds = wholeNumber(1, 3_600_000, "Milliseconds");
+/** A cluster below four tolerates no fault. */
+const nodeCount = wholeNumber(4, 100, "A cluster's size");
+const height = wholeNumber(0, Number.MAX_SAFE_INTEGER, "A height");
+
+/** Gathers the values of an option that may be repeated. */
+const repeated = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
+
+const commandId = (value: string): string => {
+  if (/^[0-9a-f]{32}$/.test(value)) return value;
+  throw new InvalidArgumentError("A command's id is 32 lower-case hex digits.");
 };
 
 /** Builds the program. Throws (while parsing): CommanderError. */
@@ -71,6 +87,7 @@ export function buildProgram(context: ProgramContext): Command {
     .addHelpText("after", EXIT_HELP)
     .enablePositionalOptions();
   addClusterCommands(program, context);
+  addOracleCommands(program, context);
   addConfigCommands(program, context);
   for (const command of withDescendants(program)) {
     command.exitOverride().copyInheritedSettings(program);
@@ -99,6 +116,49 @@ function addClusterCommands(program: Command, context: ProgramContext): void {
     .action(run(() => import("./dev.ts")));
   const node = program.command("node").description("run one node; it starts sealed");
   addSettings(node, context.settings).action(run(() => import("./node.ts")));
+}
+
+function addOracleCommands(program: Command, context: ProgramContext): void {
+  const run = runner(context);
+  const oracle = program
+    .command("oracle")
+    .description("ask and change the graph of who may do what")
+    .addHelpText("after", NODE_HELP);
+  const add = (name: string, description: string): Command =>
+    oracle
+      .command(name)
+      .description(description)
+      .option("--dir <directory>", "directory of sky dev, which knows nodes and client (default: here)")
+      .option("--client <folder>", "folder of the client to ask as (default: clients/default of --dir)")
+      .option("--node <host:port>", "SERVICE address, may be repeated (default: those of --dir)", repeated)
+      .option("--timeout <ms>", "how long to try, over all nodes", milliseconds)
+      .addHelpText("after", NODE_HELP);
+  const which = (): Argument => new Argument("<which>", "what to list").choices(["subjects", "objects"]);
+  add("check", "whether the subject has what the object stands for; ends with 0 for yes, 1 for no")
+    .argument("<subject>")
+    .argument("<object>")
+    .option("--at <height>", "as it was at this height", height)
+    .action(run(async () => ({ run: (await import("./oracle.ts")).check })));
+  add("read", "direct assertions: subjects that have the object, or objects that the subject has")
+    .addArgument(which())
+    .argument("<node>", "the object, or the subject")
+    .option("--relation <relation>", "only those of this relation")
+    .action(run(async () => ({ run: (await import("./oracle.ts")).read })));
+  add("expand", "everything for which check says yes: subjects of the object, or objects of the subject")
+    .addArgument(which())
+    .argument("<node>", "the object, or the subject")
+    .option("--relation <relation>", "only those of this relation")
+    .action(run(async () => ({ run: (await import("./oracle.ts")).expand })));
+  add("write", "make changes, all of them or none")
+    .argument("<change...>", 'each in quotes, such as "map subject my-org:Ali#flag my-org:Users#member"')
+    .option("--must-exist <assertion>", 'only if "SUBJECT OBJECT" is asserted directly; may be repeated', repeated)
+    .option("--must-not-exist <assertion>", "only if it is not; may be repeated", repeated)
+    .option(
+      "--id <hex>",
+      "id of an earlier write whose outcome is unknown; the same write is done at most once",
+      commandId,
+    )
+    .action(run(async () => ({ run: (await import("./oracle.ts")).write })));
 }
 
 function addConfigCommands(program: Command, context: ProgramContext): void {

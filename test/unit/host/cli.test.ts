@@ -37,8 +37,8 @@ describe("sky", () => {
   it.each([
     [["nope"], "unknown command 'nope'"],
     [["config", "explain", "--api-prot", "1"], "Did you mean --api-port?"],
-    [["dev", "--nodes", "3"], "A cluster has 4 to 100 nodes"],
-    [["dev", "--nodes", "x"], "A cluster has 4 to 100 nodes"],
+    [["dev", "--nodes", "3"], "A cluster's size, a whole number from 4 to 100."],
+    [["dev", "--nodes", "x"], "A cluster's size, a whole number from 4 to 100."],
     [["config", "explain", "--api-port", "x"], '--api-port: "x" is not an integer from 0 to 65535.'],
     [["config", "explain", "--config", "/nowhere.yaml"], "/nowhere.yaml: cannot be read"],
     [["completion", "tcsh"], "Allowed choices are bash, zsh, fish"],
