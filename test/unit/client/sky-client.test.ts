@@ -1,0 +1,176 @@
+import { Server } from "@grpc/grpc-js";
+import { afterEach, describe, expect, it } from "vitest";
+import type { Aid, CommandId, Said } from "../../../src/base/brands.ts";
+import { ok, refuse } from "../../../src/base/result.ts";
+import { SkyError } from "../../../src/client/errors.ts";
+import { ed25519Signer } from "../../../src/client/signing.ts";
+import { SkyClient, type SkyClientOptions } from "../../../src/client/sky-client.ts";
+import { publicKeyOf } from "../../../src/crypto/ed25519.ts";
+import type { GraphChange, GraphNode } from "../../../src/events/facts/graph.ts";
+import { type GrpcListener, openGrpcListener } from "../../../src/host/listeners/grpc-listener.ts";
+import { skyOracle, skyOracleService } from "../../../src/host/services/sky-oracle.ts";
+import { selfSigned } from "../../contract/grpc/support/certificates.ts";
+import { CLUSTER, NodeInMemory } from "../../contract/grpc/support/node-in-memory.ts";
+
+const ALICE = "EAlice" as Aid;
+const SEED = new Uint8Array(32).fill(7);
+const tls = selfSigned("node");
+const identity = selfSigned("alice");
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).toReversed()) await clean();
+});
+
+interface Door {
+  readonly listener: GrpcListener;
+  readonly endpoint: string;
+  readonly close: () => Promise<void>;
+}
+
+/** A listener over the node: several of them are several nodes of a cluster that agree at once. */
+async function door(node: NodeInMemory): Promise<Door> {
+  node.keys.set(ALICE, publicKeyOf(SEED));
+  node.readers.add(ALICE);
+  const server = new Server();
+  const listener = await openGrpcListener({ host: "127.0.0.1", port: 0, tls, server, authenticate: () => ok({ aid: ALICE, role: "client" }) });
+  server.addService(skyOracleService, skyOracle({ port: node, callerOf: listener.callerOf, onDefect: (error) => expect.unreachable(String(error)) }));
+  const close = async (): Promise<void> => {
+    await listener.close(0);
+    server.forceShutdown();
+  };
+  cleanups.push(close);
+  return { listener, endpoint: `127.0.0.1:${listener.port}`, close };
+}
+
+function clientOf(doors: readonly Door[], options: Partial<SkyClientOptions> = {}): SkyClient {
+  const client = SkyClient.connect({
+    endpoints: doors.map(({ endpoint }) => endpoint),
+    ca: Buffer.from(tls.cert),
+    cert: Buffer.from(identity.cert),
+    key: Buffer.from(identity.key),
+    serverName: "localhost",
+    cluster: CLUSTER,
+    signer: ed25519Signer(ALICE, { sn: 0, said: "ESaid" as Said }, SEED),
+    ...options,
+  });
+  cleanups.push(() => client.close());
+  return client;
+}
+
+const node = (name: string): GraphNode => ({ namespace: "org", name, relation: { namespace: "org", name: "member" } });
+const view = node("document");
+const granted = (name: string): GraphChange => ({ kind: "addAssertion", assertion: { subject: node(name), object: view } });
+const mayView = (name: string) => ({ subject: node(name), object: view });
+
+describe("the client", () => {
+  it("reads what it wrote, also on a node that is behind", async () => {
+    const graph = new NodeInMemory();
+    const client = clientOf([await door(graph)]);
+    expect(await client.write([granted("a"), granted("a")])).toMatchObject({ changed: [true, false], receipt: { height: 1 } });
+    expect(client.receipt).toMatchObject({ height: 1, index: 0 });
+    expect(await client.check(mayView("a"))).toEqual({ result: true, height: 1 });
+    expect((await client.checkBatch([mayView("a"), mayView("b")])).results).toEqual([true, false]);
+    expect(await client.checkAt(client.receipt?.height ?? expect.unreachable(), [mayView("a")])).toEqual([true]);
+    const behind = clientOf([await door(new NodeInMemory())]);
+    const stale = behind.check(mayView("a"), { atLeast: client.receipt ?? null, timeoutMs: 300 });
+    await expect(stale).rejects.toMatchObject({ code: expect.stringMatching(/BEHIND|DEADLINE_EXCEEDED/) });
+    expect(await behind.check(mayView("a"), { atLeast: null })).toEqual({ result: false, height: 0 });
+  });
+
+  it("signs writes of one turn once", async () => {
+    const graph = new NodeInMemory();
+    const client = clientOf([await door(graph)]);
+    const written = await Promise.all(Array.from({ length: 50 }, (_, i) => client.write([granted(`s${i}`)])));
+    expect(new Set(written.map(({ id }) => id)).size).toBe(50);
+    expect(graph.submissions).toBe(1);
+    const outcomes = await client.writeAll([{ changes: [granted("a")], preconditions: [] }, { changes: [granted("b")], preconditions: [{ kind: "mustNotExist", assertion: mayView("a") }] }]);
+    expect(outcomes.map(({ result }) => result.kind)).toEqual(["executed", "refused"]);
+    expect(graph.submissions).toBe(2);
+  });
+
+  it("throws a refusal as a typed error that is not retried", async () => {
+    const graph = new NodeInMemory();
+    const client = clientOf([await door(graph)]);
+    const map = (parent: string, child: string): GraphChange => ({ kind: "mapSubject", edge: { parent: node(parent), child: node(child) } });
+    await client.write([map("a", "b")]);
+    const refused = await client.write([map("b", "a")]).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(SkyError);
+    expect(refused).toMatchObject({ code: "CYCLE", retryable: false });
+    expect(graph.submissions).toBe(2);
+    await expect(client.write([granted("Gu\u0308l")])).rejects.toMatchObject({ code: "NAME_NOT_NFC" });
+    await expect(client.write([])).rejects.toMatchObject({ code: "EMPTY_MESSAGE" });
+    expect(graph.submissions).toBe(2);
+  });
+
+  it("does a write once though its answer was lost, and asks another node", async () => {
+    const graph = new NodeInMemory();
+    const doors = [await door(graph), await door(graph)];
+    const client = clientOf(doors);
+    graph.loseAnswers = 1;
+    const { receipt } = await client.write([granted("a")]);
+    expect(receipt.height).toBe(1);
+    expect(graph.height()).toBe(1);
+    expect(graph.submissions).toBe(2);
+    expect(doors.map(({ listener }) => listener.connections())).toEqual([1, 1]);
+  });
+
+  it("goes on with another node when one is gone, for writes and reads", async () => {
+    const graph = new NodeInMemory();
+    const [first, second] = [await door(graph), await door(graph)];
+    const client = clientOf([first, second]);
+    await client.write([granted("a")]);
+    await first.close();
+    expect(await client.write([granted("b")])).toMatchObject({ changed: [true] });
+    expect((await client.check(mayView("b"))).result).toBe(true);
+    expect(second.listener.connections()).toBe(1);
+  });
+
+  it("waits as long as an overloaded node asks, then succeeds", async () => {
+    const graph = new NodeInMemory();
+    const client = clientOf([await door(graph)]);
+    graph.refuseNext.push(refuse("OVERLOADED", "Full; try again later.", "none"), refuse("OVERLOADED", "Full; try again later.", "none"));
+    expect(await client.write([granted("a")])).toMatchObject({ changed: [true] });
+    expect(graph.submissions).toBe(3);
+  });
+
+  it("says that the outcome is unknown when no node answers in time, and the same id is safe", async () => {
+    const graph = new NodeInMemory();
+    const client = clientOf([await door(graph)]);
+    const release = graph.hold();
+    const id = "ab".repeat(16) as CommandId;
+    await expect(client.write([granted("a")], { id, timeoutMs: 200 })).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN", retryable: true });
+    release();
+    expect(await client.write([granted("a")], { id })).toMatchObject({ id, changed: [true], receipt: { height: 1 } });
+    expect(graph.height()).toBe(1);
+  });
+
+  it("finds nodes directly and by expansion, across pages", async () => {
+    const client = clientOf([await door(new NodeInMemory())]);
+    await client.write(Array.from({ length: 25 }, (_, i) => granted(`s${String(i).padStart(2, "0")}`)));
+    expect((await client.readSubjects([view])).nodes).toHaveLength(25);
+    expect((await client.readObjects([node("s00")], { predicate: { namespace: "org", name: "member" } })).nodes).toEqual([view]);
+    const sizes: number[] = [];
+    for await (const page of client.expandSubjects(view, { pageSize: 10 })) sizes.push(page.nodes.length);
+    expect(sizes).toEqual([10, 10, 5]);
+    for await (const page of client.expandObjects(node("s24"))) expect(page.nodes).toEqual([view]);
+  });
+
+  it("checks and writes over streams, and reopens them on another node when one breaks", async () => {
+    const graph = new NodeInMemory();
+    const [first, second] = [await door(graph), await door(graph)];
+    const client = clientOf([first, second]);
+    const writes = client.writeStream();
+    const checks = client.checkStream();
+    await Promise.all(Array.from({ length: 300 }, (_, i) => writes.write([granted(`s${i}`)])));
+    const answers = await Promise.all(Array.from({ length: 600 }, (_, i) => checks.check(mayView(`s${i}`))));
+    expect(answers.filter(Boolean)).toHaveLength(300);
+    await first.close();
+    expect(await writes.write([granted("late")])).toMatchObject({ changed: [true] });
+    expect(await checks.check(mayView("late"))).toBe(true);
+    expect(second.listener.connections()).toBe(1);
+    checks.end();
+    writes.end();
+    await expect(checks.check(mayView("late"))).rejects.toMatchObject({ code: "CANCELLED" });
+  });
+});
