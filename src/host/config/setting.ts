@@ -78,7 +78,7 @@ export const addressesSetting = (common: Common<readonly string[]>): Setting<rea
     common,
   );
 
-// oxlint-disable-next-line no-control-regex -- control characters are what it refuses
+/** Without control characters. */
 const PRINTABLE = /^[^\u0000-\u001f\u007f]*$/;
 
 /** A name, an IPv4 address or a bracketed IPv6 address, and a port from 1 to 65535. */

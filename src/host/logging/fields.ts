@@ -110,6 +110,6 @@ function writeError(value: unknown): unknown {
   return { name: value.name, code, message: oneLine(value.message), cause, stack: value.stack?.slice(0, 4 * TEXT_MAX) };
 }
 
-// oxlint-disable-next-line no-control-regex -- a control character could forge a line or drive a terminal
+/** A control character could forge a line or drive a terminal. */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
 const oneLine = (value: string): string => value.slice(0, TEXT_MAX).replace(CONTROL, " ");
