@@ -167,6 +167,12 @@ describe("refused is", () => {
       {},
       "CERTIFICATE_CHAIN_BROKEN",
     ],
+    [
+      "one by the right key under another issuer's name",
+      { issuedBy: { name: "x", keys: issuerKeys } },
+      {},
+      "CERTIFICATE_CHAIN_BROKEN",
+    ],
     ["one of a node without an anchor", {}, { issuerOf: () => undefined }, "CERTIFICATE_CHAIN_BROKEN"],
     [
       "one whose issuer is over",

@@ -113,6 +113,8 @@ test("two signatures by one key do not satisfy a threshold of two", () => {
   expect(isSignedBy(judged.value, message, [first, first])).toBe(false);
   expect(isSignedBy(judged.value, message, [first])).toBe(false);
   expect(isSignedBy(judged.value, message, [second, first])).toBe(true);
+  // Nor is a repeated signature passed over where one would do.
+  expect(isSignedBy({ ...judged.value, threshold: 1 }, message, [first, first])).toBe(false);
 });
 
 describe("refused are", () => {
@@ -159,6 +161,19 @@ describe("refused are", () => {
     ["a non-transferable name with a next key", remade({ i: witness, k: [witness] }), "KERI_RULE"],
   ])("%s", (_what, event, code) => {
     expect(refusalOf(event)).toBe(code);
+  });
+
+  test("white space and repeated keys, even when size and SAID are made to fit what a JSON parser would see", () => {
+    const disguised = (spelling: (text: string) => string): string => {
+      const fields = { ...JSON.parse(text), d: "#".repeat(44), i: "#".repeat(44) } as Record<string, unknown>;
+      fields["v"] = versionString(utf8(spelling(JSON.stringify(fields))).length);
+      const said = saidOf(fields, []);
+      return spelling(JSON.stringify({ ...fields, d: said, i: said }));
+    };
+    expect(refusalOf(disguised((plain) => plain))).toBe("accepted");
+    expect(refusalOf(disguised((plain) => plain.replace('"t":', '"t": ')))).toBe("KERI_MALFORMED");
+    expect(refusalOf(disguised((plain) => plain.replace('"t":"icp"', '"t":"rot","t":"icp"')))).toBe("KERI_MALFORMED");
+    expect(refusalOf(disguised((plain) => plain.replace('"icp"', '"ic\\u0070"')))).toBe("KERI_MALFORMED");
   });
 
   test("nothing that differs in one byte is accepted", () => {
