@@ -80,7 +80,7 @@ export const wrongCeremony: Judge<Of<"shareOffered"> | Of<"unwrapAsked"> | Of<"c
     ? reply(
         context,
         "WRONG_CEREMONY",
-        `What ${nameOf(context, caller)} sent is of another ceremony (${ceremony}) than the open one (${context.ceremony?.id}); ask for the session key again.`,
+        `What ${nameOf(context, caller)} sent is of another ceremony (${ceremony?.slice(0, 32)}) than the open one (${context.ceremony?.id}); ask for the session key again.`,
       )
     : null;
 
