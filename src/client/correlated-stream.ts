@@ -45,15 +45,23 @@ export class CorrelatedStream<Request, Reply extends { readonly correlation: big
     } catch (error) {
       if (!isTaskCancelledError(error)) throw error;
       this.#pending.delete(correlation);
-      if (this.#writing) throw new SkyError("OUTCOME_UNKNOWN", "No answer in time; sending it again with the same id is safe.", { cause: error });
-      throw new SkyError("DEADLINE_EXCEEDED", "No answer in time; try again or another node.", { retryable: true, cause: error });
+      if (this.#writing)
+        throw new SkyError("OUTCOME_UNKNOWN", "No answer in time; sending it again with the same id is safe.", {
+          cause: error,
+        });
+      throw new SkyError("DEADLINE_EXCEEDED", "No answer in time; try again or another node.", {
+        retryable: true,
+        cause: error,
+      });
     }
   }
 
   #send(requestOf: (correlation: bigint) => Request): Promise<Reply> {
     if (this.#ended) return Promise.reject(new SkyError("CANCELLED", "The stream was ended; open a new one."));
     if (this.#pending.size >= QUEUED_MAX)
-      return Promise.reject(new SkyError("OVERLOADED", `${QUEUED_MAX} requests wait for answers; wait for some of them.`));
+      return Promise.reject(
+        new SkyError("OVERLOADED", `${QUEUED_MAX} requests wait for answers; wait for some of them.`),
+      );
     const correlation = this.#next;
     this.#next += 1n;
     return new Promise((resolve, reject) => {
@@ -101,7 +109,10 @@ export class CorrelatedStream<Request, Reply extends { readonly correlation: big
     });
     stream.on("error", (error: ServiceError) => this.#broken(stream, errorOfService(error, this.#writing)));
     stream.on("end", () =>
-      this.#broken(stream, new SkyError(this.#writing ? "OUTCOME_UNKNOWN" : "UNAVAILABLE", "The node ended the stream; send again.")),
+      this.#broken(
+        stream,
+        new SkyError(this.#writing ? "OUTCOME_UNKNOWN" : "UNAVAILABLE", "The node ended the stream; send again."),
+      ),
     );
     return stream;
   }

@@ -13,7 +13,11 @@ export class SkyError extends Error {
   /** How long the node asks to wait. Units: ms; 0 for at once. */
   readonly retryAfterMs: number;
 
-  constructor(code: string, message: string, options: { readonly retryable?: boolean; readonly retryAfterMs?: number; readonly cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    options: { readonly retryable?: boolean; readonly retryAfterMs?: number; readonly cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable ?? isRetryable(code);
@@ -45,7 +49,11 @@ export function errorOfService(error: ServiceError, writing: boolean): SkyError 
     case status.INTERNAL:
     case status.UNKNOWN:
       if (writing)
-        return new SkyError("OUTCOME_UNKNOWN", `The write may have been done (${error.details}); sending it again with the same id is safe.`, { cause: error });
+        return new SkyError(
+          "OUTCOME_UNKNOWN",
+          `The write may have been done (${error.details}); sending it again with the same id is safe.`,
+          { cause: error },
+        );
       return new SkyError(
         error.code === status.DEADLINE_EXCEEDED ? "DEADLINE_EXCEEDED" : "UNAVAILABLE",
         `No answer (${error.details}); try again or another node.`,

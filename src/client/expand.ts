@@ -8,7 +8,11 @@ import { errorOfService } from "./errors.ts";
 import type { Nodes, OracleStub } from "./nodes.ts";
 
 /** Opens the stream after a cursor; empty for the beginning. */
-export type OpenPages = (stub: OracleStub, cursor: Uint8Array, deadlineMs: number) => ClientReadableStream<ExpandResponse>;
+export type OpenPages = (
+  stub: OracleStub,
+  cursor: Uint8Array,
+  deadlineMs: number,
+) => ClientReadableStream<ExpandResponse>;
 
 /** Pages as they come, at the reader's pace. Throws: SkyError. */
 export async function* expandPages(

@@ -46,7 +46,8 @@ export class Nodes {
   constructor(options: NodesOptions, ports: ClientPorts) {
     assert(options.endpoints.length > 0, "a client needs at least one endpoint");
     const secured = credentials.createSsl(Buffer.from(options.ca), Buffer.from(options.key), Buffer.from(options.cert));
-    const channel = options.serverName === undefined ? CHANNEL : { ...CHANNEL, "grpc.ssl_target_name_override": options.serverName };
+    const channel =
+      options.serverName === undefined ? CHANNEL : { ...CHANNEL, "grpc.ssl_target_name_override": options.serverName };
     this.#stubs = options.endpoints.map((endpoint) => new OracleServiceClient(endpoint, secured, channel));
     this.#ports = ports;
   }
@@ -66,13 +67,17 @@ export class Nodes {
    * Throws: SkyError of the last attempt.
    */
   retrying<T>(deadlineMs: number, attempt: (stub: OracleStub, deadlineMs: number) => Promise<T>): Promise<T> {
-    const retryable = (error: unknown): boolean => error instanceof SkyError && error.retryable && this.#ports.now() < deadlineMs;
+    const retryable = (error: unknown): boolean =>
+      error instanceof SkyError && error.retryable && this.#ports.now() < deadlineMs;
     const delay = ({ attempt: n, result }: IRetryBackoffContext<unknown>): number => {
       const asked = "error" in result && result.error instanceof SkyError ? result.error.retryAfterMs : 0;
       const left = Math.max(deadlineMs - this.#ports.now(), 0);
       return Math.min(Math.max(asked, Math.min(BACKOFF_MS.first * 2 ** (n - 1), BACKOFF_MS.longest)), left);
     };
-    const policy = retry(handleWhen(retryable), { maxAttempts: Number.MAX_SAFE_INTEGER, backoff: new DelegateBackoff(delay) });
+    const policy = retry(handleWhen(retryable), {
+      maxAttempts: Number.MAX_SAFE_INTEGER,
+      backoff: new DelegateBackoff(delay),
+    });
     return policy.execute(async () => {
       const { stub, index } = this.current();
       try {
@@ -104,7 +109,12 @@ type UnaryCall<Request, Reply> = (
 ) => unknown;
 
 /** One unary call as a promise. Throws: SkyError. */
-export function unary<Request, Reply>(call: UnaryCall<Request, Reply>, request: Request, deadlineMs: number, writing: boolean): Promise<Reply> {
+export function unary<Request, Reply>(
+  call: UnaryCall<Request, Reply>,
+  request: Request,
+  deadlineMs: number,
+  writing: boolean,
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
     call(request, new Metadata(), { deadline: deadlineMs }, (error, reply) => {
       if (error === null) resolve(reply);

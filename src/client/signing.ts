@@ -5,7 +5,14 @@ import { encode } from "../base/codec.ts";
 import { type Result, ok, refuse } from "../base/result.ts";
 import { signer as ed25519 } from "../crypto/ed25519.ts";
 import { signingBytes } from "../crypto/hash.ts";
-import { type Command, type IndexedSignature, type KeyStateRef, PAYLOAD_BYTES_MAX, signedBodyShape, signedShape } from "../events/facts/command.ts";
+import {
+  type Command,
+  type IndexedSignature,
+  type KeyStateRef,
+  PAYLOAD_BYTES_MAX,
+  signedBodyShape,
+  signedShape,
+} from "../events/facts/command.ts";
 import { CHANGES_MAX, type GraphWrite, PRECONDITIONS_MAX, graphWriteShape } from "../events/facts/graph.ts";
 import { judgeWriteNames } from "../wire/names.ts";
 
@@ -30,8 +37,11 @@ export interface ClientPorts {
   randomBytes(length: number): Uint8Array;
 }
 
+/** Those of the application's own process: the client runs in no host of ours that could inject them. */
 export const defaultPorts: ClientPorts = {
+  // oxlint-disable-next-line sky/ambient -- the one place where the client's clock comes from
   now: () => Date.now(),
+  // oxlint-disable-next-line sky/ambient -- the one place where the client's chance comes from
   randomBytes: (length) => globalThis.crypto.getRandomValues(new Uint8Array(length)),
 };
 
@@ -42,11 +52,15 @@ const COMMAND_LIFETIME_MS = 600_000;
 export function commandOf(write: GraphWrite, ports: ClientPorts, id?: CommandId): Result<Command> {
   if (write.changes.length === 0) return refuse("EMPTY_MESSAGE", "The write asks for no change; give at least one.");
   if (write.changes.length > CHANGES_MAX || write.preconditions.length > PRECONDITIONS_MAX)
-    return refuse("TOO_MANY", `A write holds at most ${CHANGES_MAX} changes and ${PRECONDITIONS_MAX} preconditions; split it.`);
+    return refuse(
+      "TOO_MANY",
+      `A write holds at most ${CHANGES_MAX} changes and ${PRECONDITIONS_MAX} preconditions; split it.`,
+    );
   const judged = judgeWriteNames(write);
   if (!judged.ok) return judged;
   const payload = encode(graphWriteShape, write);
-  if (payload.length > PAYLOAD_BYTES_MAX) return refuse("TOO_LARGE", `The write has ${payload.length} bytes, more than ${PAYLOAD_BYTES_MAX}; split it.`);
+  if (payload.length > PAYLOAD_BYTES_MAX)
+    return refuse("TOO_LARGE", `The write has ${payload.length} bytes, more than ${PAYLOAD_BYTES_MAX}; split it.`);
   return ok({
     id: id ?? (toHex(ports.randomBytes(16)) as CommandId),
     kind: "graph.write",

@@ -97,64 +97,117 @@ export class SkyClient {
   }
 
   async check(assertion: Assertion, options: ReadOptions = {}): Promise<Checked> {
-    const request: Sky.CheckRequest = { assertion: graph.assertionMessage(assertion), consistency: this.#consistency(options) };
-    const { result, height } = await this.#read(options, (stub, deadlineMs) => unary(stub.check.bind(stub), request, deadlineMs, false));
+    const request: Sky.CheckRequest = {
+      assertion: graph.assertionMessage(assertion),
+      consistency: this.#consistency(options),
+    };
+    const { result, height } = await this.#read(options, (stub, deadlineMs) =>
+      unary(stub.check.bind(stub), request, deadlineMs, false),
+    );
     return { result, height: graph.heightOf(height) };
   }
 
   /** Answers for up to 1,000 assertions, in order, all at one height. */
-  async checkBatch(assertions: readonly Assertion[], options: ReadOptions = {}): Promise<{ readonly results: readonly boolean[]; readonly height: Height }> {
-    const request: Sky.CheckBatchRequest = { assertions: assertions.map(graph.assertionMessage), consistency: this.#consistency(options) };
-    const reply = await this.#read(options, (stub, deadlineMs) => unary(stub.checkBatch.bind(stub), request, deadlineMs, false));
+  async checkBatch(
+    assertions: readonly Assertion[],
+    options: ReadOptions = {},
+  ): Promise<{ readonly results: readonly boolean[]; readonly height: Height }> {
+    const request: Sky.CheckBatchRequest = {
+      assertions: assertions.map(graph.assertionMessage),
+      consistency: this.#consistency(options),
+    };
+    const reply = await this.#read(options, (stub, deadlineMs) =>
+      unary(stub.checkBatch.bind(stub), request, deadlineMs, false),
+    );
     return { results: complete(reply.results, assertions.length), height: graph.heightOf(reply.height) };
   }
 
   /** As checkBatch, at a past height. */
-  async checkAt(height: Height, assertions: readonly Assertion[], options: CallOptions = {}): Promise<readonly boolean[]> {
+  async checkAt(
+    height: Height,
+    assertions: readonly Assertion[],
+    options: CallOptions = {},
+  ): Promise<readonly boolean[]> {
     const request: Sky.CheckAtRequest = { height: BigInt(height), assertions: assertions.map(graph.assertionMessage) };
-    const reply = await this.#read(options, (stub, deadlineMs) => unary(stub.checkAt.bind(stub), request, deadlineMs, false));
+    const reply = await this.#read(options, (stub, deadlineMs) =>
+      unary(stub.checkAt.bind(stub), request, deadlineMs, false),
+    );
     return complete(reply.results, assertions.length);
   }
 
   /** Subjects directly asserted to have any of these objects; with a predicate, those of that relation. */
-  readSubjects(objects: readonly GraphNode[], options: ReadOptions & { readonly predicate?: Relation } = {}): Promise<Found> {
+  readSubjects(
+    objects: readonly GraphNode[],
+    options: ReadOptions & { readonly predicate?: Relation } = {},
+  ): Promise<Found> {
     return this.#find({ $case: "objects", objects: { nodes: objects.map(graph.nodeMessage) } }, options);
   }
 
   /** Objects that any of these subjects is directly asserted to have. */
-  readObjects(subjects: readonly GraphNode[], options: ReadOptions & { readonly predicate?: Relation } = {}): Promise<Found> {
+  readObjects(
+    subjects: readonly GraphNode[],
+    options: ReadOptions & { readonly predicate?: Relation } = {},
+  ): Promise<Found> {
     return this.#find({ $case: "subjects", subjects: { nodes: subjects.map(graph.nodeMessage) } }, options);
   }
 
   /** Every subject for which check is true, in pages; continues on another node when one is lost. */
-  expandSubjects(object: GraphNode, options: ReadOptions & { readonly predicate?: Relation; readonly pageSize?: number } = {}): AsyncGenerator<Found> {
+  expandSubjects(
+    object: GraphNode,
+    options: ReadOptions & { readonly predicate?: Relation; readonly pageSize?: number } = {},
+  ): AsyncGenerator<Found> {
     return this.#expand({ $case: "object", object: graph.nodeMessage(object) }, options);
   }
 
-  expandObjects(subject: GraphNode, options: ReadOptions & { readonly predicate?: Relation; readonly pageSize?: number } = {}): AsyncGenerator<Found> {
+  expandObjects(
+    subject: GraphNode,
+    options: ReadOptions & { readonly predicate?: Relation; readonly pageSize?: number } = {},
+  ): AsyncGenerator<Found> {
     return this.#expand({ $case: "subject", subject: graph.nodeMessage(subject) }, options);
   }
 
   /** Checks over one stream: many in flight, none of them paying for a call of its own. */
   checkStream(): CheckStream {
-    const stream = new CorrelatedStream<Sky.CheckStreamRequest, Sky.CheckStreamResponse>(() => this.#nodes.current().stub.checkStream(), false);
-    const checkAll = async (assertions: readonly Assertion[], options: ReadOptions = {}): Promise<readonly boolean[]> => {
+    const stream = new CorrelatedStream<Sky.CheckStreamRequest, Sky.CheckStreamResponse>(
+      () => this.#nodes.current().stub.checkStream(),
+      false,
+    );
+    const checkAll = async (
+      assertions: readonly Assertion[],
+      options: ReadOptions = {},
+    ): Promise<readonly boolean[]> => {
       const consistency = this.#consistency(options);
       const messages = assertions.map(graph.assertionMessage);
       const reply = await this.#read(options, (_stub, until) =>
-        stream.send((correlation) => ({ correlation, assertions: messages, consistency }), until - this.#ports.now()).then(checkedOf),
+        stream
+          .send((correlation) => ({ correlation, assertions: messages, consistency }), until - this.#ports.now())
+          .then(checkedOf),
       );
       return complete(reply.results, assertions.length);
     };
-    return { checkAll, check: async (assertion, options) => (await checkAll([assertion], options))[0] === true, end: () => stream.end() };
+    return {
+      checkAll,
+      check: async (assertion, options) => (await checkAll([assertion], options))[0] === true,
+      end: () => stream.end(),
+    };
   }
 
   /** Writes over one stream: groups in flight without a call each. */
   writeStream(): WriteStream {
-    const stream = new CorrelatedStream<Sky.WriteStreamRequest, Sky.WriteStreamResponse>(() => this.#nodes.current().stub.writeStream(), true);
+    const stream = new CorrelatedStream<Sky.WriteStreamRequest, Sky.WriteStreamResponse>(
+      () => this.#nodes.current().stub.writeStream(),
+      true,
+    );
     const queue = new WriteQueue(this.#options.cluster, this.#options.signer, (signed, deadlineMs) =>
       this.#nodes.retrying(deadlineMs, async (_stub, until) =>
-        outcomesOf(streamedOf(await stream.send((correlation) => ({ correlation, signed: Buffer.from(signed) }), until - this.#ports.now()))),
+        outcomesOf(
+          streamedOf(
+            await stream.send(
+              (correlation) => ({ correlation, signed: Buffer.from(signed) }),
+              until - this.#ports.now(),
+            ),
+          ),
+        ),
       ),
     );
     return {
@@ -178,7 +231,12 @@ export class SkyClient {
 
   #remember(receipt: Receipt): void {
     const newest = this.#newest;
-    if (newest === undefined || receipt.height > newest.height || (receipt.height === newest.height && receipt.index > newest.index)) this.#newest = receipt;
+    if (
+      newest === undefined ||
+      receipt.height > newest.height ||
+      (receipt.height === newest.height && receipt.index > newest.index)
+    )
+      this.#newest = receipt;
   }
 
   #consistency({ atLeast = this.#newest }: ReadOptions): Sky.Consistency | undefined {
@@ -190,9 +248,14 @@ export class SkyClient {
     return this.#nodes.retrying(deadlineMs, attempt);
   }
 
-  async #find(of: NonNullable<Sky.ReadRequest["of"]>, options: ReadOptions & { readonly predicate?: Relation }): Promise<Found> {
+  async #find(
+    of: NonNullable<Sky.ReadRequest["of"]>,
+    options: ReadOptions & { readonly predicate?: Relation },
+  ): Promise<Found> {
     const request: Sky.ReadRequest = { of, predicate: options.predicate, consistency: this.#consistency(options) };
-    const reply = await this.#read(options, (stub, deadlineMs) => unary(stub.read.bind(stub), request, deadlineMs, false));
+    const reply = await this.#read(options, (stub, deadlineMs) =>
+      unary(stub.read.bind(stub), request, deadlineMs, false),
+    );
     return { nodes: reply.nodes.map(graph.graphNodeOf), height: graph.heightOf(reply.height) };
   }
 
@@ -200,7 +263,12 @@ export class SkyClient {
     of: NonNullable<Sky.ExpandRequest["of"]>,
     options: ReadOptions & { readonly predicate?: Relation; readonly pageSize?: number },
   ): AsyncGenerator<Found> {
-    const request = { of, predicate: options.predicate, consistency: this.#consistency(options), pageSize: options.pageSize ?? 0 };
+    const request = {
+      of,
+      predicate: options.predicate,
+      consistency: this.#consistency(options),
+      pageSize: options.pageSize ?? 0,
+    };
     const timeoutMs = options.timeoutMs ?? WRITE_TIMEOUT_MS;
     return expandPages(this.#nodes, this.#ports.now() + timeoutMs, (stub, cursor, deadline) =>
       stub.expand({ ...request, cursor: Buffer.from(cursor) }, new Metadata(), { deadline }),
@@ -222,7 +290,9 @@ export interface WriteStream {
 /** Throws: SkyError when a node answers for fewer assertions than were asked. */
 function complete(results: readonly boolean[], asked: number): readonly boolean[] {
   if (results.length === asked) return results;
-  throw new SkyError("MALFORMED", `The node answered for ${results.length} of ${asked} assertions; ask another node.`, { retryable: true });
+  throw new SkyError("MALFORMED", `The node answered for ${results.length} of ${asked} assertions; ask another node.`, {
+    retryable: true,
+  });
 }
 
 function outcomesOf(reply: Sky.WriteResponse): readonly CommandOutcome[] {
@@ -241,10 +311,14 @@ function writtenOf({ id, receipt, result }: CommandOutcome): Written {
 
 function streamedOf({ outcome }: Sky.WriteStreamResponse): Sky.WriteResponse {
   if (outcome?.$case === "written") return outcome.written;
-  throw outcome === undefined ? new SkyError("MALFORMED", "The node's answer is empty; ask another node.", { retryable: true }) : errorOfMessage(outcome.refused);
+  throw outcome === undefined
+    ? new SkyError("MALFORMED", "The node's answer is empty; ask another node.", { retryable: true })
+    : errorOfMessage(outcome.refused);
 }
 
 function checkedOf({ outcome }: Sky.CheckStreamResponse): Sky.CheckBatchResponse {
   if (outcome?.$case === "checked") return outcome.checked;
-  throw outcome === undefined ? new SkyError("MALFORMED", "The node's answer is empty; ask another node.", { retryable: true }) : errorOfMessage(outcome.refused);
+  throw outcome === undefined
+    ? new SkyError("MALFORMED", "The node's answer is empty; ask another node.", { retryable: true })
+    : errorOfMessage(outcome.refused);
 }

@@ -45,7 +45,7 @@ export class WriteQueue {
       if (this.#scheduled) return;
       this.#scheduled = true;
       // After the caller's own turn: what it writes together is signed together.
-      queueMicrotask(() => {
+      void Promise.resolve().then(() => {
         this.#scheduled = false;
         this.#flush();
       });
@@ -79,13 +79,24 @@ export class WriteQueue {
   /** Never rejects: each command's own promise does. */
   async #send(group: readonly Waiting[]): Promise<void> {
     try {
-      const signed = await signBatch(this.#cluster, this.#signer, group.map(({ command }) => command));
+      const signed = await signBatch(
+        this.#cluster,
+        this.#signer,
+        group.map(({ command }) => command),
+      );
       const deadlineMs = Math.min(...group.map((waiting) => waiting.deadlineMs));
       const outcomes = new Map((await this.#deliver(signed, deadlineMs)).map((outcome) => [outcome.id, outcome]));
       for (const { command, resolve, reject } of group) {
         const outcome = outcomes.get(command.id);
         if (outcome !== undefined) resolve(outcome);
-        else reject(new SkyError("MALFORMED", "The node's answer leaves out a command; its outcome is unknown, write again with the same id.", { retryable: true }));
+        else
+          reject(
+            new SkyError(
+              "MALFORMED",
+              "The node's answer leaves out a command; its outcome is unknown, write again with the same id.",
+              { retryable: true },
+            ),
+          );
       }
     } catch (error) {
       for (const { reject } of group) reject(error);

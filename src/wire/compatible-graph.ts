@@ -10,7 +10,10 @@ const NULL_RELATION: Relation = { namespace: "", name: "" };
 
 const EMPTY = refuse("EMPTY_MESSAGE", "The message is empty or names nothing; fill in what the call needs.");
 const NAMELESS = refuse("NAME_EMPTY", "A subject or object has no name; only namespace and relation may be left out.");
-const INCOMPLETE = refuse("RELATION_INCOMPLETE", "A relation has a namespace but no name; give both, or neither for the null relation.");
+const INCOMPLETE = refuse(
+  "RELATION_INCOMPLETE",
+  "A relation has a namespace but no name; give both, or neither for the null relation.",
+);
 
 /** An absent message, an empty one and "" are the same null relation. Refuses: RELATION_INCOMPLETE. */
 export function relationOf(message: Delphi.Relation | undefined): Result<Relation> {
@@ -50,7 +53,10 @@ export function namespaceOf(message: Delphi.Namespace): Result<string> {
   return message.name === "" ? EMPTY : ok(message.name);
 }
 
-export function nodeEdgeOf(message: { readonly parent: NodeMessage | undefined; readonly child: NodeMessage | undefined }): Result<NodeEdge> {
+export function nodeEdgeOf(message: {
+  readonly parent: NodeMessage | undefined;
+  readonly child: NodeMessage | undefined;
+}): Result<NodeEdge> {
   const parent = nodeOf(message.parent);
   if (!parent.ok) return parent;
   const child = nodeOf(message.child);
@@ -73,7 +79,10 @@ export const NODES_PER_READ_MAX = 10_000;
 export function nodesOf(messages: readonly NodeMessage[]): Result<readonly GraphNode[]> {
   if (messages.length === 0) return EMPTY;
   if (messages.length > NODES_PER_READ_MAX)
-    return refuse("TOO_MANY", `The call lists ${messages.length} nodes; ask for at most ${NODES_PER_READ_MAX} at a time.`);
+    return refuse(
+      "TOO_MANY",
+      `The call lists ${messages.length} nodes; ask for at most ${NODES_PER_READ_MAX} at a time.`,
+    );
   const nodes: GraphNode[] = [];
   for (const message of messages) {
     const node = nodeOf(message);

@@ -1,6 +1,12 @@
 /** Rules for names that a gateway lets through (oracle.md): what `decide` refuses, and what only gateways can judge. */
 import { type Result, ok, refuse } from "../base/result.ts";
-import { type GraphChange, type GraphNode, type GraphWrite, NAME_BYTES_MAX, type Relation } from "../events/facts/graph.ts";
+import {
+  type GraphChange,
+  type GraphNode,
+  type GraphWrite,
+  NAME_BYTES_MAX,
+  type Relation,
+} from "../events/facts/graph.ts";
 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/u;
 const PRINTABLE_ASCII = /^[\u0020-\u007e]*$/;
@@ -11,23 +17,27 @@ const PRINTABLE_ASCII = /^[\u0020-\u007e]*$/;
  */
 export function judgeName(name: string): Result<string> {
   if (name.length <= NAME_BYTES_MAX && PRINTABLE_ASCII.test(name)) return ok(name);
-  if (!name.isWellFormed()) return refuse("NAME_ILL_FORMED", "A name holds half of a surrogate pair; send well-formed text.");
+  if (!name.isWellFormed())
+    return refuse("NAME_ILL_FORMED", "A name holds half of a surrogate pair; send well-formed text.");
   if (Buffer.byteLength(name) > NAME_BYTES_MAX)
     return refuse("NAME_TOO_LONG", `A name has more than ${NAME_BYTES_MAX} bytes of UTF-8; shorten it.`);
   if (CONTROL.test(name)) return refuse("NAME_CONTROL_CHARACTER", "A name holds a control character; remove it.");
   if (name.includes("\ufffd"))
-    return refuse("NAME_REPLACEMENT_CHARACTER", "A name holds U+FFFD, the mark of text decoded wrongly; send the original text.");
+    return refuse(
+      "NAME_REPLACEMENT_CHARACTER",
+      "A name holds U+FFFD, the mark of text decoded wrongly; send the original text.",
+    );
   if (name !== name.normalize("NFC"))
     return refuse("NAME_NOT_NFC", "A name is not in Unicode normal form C; normalise it before sending.");
   return ok(name);
 }
 
-export function* namesOfRelation(relation: Relation): Generator<string> {
+function* namesOfRelation(relation: Relation): Generator<string> {
   yield relation.namespace;
   yield relation.name;
 }
 
-export function* namesOfNode(node: GraphNode): Generator<string> {
+function* namesOfNode(node: GraphNode): Generator<string> {
   yield node.namespace;
   yield node.name;
   yield* namesOfRelation(node.relation);
@@ -99,7 +109,15 @@ export function* namespacesOf(change: GraphChange): Generator<string> {
 
 type NodeChange = Exclude<
   GraphChange,
-  { readonly kind: "addNamespace" | "deleteNamespace" | "addRelation" | "deleteRelation" | "mapRelation" | "unmapRelation" }
+  {
+    readonly kind:
+      | "addNamespace"
+      | "deleteNamespace"
+      | "addRelation"
+      | "deleteRelation"
+      | "mapRelation"
+      | "unmapRelation";
+  }
 >;
 
 function nodesOf(change: NodeChange): readonly GraphNode[] {

@@ -10,7 +10,10 @@ import { isRetryable, retryAfterOf } from "./status.ts";
 
 const EMPTY = refuse("EMPTY_MESSAGE", "The message is empty or names nothing; fill in what the call needs.");
 const NAMELESS = refuse("NAME_EMPTY", "A subject or object has no name; only namespace and relation may be left out.");
-const INCOMPLETE = refuse("RELATION_INCOMPLETE", "A relation has a namespace but no name; give both, or neither for the null relation.");
+const INCOMPLETE = refuse(
+  "RELATION_INCOMPLETE",
+  "A relation has a namespace but no name; give both, or neither for the null relation.",
+);
 
 /** Refuses: EMPTY_MESSAGE, NAME_EMPTY, RELATION_INCOMPLETE. */
 export function nodeOf(message: Sky.Node | undefined): Result<GraphNode> {

@@ -48,7 +48,8 @@ const known: ReadonlySet<string> = new Set(REFUSAL_CODES);
 export const isRefusalCode = (code: string): code is RefusalCode => known.has(code);
 
 /** The gRPC status of a refusal. A code this build does not know (a newer node's) is FAILED_PRECONDITION: not retried as it is. */
-export const statusOf = (code: string): status => (isRefusalCode(code) ? statusOfKnown(code) : status.FAILED_PRECONDITION);
+export const statusOf = (code: string): status =>
+  isRefusalCode(code) ? statusOfKnown(code) : status.FAILED_PRECONDITION;
 
 function statusOfKnown(code: RefusalCode): status {
   switch (code) {
@@ -124,7 +125,8 @@ export const RETRY_AFTER_DEFAULT_MS = 100;
 export type TimedRefusal = Refusal & { readonly retryAfterMs?: number };
 
 export const retryAfterOf = (refusal: TimedRefusal): number =>
-  refusal.retryAfterMs ?? (refusal.code === "OVERLOADED" || refusal.code === "HISTORY_LAGGING" ? RETRY_AFTER_DEFAULT_MS : 0);
+  refusal.retryAfterMs ??
+  (refusal.code === "OVERLOADED" || refusal.code === "HISTORY_LAGGING" ? RETRY_AFTER_DEFAULT_MS : 0);
 
 /** `sky-reason` of a code: BEHIND is `behind`. */
 export const reasonOf = (code: string): string => code.toLowerCase().replaceAll("_", "-");

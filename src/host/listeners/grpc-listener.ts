@@ -82,7 +82,10 @@ interface Connection {
   caller: Caller | undefined;
 }
 
-const UNKNOWN = refuse("UNAUTHENTICATED", "The connection has no accepted certificate; connect again with one that is in force.");
+const UNKNOWN = refuse(
+  "UNAUTHENTICATED",
+  "The connection has no accepted certificate; connect again with one that is in force.",
+);
 
 /** As grpc-js's getPeer writes it. */
 const peerOf = (socket: Socket): string => `${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`;
@@ -119,7 +122,10 @@ export async function openGrpcListener(options: GrpcListenerOptions): Promise<Gr
   };
   server.on("connection", (socket: Socket) => connections.accept(socket));
   server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) =>
-    connections.drop(peerOf(socket), error.code === "ERR_TLS_HANDSHAKE_TIMEOUT" ? "HANDSHAKE_TIMED_OUT" : "HANDSHAKE_FAILED"),
+    connections.drop(
+      peerOf(socket),
+      error.code === "ERR_TLS_HANDSHAKE_TIMEOUT" ? "HANDSHAKE_TIMED_OUT" : "HANDSHAKE_FAILED",
+    ),
   );
   server.on("secureConnection", (socket: TLSSocket) => {
     const peer = peerOf(socket);

@@ -26,7 +26,10 @@ const WAIT_MAX_MS = 5_000;
 const ANSWER_MARGIN_MS = 50;
 
 /** The absolute deadline of a call: the caller's, or the standard one; never later than the maximum. Units: ms since 1970. */
-export function deadlineOf(call: { getDeadline(): Date | number }, bounds: { readonly standard: number; readonly max: number }): number {
+export function deadlineOf(
+  call: { getDeadline(): Date | number },
+  bounds: { readonly standard: number; readonly max: number },
+): number {
   const given = Number(call.getDeadline());
   const now = Date.now();
   return Number.isFinite(given) ? Math.min(given, now + bounds.max) : now + bounds.standard;
@@ -40,19 +43,29 @@ export async function reached(port: OraclePort, wanted: Height, deadlineMs: numb
 }
 
 export const behind = (port: OraclePort, wanted: Height): No<Refusal<"BEHIND">> =>
-  refuse("BEHIND", `This node is at height ${port.height()}, the call asks for ${wanted}; ask again or another node.`, "none");
+  refuse(
+    "BEHIND",
+    `This node is at height ${port.height()}, the call asks for ${wanted}; ask again or another node.`,
+    "none",
+  );
 
 /** The caller, if it may read. Refuses: UNAUTHENTICATED, PERMISSION_DENIED. */
 export function readerOf(context: ServiceContext, call: PeerCall): Result<Caller> {
   const caller = context.callerOf(call);
   if (!caller.ok || context.port.mayRead(caller.value.aid)) return caller;
-  return refuse("PERMISSION_DENIED", "Reading needs sky:cluster#read; ask an administrator to grant it to your identifier.");
+  return refuse(
+    "PERMISSION_DENIED",
+    "Reading needs sky:cluster#read; ask an administrator to grant it to your identifier.",
+  );
 }
 
 /** The request, if it could be decoded. Refuses: MALFORMED. */
 export const undecodable = (request: unknown): No<Refusal<"MALFORMED">> | undefined =>
   request instanceof UndecodableError
-    ? refuse("MALFORMED", `The request is not what its type says (${request.message}); check the client's schema and text encoding.`)
+    ? refuse(
+        "MALFORMED",
+        `The request is not what its type says (${request.message}); check the client's schema and text encoding.`,
+      )
     : undefined;
 
 /** A page of trailers at the height; one object for each height, since answers outnumber blocks by far. */

@@ -1,5 +1,11 @@
 /** The compatible Oracle, com.hellblazer.delphi.v1: 26 unary calls. Source: docs/protocol/oracle.md. */
-import { Metadata, type ServerUnaryCall, type StatusObject, type handleUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
+import {
+  Metadata,
+  type ServerUnaryCall,
+  type StatusObject,
+  type handleUnaryCall,
+  type sendUnaryData,
+} from "@grpc/grpc-js";
 import type { Height } from "../../base/brands.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import type { Assertion, GraphChange, GraphNode } from "../../events/facts/graph.ts";
@@ -40,7 +46,10 @@ const FALSE = Buffer.alloc(0);
 /** Requests decoded strictly; answers to check are one of two byte strings. */
 export const compatibleOracleService = ((): typeof Oracle_Service => {
   const strict = strictService(Oracle_Service);
-  return { ...strict, check: { ...strict.check, responseSerialize: ({ result }: AssertionCheck) => (result ? TRUE : FALSE) } };
+  return {
+    ...strict,
+    check: { ...strict.check, responseSerialize: ({ result }: AssertionCheck) => (result ? TRUE : FALSE) },
+  };
 })();
 
 type Unary<Request, Reply> = handleUnaryCall<Request, Reply>;
@@ -82,16 +91,32 @@ export function compatibleOracle(context: ServiceContext): Oracle_Server {
       ({ subject, predicate }) => both(graph.nodeOf(subject), graph.relationOf(predicate)),
       ([subject, predicate]) => port.expandObjects(subject, predicate),
     ),
-    readSubjects: subjects((message: Objects) => graph.nodesOf(message.objects), (nodes) => port.readSubjects(nodes)),
-    readObjects: objects((message: Subjects) => graph.nodesOf(message.subjects), (nodes) => port.readObjects(nodes)),
+    readSubjects: subjects(
+      (message: Objects) => graph.nodesOf(message.objects),
+      (nodes) => port.readSubjects(nodes),
+    ),
+    readObjects: objects(
+      (message: Subjects) => graph.nodesOf(message.subjects),
+      (nodes) => port.readObjects(nodes),
+    ),
     readSubjectsMatching: subjects(
-      ({ objects: asked, predicate }: { readonly objects: readonly Present<NodeMessage>[]; readonly predicate: RelationMessage }) =>
-        both(graph.nodesOf(asked), graph.relationOf(predicate)),
+      ({
+        objects: asked,
+        predicate,
+      }: {
+        readonly objects: readonly Present<NodeMessage>[];
+        readonly predicate: RelationMessage;
+      }) => both(graph.nodesOf(asked), graph.relationOf(predicate)),
       ([nodes, predicate]) => port.readSubjects(nodes, predicate),
     ),
     readObjectsMatching: objects(
-      ({ subjects: asked, predicate }: { readonly subjects: readonly Present<NodeMessage>[]; readonly predicate: RelationMessage }) =>
-        both(graph.nodesOf(asked), graph.relationOf(predicate)),
+      ({
+        subjects: asked,
+        predicate,
+      }: {
+        readonly subjects: readonly Present<NodeMessage>[];
+        readonly predicate: RelationMessage;
+      }) => both(graph.nodesOf(asked), graph.relationOf(predicate)),
       ([nodes, predicate]) => port.readObjects(nodes, predicate),
     ),
   };
@@ -101,7 +126,8 @@ type NodeMessage = Parameters<typeof graph.nodeOf>[0];
 type RelationMessage = Parameters<typeof graph.relationOf>[0];
 type Present<T> = Exclude<T, undefined>;
 
-const both = <A, B>(a: Result<A>, b: Result<B>): Result<readonly [A, B]> => (a.ok ? (b.ok ? ok([a.value, b.value]) : b) : a);
+const both = <A, B>(a: Result<A>, b: Result<B>): Result<readonly [A, B]> =>
+  a.ok ? (b.ok ? ok([a.value, b.value]) : b) : a;
 
 /** The change of that kind with the judged value as its one field. */
 function changed<Kind extends GraphChange["kind"], Field extends string, T>(
@@ -121,7 +147,12 @@ function checking(context: ServiceContext): { readonly check: Unary<AssertionAt,
     const result = port.check(assertion);
     reply(null, { result }, trailer.at(port.height()));
   };
-  const wait = async (wanted: Height, assertion: Assertion, deadlineMs: number, reply: sendUnaryData<AssertionCheck>): Promise<void> => {
+  const wait = async (
+    wanted: Height,
+    assertion: Assertion,
+    deadlineMs: number,
+    reply: sendUnaryData<AssertionCheck>,
+  ): Promise<void> => {
     if (await reached(port, wanted, deadlineMs)) return answer(assertion, reply);
     const metadata = new Metadata();
     metadata.set("sky-reason", "behind");
@@ -154,7 +185,11 @@ const POLICY = refuse(
 );
 
 /** Submits one change for the caller. Refuses: what the gateway and the port refuse, and what `decide` refused. */
-async function submit(context: ServiceContext, call: ServerUnaryCall<unknown, unknown>, change: Result<GraphChange>): Promise<Result<CommandOutcome>> {
+async function submit(
+  context: ServiceContext,
+  call: ServerUnaryCall<unknown, unknown>,
+  change: Result<GraphChange>,
+): Promise<Result<CommandOutcome>> {
   const broken = undecodable(call.request);
   if (broken !== undefined) return broken;
   const caller = context.callerOf(call);
@@ -164,7 +199,8 @@ async function submit(context: ServiceContext, call: ServerUnaryCall<unknown, un
   const write = judgeWriteNames({ changes: [change.value], preconditions: [] });
   if (!write.ok) return write;
   const outcome = await context.port.submitFor(caller.value.aid, write.value, deadlineOf(call, WRITE_DEADLINE_MS));
-  if (outcome.ok && outcome.value.result.kind === "refused") return refuse(outcome.value.result.code, outcome.value.result.message);
+  if (outcome.ok && outcome.value.result.kind === "refused")
+    return refuse(outcome.value.result.code, outcome.value.result.message);
   return outcome;
 }
 
@@ -219,7 +255,10 @@ function reading(context: ServiceContext) {
   const failed = (refusal: Refusal): { readonly error: StatusObject } => ({ error: errorOf(refusal, port.height()) });
   const handler =
     <Reply>(replyOf: (nodes: readonly GraphNode[]) => Reply) =>
-    <Message, Query>(queryOf: (message: Message) => Result<Query>, find: (query: Query) => readonly GraphNode[]): Unary<Message, Reply> =>
+    <Message, Query>(
+      queryOf: (message: Message) => Result<Query>,
+      find: (query: Query) => readonly GraphNode[],
+    ): Unary<Message, Reply> =>
     (call, reply) => {
       const run = async (): Promise<Answer<Reply>> => {
         const broken = undecodable(call.request);
@@ -230,7 +269,8 @@ function reading(context: ServiceContext) {
         if (!query.ok) return failed(query.refusal);
         const wanted = atLeastOf(call.metadata);
         if (!wanted.ok) return failed(wanted.refusal);
-        if (!(await reached(port, wanted.value, deadlineOf(call, READ_DEADLINE_MS)))) return failed(behind(port, wanted.value).refusal);
+        if (!(await reached(port, wanted.value, deadlineOf(call, READ_DEADLINE_MS))))
+          return failed(behind(port, wanted.value).refusal);
         const height = port.height();
         const nodes = fitting(find(query.value));
         return nodes.ok ? { value: replyOf(nodes.value), trailer: trailer.at(height) } : failed(nodes.refusal);

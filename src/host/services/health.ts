@@ -12,7 +12,9 @@ export interface HealthService {
  */
 export async function addHealth(server: Server, services: readonly string[]): Promise<HealthService> {
   const { HealthImplementation } = await import("grpc-health-check");
-  const health = new HealthImplementation(Object.fromEntries(["", ...services].map((name) => [name, "NOT_SERVING" as const])));
+  const health = new HealthImplementation(
+    Object.fromEntries(["", ...services].map((name) => [name, "NOT_SERVING" as const])),
+  );
   health.addToServer(server);
   return { setServing: (service, serving) => health.setStatus(service, serving ? "SERVING" : "NOT_SERVING") };
 }

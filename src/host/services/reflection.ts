@@ -37,7 +37,10 @@ export function addReflection(server: Server, services: readonly string[]): void
   for (const path of PATHS) {
     const handle = (stream: RawStream): void => {
       loading ??= load(services);
-      serve(stream, loading.then((found) => found.get(path)));
+      serve(
+        stream,
+        loading.then((found) => found.get(path)),
+      );
     };
     server.register<Buffer, Buffer>(path, handle, raw, raw, "bidi");
   }

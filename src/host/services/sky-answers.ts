@@ -3,7 +3,12 @@ import type { Height } from "../../base/brands.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { SIGNED_BYTES_MAX } from "../../events/facts/command.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
-import type { CheckBatchRequest, CheckBatchResponse, WriteRequest, WriteResponse } from "../../wire/generated/sky/oracle/v1/oracle.ts";
+import type {
+  CheckBatchRequest,
+  CheckBatchResponse,
+  WriteRequest,
+  WriteResponse,
+} from "../../wire/generated/sky/oracle/v1/oracle.ts";
 import * as graph from "../../wire/sky-graph.ts";
 import { READ_DEADLINE_MS, type ServiceContext, WRITE_DEADLINE_MS, behind, deadlineOf, reached } from "./call.ts";
 
@@ -19,12 +24,20 @@ export interface ReadCall {
 }
 
 /** Submits a signed batch. Refuses: EMPTY_MESSAGE, TOO_LARGE, UNAUTHENTICATED, and what the port refuses. */
-export async function writeBatch(context: ServiceContext, call: ReadCall, request: Pick<WriteRequest, "signed">): Promise<Result<WriteResponse>> {
+export async function writeBatch(
+  context: ServiceContext,
+  call: ReadCall,
+  request: Pick<WriteRequest, "signed">,
+): Promise<Result<WriteResponse>> {
   const caller = context.callerOf(call);
   if (!caller.ok) return caller;
-  if (request.signed.length === 0) return refuse("EMPTY_MESSAGE", "The request holds no signed batch; sign one and send its bytes.");
+  if (request.signed.length === 0)
+    return refuse("EMPTY_MESSAGE", "The request holds no signed batch; sign one and send its bytes.");
   if (request.signed.length > SIGNED_MESSAGE_MAX)
-    return refuse("TOO_LARGE", `The batch has ${request.signed.length} bytes, more than ${SIGNED_MESSAGE_MAX}; split it and sign the parts.`);
+    return refuse(
+      "TOO_LARGE",
+      `The batch has ${request.signed.length} bytes, more than ${SIGNED_MESSAGE_MAX}; split it and sign the parts.`,
+    );
   const outcomes = await context.port.submitSigned(request.signed, deadlineOf(call, WRITE_DEADLINE_MS));
   if (!outcomes.ok) return outcomes;
   const height = outcomes.value.reduce((highest, { receipt }) => Math.max(highest, receipt.height), 0);
@@ -33,7 +46,10 @@ export async function writeBatch(context: ServiceContext, call: ReadCall, reques
 
 /** Answers a batch that needs no waiting. */
 export function checkAll(context: ServiceContext, assertions: readonly Assertion[]): CheckBatchResponse {
-  return { results: assertions.map((assertion) => context.port.check(assertion)), height: BigInt(context.port.height()) };
+  return {
+    results: assertions.map((assertion) => context.port.check(assertion)),
+    height: BigInt(context.port.height()),
+  };
 }
 
 export const assertionsOf = (request: Pick<CheckBatchRequest, "assertions">): Result<readonly Assertion[]> =>

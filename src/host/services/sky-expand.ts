@@ -8,7 +8,16 @@ import { encodedBytes } from "../../wire/compatible-graph.ts";
 import type { ExpandRequest, ExpandResponse } from "../../wire/generated/sky/oracle/v1/oracle.ts";
 import * as graph from "../../wire/sky-graph.ts";
 import { errorOf } from "../../wire/status.ts";
-import { READ_DEADLINE_MS, type ServiceContext, behind, deadlineOf, defectOf, reached, readerOf, undecodable } from "./call.ts";
+import {
+  READ_DEADLINE_MS,
+  type ServiceContext,
+  behind,
+  deadlineOf,
+  defectOf,
+  reached,
+  readerOf,
+  undecodable,
+} from "./call.ts";
 import { writeTo } from "./stream.ts";
 
 const PAGE_NODES = { standard: 1_000, max: 10_000 } as const;
@@ -106,7 +115,11 @@ async function stream(context: ServiceContext, call: ExpandCall): Promise<Result
     from += page.length;
     const final = page.at(-1);
     const cursor = from < nodes.length && final !== undefined ? encode(graphNodeShape, final) : new Uint8Array();
-    const alive = await writeTo(call, { nodes: page.map(graph.nodeMessage), cursor: Buffer.from(cursor), height: BigInt(at) });
+    const alive = await writeTo(call, {
+      nodes: page.map(graph.nodeMessage),
+      cursor: Buffer.from(cursor),
+      height: BigInt(at),
+    });
     if (!alive) return refuse("CANCELLED", "The caller ended the call.", "none");
   } while (from < nodes.length);
   return ok(undefined);

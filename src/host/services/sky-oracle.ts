@@ -68,7 +68,10 @@ function unary<Request, Reply>(
 /** check: nothing is awaited unless the caller asks for a height that this node has not reached. */
 function checking(context: ServiceContext): handleUnaryCall<CheckRequest, CheckResponse> {
   const { port } = context;
-  const answer = (assertion: Assertion): CheckResponse => ({ result: port.check(assertion), height: BigInt(port.height()) });
+  const answer = (assertion: Assertion): CheckResponse => ({
+    result: port.check(assertion),
+    height: BigInt(port.height()),
+  });
   return (call, reply) => {
     try {
       const refused = (error: StatusObject): void => reply(error);
@@ -81,16 +84,22 @@ function checking(context: ServiceContext): handleUnaryCall<CheckRequest, CheckR
       if (!assertion.ok) return refused(errorOf(assertion.refusal, port.height()));
       const wanted = graph.wantedHeightOf(request.consistency);
       if (wanted <= port.height()) return reply(null, answer(assertion.value));
-      reached(port, wanted, deadlineOf(call, READ_DEADLINE_MS)).then(
-        (fresh) => (fresh ? reply(null, answer(assertion.value)) : refused(errorOf(behind(port, wanted).refusal, port.height()))),
-      ).catch((error: unknown) => reply(defectOf(context, error)));
+      reached(port, wanted, deadlineOf(call, READ_DEADLINE_MS))
+        .then((fresh) =>
+          fresh ? reply(null, answer(assertion.value)) : refused(errorOf(behind(port, wanted).refusal, port.height())),
+        )
+        .catch((error: unknown) => reply(defectOf(context, error)));
     } catch (error) {
       reply(defectOf(context, error));
     }
   };
 }
 
-async function checkBatch(context: ServiceContext, call: ReadCall, request: CheckBatchRequest): Promise<Result<CheckBatchResponse>> {
+async function checkBatch(
+  context: ServiceContext,
+  call: ReadCall,
+  request: CheckBatchRequest,
+): Promise<Result<CheckBatchResponse>> {
   const caller = readerOf(context, call);
   if (!caller.ok) return caller;
   const assertions = assertionsOf(request);
@@ -99,7 +108,11 @@ async function checkBatch(context: ServiceContext, call: ReadCall, request: Chec
   return fresh.ok ? ok(checkAll(context, assertions.value)) : fresh;
 }
 
-async function checkAt(context: ServiceContext, call: ReadCall, request: CheckAtRequest): Promise<Result<CheckAtResponse>> {
+async function checkAt(
+  context: ServiceContext,
+  call: ReadCall,
+  request: CheckAtRequest,
+): Promise<Result<CheckAtResponse>> {
   const caller = readerOf(context, call);
   if (!caller.ok) return caller;
   const assertions = assertionsOf(request);
@@ -116,7 +129,11 @@ async function read(context: ServiceContext, call: ReadCall, request: ReadReques
   const caller = readerOf(context, call);
   if (!caller.ok) return caller;
   const { of } = request;
-  const asked = graph.listOf(of === undefined ? [] : of.$case === "subjects" ? of.subjects.nodes : of.objects.nodes, graph.nodeOf, NODES_PER_READ_MAX);
+  const asked = graph.listOf(
+    of === undefined ? [] : of.$case === "subjects" ? of.subjects.nodes : of.objects.nodes,
+    graph.nodeOf,
+    NODES_PER_READ_MAX,
+  );
   if (!asked.ok) return asked;
   const predicate = graph.predicateOf(request.predicate);
   if (!predicate.ok) return predicate;
@@ -124,9 +141,14 @@ async function read(context: ServiceContext, call: ReadCall, request: ReadReques
   if (!fresh.ok) return fresh;
   const height = BigInt(port.height());
   const nodes: readonly GraphNode[] =
-    of?.$case === "subjects" ? port.readObjects(asked.value, predicate.value) : port.readSubjects(asked.value, predicate.value);
+    of?.$case === "subjects"
+      ? port.readObjects(asked.value, predicate.value)
+      : port.readSubjects(asked.value, predicate.value);
   // encodedBytes measures the compatible service's nested nodes, which are never smaller than the flat ones.
   if (nodes.length > REPLY_NODES_MAX || encodedBytes(nodes) > MESSAGE_BYTES_MAX)
-    return refuse("RESULT_TOO_LARGE", `The result has ${nodes.length} nodes, more than ${REPLY_NODES_MAX} or 4 MiB; ask with a predicate or about fewer nodes.`);
+    return refuse(
+      "RESULT_TOO_LARGE",
+      `The result has ${nodes.length} nodes, more than ${REPLY_NODES_MAX} or 4 MiB; ask with a predicate or about fewer nodes.`,
+    );
   return ok({ nodes: nodes.map(graph.nodeMessage), height });
 }

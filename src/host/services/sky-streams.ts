@@ -18,7 +18,9 @@ const WRITES_IN_FLIGHT_MAX = 64;
 const CHECKS_IN_FLIGHT_MAX = 1_024;
 
 /** Refusals of one batch are replies, named by its correlation; only what cannot be decoded, or a stranger, ends the stream. */
-export function writeStreaming(context: ServiceContext): handleBidiStreamingCall<WriteStreamRequest, WriteStreamResponse> {
+export function writeStreaming(
+  context: ServiceContext,
+): handleBidiStreamingCall<WriteStreamRequest, WriteStreamResponse> {
   return (call) => {
     const failed = (error: unknown) => defectOf(context, error);
     pump(
@@ -37,7 +39,9 @@ export function writeStreaming(context: ServiceContext): handleBidiStreamingCall
   };
 }
 
-export function checkStreaming(context: ServiceContext): handleBidiStreamingCall<CheckStreamRequest, CheckStreamResponse> {
+export function checkStreaming(
+  context: ServiceContext,
+): handleBidiStreamingCall<CheckStreamRequest, CheckStreamResponse> {
   const { port } = context;
   const refused = (correlation: bigint, refusal: TimedRefusal): Answered<CheckStreamResponse> => ({
     reply: { correlation, outcome: { $case: "refused", refused: refusalMessage(refusal) } },
@@ -60,10 +64,11 @@ export function checkStreaming(context: ServiceContext): handleBidiStreamingCall
         });
         const wanted = wantedHeightOf(request.consistency);
         if (wanted <= port.height()) return checked();
-        return freshEnough(context, call, wanted).then((fresh) => (fresh.ok ? checked() : refused(correlation, fresh.refusal)));
+        return freshEnough(context, call, wanted).then((fresh) =>
+          fresh.ok ? checked() : refused(correlation, fresh.refusal),
+        );
       },
       (error) => defectOf(context, error),
     );
   };
 }
-

@@ -48,10 +48,15 @@ export function pump<Request, Reply>(
       if (!(answered instanceof Promise)) return deliver(answered);
       inFlight += 1;
       if (inFlight >= inFlightMax) call.pause();
-      answered.then(deliver, (error: unknown) => abort(failed(error))).then(() => {
-        inFlight -= 1;
-        settle();
-      }, () => undefined);
+      answered
+        .then(deliver, (error: unknown) => abort(failed(error)))
+        .then(
+          () => {
+            inFlight -= 1;
+            settle();
+          },
+          () => undefined,
+        );
     } catch (error) {
       abort(failed(error));
     }

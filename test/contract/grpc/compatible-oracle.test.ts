@@ -34,7 +34,11 @@ const shown = (nodes: readonly Subject[] | undefined): readonly string[] =>
 type Calls = typeof calls;
 type RequestOf<Name extends keyof Calls> = Parameters<Calls[Name]["requestSerialize"]>[0];
 type ReplyOf<Name extends keyof Calls> = ReturnType<Calls[Name]["responseDeserialize"]>;
-const ask = <Name extends keyof Calls>(name: Name, request: RequestOf<Name>, options: Parameters<typeof call>[3] = {}): Promise<Answer<ReplyOf<Name>>> =>
+const ask = <Name extends keyof Calls>(
+  name: Name,
+  request: RequestOf<Name>,
+  options: Parameters<typeof call>[3] = {},
+): Promise<Answer<ReplyOf<Name>>> =>
   call(served.compatible, calls[name] as never, request, options) as Promise<Answer<ReplyOf<Name>>>;
 
 const users = node("Users", "member");
@@ -76,11 +80,18 @@ describe("the compatible service", () => {
     expect((await ask("addAssertion", assertion(users, view))).reply?.added).toBe(true);
     expect(shown((await ask("readSubjects", { objects: [view] })).reply?.subjects)).toEqual(["Users#member"]);
     await ask("addAssertion", assertion(flagged, view));
-    expect(shown((await ask("readSubjects", { objects: [view] })).reply?.subjects)).toEqual(["ABCTechnicians#flag", "Users#member"]);
-    expect(shown((await ask("readSubjectsMatching", { objects: [view], predicate: rel("flag") })).reply?.subjects)).toEqual(["ABCTechnicians#flag"]);
+    expect(shown((await ask("readSubjects", { objects: [view] })).reply?.subjects)).toEqual([
+      "ABCTechnicians#flag",
+      "Users#member",
+    ]);
+    expect(
+      shown((await ask("readSubjectsMatching", { objects: [view], predicate: rel("flag") })).reply?.subjects),
+    ).toEqual(["ABCTechnicians#flag"]);
     expect((await ask("expandSubject", view)).reply?.subjects).toHaveLength(14);
     const flags = ["ABCTechnicians#flag", "Ali#flag", "Egin#flag", "Fuat#flag", "Gül#flag"];
-    expect(shown((await ask("expandSubjects", { object: view, predicate: rel("flag") })).reply?.subjects)).toEqual(flags);
+    expect(shown((await ask("expandSubjects", { object: view, predicate: rel("flag") })).reply?.subjects)).toEqual(
+      flags,
+    );
     expect(shown((await ask("subjects", { object: view, predicate: rel("flag") })).reply?.subjects)).toEqual(flags);
     const checks = [node("Jale"), node("Egin", "flag"), node("HelpDesk", "member"), node("Demet")];
     expect(await Promise.all(checks.map(mayView))).toEqual([true, true, false, false]);
@@ -98,7 +109,9 @@ describe("the compatible service", () => {
     expect(shown((await ask("expandObject", users)).reply?.objects)).toEqual(["123#View", "folder#View"]);
     const all = await ask("expandObjects", { subject: users, predicate: view.relation });
     expect(shown(all.reply?.objects)).toEqual(["123#View", "folder#View"]);
-    expect((await ask("readObjectsMatching", { subjects: [users], predicate: rel("View") })).reply?.objects).toEqual([]);
+    expect((await ask("readObjectsMatching", { subjects: [users], predicate: rel("View") })).reply?.objects).toEqual(
+      [],
+    );
     await ask("unmapObject", { parent: view, child: folder });
     expect(shown((await ask("expandObject", users)).reply?.objects)).toEqual(["folder#View"]);
     await ask("deleteObject", folder);
@@ -118,29 +131,51 @@ describe("the compatible service", () => {
       await ask("deleteNamespace", ns("my-org")),
     ];
     expect(answers.map(({ reply }) => reply?.ts)).toEqual([1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n]);
-    expect(answers.map(({ trailers }) => trailers["sky-height"])).toEqual(["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    expect(answers.map(({ trailers }) => trailers["sky-height"])).toEqual([
+      "1",
+      "2",
+      "3",
+      "4",
+      "5",
+      "6",
+      "7",
+      "8",
+      "9",
+    ]);
   });
 
   it("reports added = false for an assertion that is there", async () => {
     const first = await ask("addAssertion", assertion(users, view));
     const again = await ask("addAssertion", assertion(users, view));
     expect([first.reply?.added, again.reply?.added]).toEqual([true, false]);
-    expect(await ask("check", { ts: again.reply?.ts ?? 0n, assertion: assertion(users, view) })).toMatchObject({ reply: { result: true } });
+    expect(await ask("check", { ts: again.reply?.ts ?? 0n, assertion: assertion(users, view) })).toMatchObject({
+      reply: { result: true },
+    });
   });
 
   it("takes an absent predicate for the null relation, not for no filter", async () => {
     await ask("addAssertion", assertion(users, view));
     await ask("addAssertion", assertion(node("Jale"), view));
-    expect(shown((await ask("readSubjectsMatching", { objects: [view], predicate: undefined })).reply?.subjects)).toEqual(["Jale"]);
-    expect(shown((await ask("expandSubjects", { object: view, predicate: undefined })).reply?.subjects)).toEqual(["Jale"]);
-    expect(shown((await ask("expandSubjects", { object: view, predicate: { namespace: ns(""), name: "" } })).reply?.subjects)).toEqual(["Jale"]);
+    expect(
+      shown((await ask("readSubjectsMatching", { objects: [view], predicate: undefined })).reply?.subjects),
+    ).toEqual(["Jale"]);
+    expect(shown((await ask("expandSubjects", { object: view, predicate: undefined })).reply?.subjects)).toEqual([
+      "Jale",
+    ]);
+    expect(
+      shown(
+        (await ask("expandSubjects", { object: view, predicate: { namespace: ns(""), name: "" } })).reply?.subjects,
+      ),
+    ).toEqual(["Jale"]);
   });
 
   it("always sets namespace and relation in replies", async () => {
     const bare = { namespace: undefined, name: "Jale", relation: undefined };
     await ask("addAssertion", assertion(bare, view));
     const { reply } = await ask("readSubjects", { objects: [view] });
-    expect(reply?.subjects).toEqual([{ namespace: { name: "" }, name: "Jale", relation: { namespace: { name: "" }, name: "" } }]);
+    expect(reply?.subjects).toEqual([
+      { namespace: { name: "" }, name: "Jale", relation: { namespace: { name: "" }, name: "" } },
+    ]);
   });
 
   it("names the cycle that a map would close", async () => {
@@ -162,7 +197,11 @@ describe("a check at a height", () => {
   it("answers false with sky-reason: behind before the deadline, when the height does not come", async () => {
     await ask("addAssertion", assertion(users, view));
     const answer = await ask("check", { ts: 2n ** 64n - 1n, assertion: assertion(users, view) }, { deadlineMs: 200 });
-    expect(answer).toMatchObject({ code: status.OK, reply: { result: false }, trailers: { "sky-reason": "behind", "sky-height": "1" } });
+    expect(answer).toMatchObject({
+      code: status.OK,
+      reply: { result: false },
+      trailers: { "sky-reason": "behind", "sky-height": "1" },
+    });
   });
 
   it("never looks back: a height of the past is at least as fresh", async () => {
@@ -174,9 +213,16 @@ describe("a check at a height", () => {
   it("holds for reads through metadata sky-at-least", async () => {
     const reading = ask("readSubjects", { objects: [view] }, { metadata: { "sky-at-least": "1" } });
     await ask("addAssertion", assertion(users, view));
-    expect(await reading).toMatchObject({ code: status.OK, trailers: { "sky-height": "1" }, reply: { subjects: [{ name: "Users" }] } });
+    expect(await reading).toMatchObject({
+      code: status.OK,
+      trailers: { "sky-height": "1" },
+      reply: { subjects: [{ name: "Users" }] },
+    });
     const late = await ask("expandSubject", view, { metadata: { "sky-at-least": "9" }, deadlineMs: 200 });
-    expect(late).toMatchObject({ code: status.UNAVAILABLE, trailers: { "sky-code": "BEHIND", "sky-reason": "behind" } });
+    expect(late).toMatchObject({
+      code: status.UNAVAILABLE,
+      trailers: { "sky-code": "BEHIND", "sky-reason": "behind" },
+    });
     const bad = await ask("expandSubject", view, { metadata: { "sky-at-least": "-1" } });
     expect(bad).toMatchObject({ code: status.INVALID_ARGUMENT, trailers: { "sky-code": "BAD_METADATA" } });
   });
@@ -239,7 +285,12 @@ describe("what the compatible service refuses", () => {
 
   it("garbage, truncated messages and bytes after the message; and serves on", async () => {
     const good = Buffer.from(DelphiObject.encode(view).finish());
-    for (const bytes of [good.subarray(0, -1), Buffer.concat([good, Buffer.from([0])]), Buffer.alloc(64, 0xff), Buffer.alloc(5_000, 0x0b)]) {
+    for (const bytes of [
+      good.subarray(0, -1),
+      Buffer.concat([good, Buffer.from([0])]),
+      Buffer.alloc(64, 0xff),
+      Buffer.alloc(5_000, 0x0b),
+    ]) {
       const answer = await ask("expandSubject", view, { bytes });
       expect(answer).toMatchObject({ code: status.INVALID_ARGUMENT, trailers: { "sky-code": "MALFORMED" } });
     }
@@ -260,7 +311,18 @@ describe("what the compatible service refuses", () => {
 
   it("results beyond 4 MiB, rather than cutting them", async () => {
     const groups = Array.from({ length: 1_100 }, (_, i) => node(`${i}`.padEnd(1_000, "x")));
-    for (const group of groups) await ask("addAssertion", assertion({ ...group, namespace: ns("n".repeat(1_000)), relation: { namespace: ns("r".repeat(1_000)), name: "m".repeat(1_000) } }, view));
+    for (const group of groups)
+      await ask(
+        "addAssertion",
+        assertion(
+          {
+            ...group,
+            namespace: ns("n".repeat(1_000)),
+            relation: { namespace: ns("r".repeat(1_000)), name: "m".repeat(1_000) },
+          },
+          view,
+        ),
+      );
     const answer = await ask("expandSubject", view);
     expect(answer).toMatchObject({ code: status.RESOURCE_EXHAUSTED, trailers: { "sky-code": "RESULT_TOO_LARGE" } });
   });

@@ -5,7 +5,11 @@ import * as grpc from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Aid } from "../../../src/base/brands.ts";
 import { ok, refuse } from "../../../src/base/result.ts";
-import { type GrpcListener, type GrpcListenerOptions, openGrpcListener } from "../../../src/host/listeners/grpc-listener.ts";
+import {
+  type GrpcListener,
+  type GrpcListenerOptions,
+  openGrpcListener,
+} from "../../../src/host/listeners/grpc-listener.ts";
 import { type TestIdentity, selfSigned } from "./support/certificates.ts";
 
 const node = selfSigned("node");
@@ -79,8 +83,14 @@ function clientOf(listener: GrpcListener, identity: TestIdentity | undefined): g
 
 const ask = (client: grpc.Client): Promise<string> =>
   new Promise((resolve, reject) => {
-    client.makeUnaryRequest(whoAmI.path, raw, raw, Buffer.from("?"), new grpc.Metadata(), { deadline: Date.now() + 3_000 }, (error, reply) =>
-      error === null ? resolve(String(reply)) : reject(error),
+    client.makeUnaryRequest(
+      whoAmI.path,
+      raw,
+      raw,
+      Buffer.from("?"),
+      new grpc.Metadata(),
+      { deadline: Date.now() + 3_000 },
+      (error, reply) => (error === null ? resolve(String(reply)) : reject(error)),
     );
   });
 
@@ -90,7 +100,14 @@ const closed = (socket: { on(event: "close", listener: () => void): unknown }): 
   });
 
 function rawTls(listener: GrpcListener, options: ConnectionOptions = {}): TLSSocket {
-  const socket = connectTls({ host: "127.0.0.1", port: listener.port, ca: node.cert, ALPNProtocols: ["h2"], ...alice, ...options });
+  const socket = connectTls({
+    host: "127.0.0.1",
+    port: listener.port,
+    ca: node.cert,
+    ALPNProtocols: ["h2"],
+    ...alice,
+    ...options,
+  });
   socket.on("error", () => undefined);
   // A socket that nobody reads does not notice its end.
   socket.resume();

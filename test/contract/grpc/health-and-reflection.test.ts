@@ -14,7 +14,10 @@ afterEach(() => served?.close());
 
 const folder = dirname(createRequire(import.meta.url).resolve("@grpc/reflection/package.json"));
 const reflectionMethod = (version: "v1" | "v1alpha"): grpc.MethodDefinition<object, Reflected> => {
-  const loaded = loadSync(join(folder, `build/proto/grpc/reflection/${version}/reflection.proto`), { keepCase: true, bytes: Array });
+  const loaded = loadSync(join(folder, `build/proto/grpc/reflection/${version}/reflection.proto`), {
+    keepCase: true,
+    bytes: Array,
+  });
   const service = loaded[`grpc.reflection.${version}.ServerReflection`] as unknown as grpc.ServiceDefinition;
   return Object.values(service)[0] as unknown as grpc.MethodDefinition<object, Reflected>;
 };
@@ -42,7 +45,11 @@ describe("reflection", () => {
   it.each(["v1", "v1alpha"] as const)("names the services and describes them: %s", async (version) => {
     served = await serve();
     addReflection(served.server, SERVICES);
-    const [listed, described] = await reflect(version, { list_services: "" }, { file_containing_symbol: "sky.oracle.v1.OracleService" });
+    const [listed, described] = await reflect(
+      version,
+      { list_services: "" },
+      { file_containing_symbol: "sky.oracle.v1.OracleService" },
+    );
     expect(listed?.list_services_response?.service.map(({ name }) => name).toSorted()).toEqual(SERVICES);
     expect(described?.file_descriptor_response?.file_descriptor_proto.length).toBeGreaterThan(0);
   });
@@ -51,7 +58,11 @@ describe("reflection", () => {
     served = await serve();
     addReflection(served.server, SERVICES);
     const client = new grpc.Client(`127.0.0.1:${served.port}`, grpc.credentials.createInsecure());
-    const stream = client.makeBidiStreamRequest(reflectionMethod("v1").path, (bytes: Buffer) => bytes, (bytes) => bytes);
+    const stream = client.makeBidiStreamRequest(
+      reflectionMethod("v1").path,
+      (bytes: Buffer) => bytes,
+      (bytes) => bytes,
+    );
     const failed = new Promise<grpc.ServiceError>((resolve) => stream.on("error", resolve));
     stream.resume();
     stream.write(Buffer.alloc(16, 0xff));
@@ -66,16 +77,27 @@ describe("health", () => {
     served = await serve();
     const health = await addHealth(served.server, SERVICES);
     const client = new grpc.Client(`127.0.0.1:${served.port}`, grpc.credentials.createInsecure());
-    const method = (healthService as unknown as grpc.ServiceDefinition)["Check"] as unknown as grpc.MethodDefinition<object, { readonly status: string }>;
+    const method = (healthService as unknown as grpc.ServiceDefinition)["Check"] as unknown as grpc.MethodDefinition<
+      object,
+      { readonly status: string }
+    >;
     const statusOf = (service: string): Promise<string> =>
       new Promise((resolve) => {
-        client.makeUnaryRequest(method.path, method.requestSerialize, method.responseDeserialize, { service }, (error, reply) =>
-          resolve(error === null ? (reply?.status ?? "") : grpc.status[error.code]),
+        client.makeUnaryRequest(
+          method.path,
+          method.requestSerialize,
+          method.responseDeserialize,
+          { service },
+          (error, reply) => resolve(error === null ? (reply?.status ?? "") : grpc.status[error.code]),
         );
       });
     expect(await statusOf(SERVICES[0] ?? "")).toBe("NOT_SERVING");
     health.setServing(SERVICES[0] ?? "", true);
-    expect([await statusOf(SERVICES[0] ?? ""), await statusOf(SERVICES[1] ?? ""), await statusOf("nobody")]).toEqual(["SERVING", "NOT_SERVING", "NOT_FOUND"]);
+    expect([await statusOf(SERVICES[0] ?? ""), await statusOf(SERVICES[1] ?? ""), await statusOf("nobody")]).toEqual([
+      "SERVING",
+      "NOT_SERVING",
+      "NOT_FOUND",
+    ]);
     client.close();
   });
 });

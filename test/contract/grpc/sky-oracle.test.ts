@@ -5,7 +5,12 @@ import { encode } from "../../../src/base/codec.ts";
 import { refuse } from "../../../src/base/result.ts";
 import { publicKeyOf } from "../../../src/crypto/ed25519.ts";
 import { ed25519Signer, signBatch } from "../../../src/client/signing.ts";
-import { type GraphChange, type GraphNode, type Precondition, graphWriteShape } from "../../../src/events/facts/graph.ts";
+import {
+  type GraphChange,
+  type GraphNode,
+  type Precondition,
+  graphWriteShape,
+} from "../../../src/events/facts/graph.ts";
 import {
   CheckStreamRequest,
   type CheckStreamResponse,
@@ -37,13 +42,21 @@ const ask = <Name extends Unary>(
   request: Parameters<Calls[Name]["requestSerialize"]>[0],
   options: Parameters<typeof call>[3] = {},
 ): Promise<Answer<ReturnType<Calls[Name]["responseDeserialize"]>>> =>
-  call(served.sky, calls[name] as never, request, options) as Promise<Answer<ReturnType<Calls[Name]["responseDeserialize"]>>>;
+  call(served.sky, calls[name] as never, request, options) as Promise<
+    Answer<ReturnType<Calls[Name]["responseDeserialize"]>>
+  >;
 
-const node = (name: string, relation = "member"): GraphNode => ({ namespace: "org", name, relation: { namespace: "org", name: relation } });
+const node = (name: string, relation = "member"): GraphNode => ({
+  namespace: "org",
+  name,
+  relation: { namespace: "org", name: relation },
+});
 const view = node("document", "view");
 const granted = (subject: GraphNode): GraphChange => ({ kind: "addAssertion", assertion: { subject, object: view } });
 let ids = 0;
-const batch = (...writes: readonly { readonly changes: readonly GraphChange[]; readonly preconditions?: readonly Precondition[] }[]): Promise<Buffer> =>
+const batch = (
+  ...writes: readonly { readonly changes: readonly GraphChange[]; readonly preconditions?: readonly Precondition[] }[]
+): Promise<Buffer> =>
   signBatch(
     CLUSTER,
     signer,
@@ -61,7 +74,10 @@ describe("writes", () => {
   it("settle every command of a signed batch, each with its receipt", async () => {
     const signed = await batch(
       { changes: [granted(node("a")), granted(node("a"))] },
-      { changes: [granted(node("b"))], preconditions: [{ kind: "mustNotExist", assertion: { subject: node("a"), object: view } }] },
+      {
+        changes: [granted(node("b"))],
+        preconditions: [{ kind: "mustNotExist", assertion: { subject: node("a"), object: view } }],
+      },
     );
     const { reply } = await ask("write", { signed });
     expect(reply?.results.map(({ outcome }) => outcome)).toMatchObject([
@@ -94,7 +110,10 @@ describe("writes", () => {
   it("say when the outcome is unknown, and the same bytes get it later", async () => {
     served.node.loseAnswers = 1;
     const signed = await batch({ changes: [granted(node("a"))] });
-    expect(await ask("write", { signed })).toMatchObject({ code: status.UNAVAILABLE, trailers: { "sky-code": "OUTCOME_UNKNOWN" } });
+    expect(await ask("write", { signed })).toMatchObject({
+      code: status.UNAVAILABLE,
+      trailers: { "sky-code": "OUTCOME_UNKNOWN" },
+    });
     const again = await ask("write", { signed });
     expect(again.reply?.results[0]).toMatchObject({ receipt: { height: 1n }, outcome: { $case: "executed" } });
     expect(served.node.height()).toBe(1);
@@ -104,28 +123,51 @@ describe("writes", () => {
 describe("reads", () => {
   it("check, one and many, at the height they name", async () => {
     await write(granted(node("a")));
-    expect((await ask("check", { assertion: assertion(node("a")), consistency: undefined })).reply).toEqual({ result: true, height: 1n });
+    expect((await ask("check", { assertion: assertion(node("a")), consistency: undefined })).reply).toEqual({
+      result: true,
+      height: 1n,
+    });
     const assertions = [assertion(node("a")), assertion(node("b"))];
-    expect((await ask("checkBatch", { assertions, consistency: undefined })).reply).toEqual({ results: [true, false], height: 1n });
-    const many = await ask("checkBatch", { assertions: Array.from({ length: 1_001 }, () => assertion(node("a"))), consistency: undefined });
+    expect((await ask("checkBatch", { assertions, consistency: undefined })).reply).toEqual({
+      results: [true, false],
+      height: 1n,
+    });
+    const many = await ask("checkBatch", {
+      assertions: Array.from({ length: 1_001 }, () => assertion(node("a"))),
+      consistency: undefined,
+    });
     expect(many).toMatchObject({ code: status.INVALID_ARGUMENT, trailers: { "sky-code": "TOO_MANY" } });
-    expect((await ask("check", { assertion: undefined, consistency: undefined })).trailers["sky-code"]).toBe("EMPTY_MESSAGE");
+    expect((await ask("check", { assertion: undefined, consistency: undefined })).trailers["sky-code"]).toBe(
+      "EMPTY_MESSAGE",
+    );
   });
 
   it("wait for a receipt, or refuse with BEHIND", async () => {
-    const consistency = { requirement: { $case: "atLeast", atLeast: { height: 1n, index: 0, blockHash: Buffer.alloc(32) } } } as const;
+    const consistency = {
+      requirement: { $case: "atLeast", atLeast: { height: 1n, index: 0, blockHash: Buffer.alloc(32) } },
+    } as const;
     const waiting = ask("check", { assertion: assertion(node("a")), consistency });
     await write(granted(node("a")));
     expect((await waiting).reply).toEqual({ result: true, height: 1n });
-    const ahead = { requirement: { $case: "atLeast", atLeast: { height: 9n, index: 0, blockHash: Buffer.alloc(32) } } } as const;
-    const late = await ask("checkBatch", { assertions: [assertion(node("a"))], consistency: ahead }, { deadlineMs: 200 });
-    expect(late).toMatchObject({ code: status.UNAVAILABLE, trailers: { "sky-code": "BEHIND", "sky-reason": "behind", "sky-height": "1" } });
+    const ahead = {
+      requirement: { $case: "atLeast", atLeast: { height: 9n, index: 0, blockHash: Buffer.alloc(32) } },
+    } as const;
+    const late = await ask(
+      "checkBatch",
+      { assertions: [assertion(node("a"))], consistency: ahead },
+      { deadlineMs: 200 },
+    );
+    expect(late).toMatchObject({
+      code: status.UNAVAILABLE,
+      trailers: { "sky-code": "BEHIND", "sky-reason": "behind", "sky-height": "1" },
+    });
   });
 
   it("check at past heights, and refuse those to come", async () => {
     await write(granted(node("a")));
     await write({ kind: "deleteAssertion", assertion: { subject: node("a"), object: view } });
-    const at = async (height: bigint) => (await ask("checkAt", { height, assertions: [assertion(node("a"))] })).reply?.results;
+    const at = async (height: bigint) =>
+      (await ask("checkAt", { height, assertions: [assertion(node("a"))] })).reply?.results;
     expect([await at(0n), await at(1n), await at(2n)]).toEqual([[false], [true], [false]]);
     expect(await ask("checkAt", { height: 3n, assertions: [assertion(node("a"))] })).toMatchObject({
       code: status.OUT_OF_RANGE,
@@ -141,19 +183,27 @@ describe("reads", () => {
     expect(await names(undefined)).toEqual(["a", "b"]);
     expect(await names({ namespace: "org", name: "flag" })).toEqual(["b"]);
     expect(await names({ namespace: "", name: "" })).toEqual([]);
-    const objects = await ask("read", { of: { $case: "subjects", subjects: { nodes: [nodeMessage(node("a"))] } }, predicate: undefined, consistency: undefined });
+    const objects = await ask("read", {
+      of: { $case: "subjects", subjects: { nodes: [nodeMessage(node("a"))] } },
+      predicate: undefined,
+      consistency: undefined,
+    });
     expect(objects.reply).toMatchObject({ nodes: [{ name: "document" }], height: 1n });
   });
 
   it("are refused to strangers and to readers without the grant", async () => {
     served.node.readers.clear();
-    expect((await ask("check", { assertion: assertion(node("a")), consistency: undefined })).code).toBe(status.PERMISSION_DENIED);
+    expect((await ask("check", { assertion: assertion(node("a")), consistency: undefined })).code).toBe(
+      status.PERMISSION_DENIED,
+    );
     served.known = false;
     expect((await ask("checkBatch", { assertions: [], consistency: undefined })).code).toBe(status.UNAUTHENTICATED);
   });
 });
 
-const pagesOf = (stream: ClientReadableStream<ExpandResponse>): Promise<{ readonly pages: readonly ExpandResponse[]; readonly error: ServiceError | undefined }> =>
+const pagesOf = (
+  stream: ClientReadableStream<ExpandResponse>,
+): Promise<{ readonly pages: readonly ExpandResponse[]; readonly error: ServiceError | undefined }> =>
   new Promise((resolve) => {
     const pages: ExpandResponse[] = [];
     let error: ServiceError | undefined;
@@ -165,7 +215,13 @@ const pagesOf = (stream: ClientReadableStream<ExpandResponse>): Promise<{ readon
   });
 
 describe("expand", () => {
-  const request = { of: { $case: "object", object: nodeMessage(view) }, predicate: undefined, consistency: undefined, cursor: Buffer.alloc(0), pageSize: 10 } as const;
+  const request = {
+    of: { $case: "object", object: nodeMessage(view) },
+    predicate: undefined,
+    consistency: undefined,
+    cursor: Buffer.alloc(0),
+    pageSize: 10,
+  } as const;
 
   it("streams sorted pages, and continues after a cursor", async () => {
     await write(...Array.from({ length: 25 }, (_, i) => granted(node(`s${String(i).padStart(2, "0")}`))));
@@ -177,7 +233,10 @@ describe("expand", () => {
   });
 
   it("refuses a cursor that no node gave, and pages beyond the bound", async () => {
-    for (const [code, bad] of [["BAD_CURSOR", { cursor: Buffer.from("nonsense") }], ["TOO_MANY", { pageSize: 10_001 }]] as const) {
+    for (const [code, bad] of [
+      ["BAD_CURSOR", { cursor: Buffer.from("nonsense") }],
+      ["TOO_MANY", { pageSize: 10_001 }],
+    ] as const) {
       const { error } = await pagesOf(served.sky.expand({ ...request, ...bad }));
       expect(error?.code).toBe(status.INVALID_ARGUMENT);
       expect(error?.metadata.get("sky-code")).toEqual([code]);
@@ -202,14 +261,20 @@ describe("streams", () => {
     const replies: CheckStreamResponse[] = [];
     const ended = new Promise<void>((resolve) => stream.on("end", resolve));
     stream.on("data", (reply: CheckStreamResponse) => replies.push(reply));
-    for (let i = 0; i < 5_000; i++) stream.write({ correlation: BigInt(i), assertions: [assertion(node(i % 2 === 0 ? "a" : "b"))], consistency: undefined });
+    for (let i = 0; i < 5_000; i++)
+      stream.write({
+        correlation: BigInt(i),
+        assertions: [assertion(node(i % 2 === 0 ? "a" : "b"))],
+        consistency: undefined,
+      });
     stream.write({ correlation: 9_999n, assertions: [], consistency: undefined });
     stream.end();
     await ended;
     expect(replies).toHaveLength(5_001);
     expect(new Set(replies.map(({ correlation }) => correlation)).size).toBe(5_001);
     for (const { correlation, outcome } of replies) {
-      if (correlation === 9_999n) expect(outcome).toMatchObject({ $case: "refused", refused: { code: "EMPTY_MESSAGE" } });
+      if (correlation === 9_999n)
+        expect(outcome).toMatchObject({ $case: "refused", refused: { code: "EMPTY_MESSAGE" } });
       else expect(outcome).toMatchObject({ $case: "checked", checked: { results: [correlation % 2n === 0n] } });
     }
   });
@@ -220,7 +285,8 @@ describe("streams", () => {
     const replies: WriteStreamResponse[] = [];
     const ended = new Promise<void>((resolve) => stream.on("end", resolve));
     stream.on("data", (reply: WriteStreamResponse) => replies.push(reply));
-    for (let i = 0; i < 200; i++) stream.write({ correlation: BigInt(i), signed: await batch({ changes: [granted(node(`s${i}`))] }) });
+    for (let i = 0; i < 200; i++)
+      stream.write({ correlation: BigInt(i), signed: await batch({ changes: [granted(node(`s${i}`))] }) });
     stream.end();
     await expect.poll(() => served.node.submissions).toBe(64);
     expect((await ask("check", { assertion: assertion(node("a")), consistency: undefined })).code).toBe(status.OK);
@@ -237,11 +303,15 @@ describe("streams", () => {
     const replies: WriteStreamResponse[] = [];
     const ended = new Promise<void>((resolve) => stream.on("end", resolve));
     stream.on("data", (reply: WriteStreamResponse) => replies.push(reply));
-    for (const correlation of [1n, 2n]) stream.write({ correlation, signed: await batch({ changes: [granted(node("a"))] }) });
+    for (const correlation of [1n, 2n])
+      stream.write({ correlation, signed: await batch({ changes: [granted(node("a"))] }) });
     stream.end();
     await ended;
     expect(replies).toMatchObject([
-      { correlation: 1n, outcome: { $case: "refused", refused: { code: "OVERLOADED", retryable: true, retryAfterMs: 100 } } },
+      {
+        correlation: 1n,
+        outcome: { $case: "refused", refused: { code: "OVERLOADED", retryable: true, retryAfterMs: 100 } },
+      },
       { correlation: 2n, outcome: { $case: "written" } },
     ]);
   });
@@ -251,7 +321,15 @@ describe("streams", () => {
     const stream = served.sky.makeBidiStreamRequest(method.path, (bytes: Buffer) => bytes, method.responseDeserialize);
     const failed = new Promise<ServiceError>((resolve) => stream.on("error", resolve));
     stream.resume();
-    stream.write(Buffer.from(CheckStreamRequest.encode({ correlation: 1n, assertions: [assertion(node("a"))], consistency: undefined }).finish()).subarray(0, -1));
+    stream.write(
+      Buffer.from(
+        CheckStreamRequest.encode({
+          correlation: 1n,
+          assertions: [assertion(node("a"))],
+          consistency: undefined,
+        }).finish(),
+      ).subarray(0, -1),
+    );
     const error = await failed;
     expect([error.code, error.metadata.get("sky-code")]).toEqual([status.INVALID_ARGUMENT, ["MALFORMED"]]);
   });
@@ -265,8 +343,9 @@ describe("streams", () => {
     await expect.poll(() => served.node.submissions).toBe(1);
     stream.cancel();
     release();
-    const consistency = { requirement: { $case: "atLeast", atLeast: { height: 1n, index: 0, blockHash: Buffer.alloc(32) } } } as const;
+    const consistency = {
+      requirement: { $case: "atLeast", atLeast: { height: 1n, index: 0, blockHash: Buffer.alloc(32) } },
+    } as const;
     expect((await ask("check", { assertion: assertion(node("a")), consistency })).reply?.result).toBe(true);
   });
 });
-

@@ -33,8 +33,17 @@ async function door(node: NodeInMemory): Promise<Door> {
   node.keys.set(ALICE, publicKeyOf(SEED));
   node.readers.add(ALICE);
   const server = new Server();
-  const listener = await openGrpcListener({ host: "127.0.0.1", port: 0, tls, server, authenticate: () => ok({ aid: ALICE, role: "client" }) });
-  server.addService(skyOracleService, skyOracle({ port: node, callerOf: listener.callerOf, onDefect: (error) => expect.unreachable(String(error)) }));
+  const listener = await openGrpcListener({
+    host: "127.0.0.1",
+    port: 0,
+    tls,
+    server,
+    authenticate: () => ok({ aid: ALICE, role: "client" }),
+  });
+  server.addService(
+    skyOracleService,
+    skyOracle({ port: node, callerOf: listener.callerOf, onDefect: (error) => expect.unreachable(String(error)) }),
+  );
   const close = async (): Promise<void> => {
     await listener.close(0);
     server.forceShutdown();
@@ -60,14 +69,20 @@ function clientOf(doors: readonly Door[], options: Partial<SkyClientOptions> = {
 
 const node = (name: string): GraphNode => ({ namespace: "org", name, relation: { namespace: "org", name: "member" } });
 const view = node("document");
-const granted = (name: string): GraphChange => ({ kind: "addAssertion", assertion: { subject: node(name), object: view } });
+const granted = (name: string): GraphChange => ({
+  kind: "addAssertion",
+  assertion: { subject: node(name), object: view },
+});
 const mayView = (name: string) => ({ subject: node(name), object: view });
 
 describe("the client", () => {
   it("reads what it wrote, also on a node that is behind", async () => {
     const graph = new NodeInMemory();
     const client = clientOf([await door(graph)]);
-    expect(await client.write([granted("a"), granted("a")])).toMatchObject({ changed: [true, false], receipt: { height: 1 } });
+    expect(await client.write([granted("a"), granted("a")])).toMatchObject({
+      changed: [true, false],
+      receipt: { height: 1 },
+    });
     expect(client.receipt).toMatchObject({ height: 1, index: 0 });
     expect(await client.check(mayView("a"))).toEqual({ result: true, height: 1 });
     expect((await client.checkBatch([mayView("a"), mayView("b")])).results).toEqual([true, false]);
@@ -84,7 +99,10 @@ describe("the client", () => {
     const written = await Promise.all(Array.from({ length: 50 }, (_, i) => client.write([granted(`s${i}`)])));
     expect(new Set(written.map(({ id }) => id)).size).toBe(50);
     expect(graph.submissions).toBe(1);
-    const outcomes = await client.writeAll([{ changes: [granted("a")], preconditions: [] }, { changes: [granted("b")], preconditions: [{ kind: "mustNotExist", assertion: mayView("a") }] }]);
+    const outcomes = await client.writeAll([
+      { changes: [granted("a")], preconditions: [] },
+      { changes: [granted("b")], preconditions: [{ kind: "mustNotExist", assertion: mayView("a") }] },
+    ]);
     expect(outcomes.map(({ result }) => result.kind)).toEqual(["executed", "refused"]);
     expect(graph.submissions).toBe(2);
   });
@@ -92,7 +110,10 @@ describe("the client", () => {
   it("throws a refusal as a typed error that is not retried", async () => {
     const graph = new NodeInMemory();
     const client = clientOf([await door(graph)]);
-    const map = (parent: string, child: string): GraphChange => ({ kind: "mapSubject", edge: { parent: node(parent), child: node(child) } });
+    const map = (parent: string, child: string): GraphChange => ({
+      kind: "mapSubject",
+      edge: { parent: node(parent), child: node(child) },
+    });
     await client.write([map("a", "b")]);
     const refused = await client.write([map("b", "a")]).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(SkyError);
@@ -129,7 +150,10 @@ describe("the client", () => {
   it("waits as long as an overloaded node asks, then succeeds", async () => {
     const graph = new NodeInMemory();
     const client = clientOf([await door(graph)]);
-    graph.refuseNext.push(refuse("OVERLOADED", "Full; try again later.", "none"), refuse("OVERLOADED", "Full; try again later.", "none"));
+    graph.refuseNext.push(
+      refuse("OVERLOADED", "Full; try again later.", "none"),
+      refuse("OVERLOADED", "Full; try again later.", "none"),
+    );
     expect(await client.write([granted("a")])).toMatchObject({ changed: [true] });
     expect(graph.submissions).toBe(3);
   });
@@ -139,7 +163,10 @@ describe("the client", () => {
     const client = clientOf([await door(graph)]);
     const release = graph.hold();
     const id = "ab".repeat(16) as CommandId;
-    await expect(client.write([granted("a")], { id, timeoutMs: 200 })).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN", retryable: true });
+    await expect(client.write([granted("a")], { id, timeoutMs: 200 })).rejects.toMatchObject({
+      code: "OUTCOME_UNKNOWN",
+      retryable: true,
+    });
     release();
     expect(await client.write([granted("a")], { id })).toMatchObject({ id, changed: [true], receipt: { height: 1 } });
     expect(graph.height()).toBe(1);
@@ -149,7 +176,9 @@ describe("the client", () => {
     const client = clientOf([await door(new NodeInMemory())]);
     await client.write(Array.from({ length: 25 }, (_, i) => granted(`s${String(i).padStart(2, "0")}`)));
     expect((await client.readSubjects([view])).nodes).toHaveLength(25);
-    expect((await client.readObjects([node("s00")], { predicate: { namespace: "org", name: "member" } })).nodes).toEqual([view]);
+    expect(
+      (await client.readObjects([node("s00")], { predicate: { namespace: "org", name: "member" } })).nodes,
+    ).toEqual([view]);
     const sizes: number[] = [];
     for await (const page of client.expandSubjects(view, { pageSize: 10 })) sizes.push(page.nodes.length);
     expect(sizes).toEqual([10, 10, 5]);

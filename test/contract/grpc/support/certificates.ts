@@ -8,12 +8,26 @@ export interface TestIdentity {
 
 function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(parts);
-  const length = body.length < 0x80 ? [body.length] : body.length < 0x100 ? [0x81, body.length] : [0x82, body.length >> 8, body.length & 0xff];
+  const length =
+    body.length < 0x80
+      ? [body.length]
+      : body.length < 0x100
+        ? [0x81, body.length]
+        : [0x82, body.length >> 8, body.length & 0xff];
   return Buffer.concat([Buffer.from([tag, ...length]), body]);
 }
 const sequence = (...parts: readonly Uint8Array[]): Buffer => der(0x30, ...parts);
 const hex = (text: string): Buffer => Buffer.from(text, "hex");
-const utcTime = (ms: number): Buffer => der(0x17, Buffer.from(`${new Date(ms).toISOString().replace(/[-:T]|\.\d+/g, "").slice(2)}`));
+const utcTime = (ms: number): Buffer =>
+  der(
+    0x17,
+    Buffer.from(
+      `${new Date(ms)
+        .toISOString()
+        .replace(/[-:T]|\.\d+/g, "")
+        .slice(2)}`,
+    ),
+  );
 
 const ECDSA_SHA256 = sequence(hex("06082a8648ce3d040302"));
 const COMMON_NAME = hex("0603550403");
@@ -39,7 +53,11 @@ export function selfSigned(name: string): TestIdentity {
   );
   const signature = createSign("sha256").update(body).sign(privateKey);
   const certificate = sequence(body, ECDSA_SHA256, der(0x03, Buffer.from([0]), signature));
-  const pem = certificate.toString("base64").match(/.{1,64}/g)?.join("\n") ?? "";
+  const pem =
+    certificate
+      .toString("base64")
+      .match(/.{1,64}/g)
+      ?.join("\n") ?? "";
   return {
     key: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
     cert: `-----BEGIN CERTIFICATE-----\n${pem}\n-----END CERTIFICATE-----\n`,

@@ -74,7 +74,8 @@ export class NodeInMemory implements OraclePort {
   }
 
   async at(asked: Height): ReturnType<OraclePort["at"]> {
-    if (asked > this.height()) return refuse("HEIGHT_UNKNOWN", `This node is at height ${this.height()}; ask for one up to that.`);
+    if (asked > this.height())
+      return refuse("HEIGHT_UNKNOWN", `This node is at height ${this.height()}; ask for one up to that.`);
     const past = new LiveGraph();
     for (const facts of this.#facts.slice(0, asked + 1)) evolve(past, facts);
     return ok({
@@ -101,8 +102,11 @@ export class NodeInMemory implements OraclePort {
     const body = decode(signedBodyShape, signed.value.body, SIGNED_BYTES_MAX);
     if (!body.ok) return body;
     const key = this.keys.get(body.value.author);
-    const holds = signed.value.signatures.every(({ sig }) => key !== undefined && verify(key, signingBytes("signed", CLUSTER, signed.value.body), sig));
-    if (!holds || body.value.cluster !== CLUSTER) return refuse("BAD_SIGNATURE", "The batch is not signed by its author; sign it with the keys in force.");
+    const holds = signed.value.signatures.every(
+      ({ sig }) => key !== undefined && verify(key, signingBytes("signed", CLUSTER, signed.value.body), sig),
+    );
+    if (!holds || body.value.cluster !== CLUSTER)
+      return refuse("BAD_SIGNATURE", "The batch is not signed by its author; sign it with the keys in force.");
     const outcomes: CommandOutcome[] = [];
     for (const command of body.value.commands) {
       const write = decode(graphWriteShape, command.payload, SIGNED_BYTES_MAX);

@@ -2,8 +2,8 @@
 import * as grpc from "@grpc/grpc-js";
 import type { Aid } from "../../../../src/base/brands.ts";
 import { ok, refuse } from "../../../../src/base/result.ts";
-import { MESSAGE_BYTES_MAX } from "../../../../src/host/services/call.ts";
 import { compatibleOracle, compatibleOracleService } from "../../../../src/host/services/compatible-oracle.ts";
+import { SERVICE_SERVER_OPTIONS } from "../../../../src/host/services/server-options.ts";
 import { skyOracle, skyOracleService } from "../../../../src/host/services/sky-oracle.ts";
 import { Oracle_Client } from "../../../../src/wire/generated/com/hellblazer/delphi/v1/oracle.ts";
 import { OracleServiceClient } from "../../../../src/wire/generated/sky/oracle/v1/oracle.ts";
@@ -24,18 +24,23 @@ export interface Served {
 }
 
 export async function serve(node = new NodeInMemory()): Promise<Served> {
-  const server = new grpc.Server({ "grpc.max_receive_message_length": MESSAGE_BYTES_MAX, "grpc.max_concurrent_streams": 1_000 });
+  const server = new grpc.Server(SERVICE_SERVER_OPTIONS);
   const defects: unknown[] = [];
   node.readers.add(ALICE);
   const context = {
     port: node,
-    callerOf: () => (served.known ? ok({ aid: ALICE, role: "client" }) : refuse("UNAUTHENTICATED", "Connect again with a certificate.")),
+    callerOf: () =>
+      served.known
+        ? ok({ aid: ALICE, role: "client" })
+        : refuse("UNAUTHENTICATED", "Connect again with a certificate."),
     onDefect: (error: unknown) => void defects.push(error),
   };
   server.addService(compatibleOracleService, compatibleOracle(context));
   server.addService(skyOracleService, skyOracle(context));
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error)));
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
   });
   const address = `127.0.0.1:${port}`;
   const credentials = grpc.credentials.createInsecure();
@@ -75,7 +80,11 @@ export function call<Request, Reply>(
   client: grpc.Client,
   method: grpc.MethodDefinition<Request, Reply>,
   request: Request,
-  options: { readonly deadlineMs?: number; readonly metadata?: Readonly<Record<string, string>>; readonly bytes?: Buffer } = {},
+  options: {
+    readonly deadlineMs?: number;
+    readonly metadata?: Readonly<Record<string, string>>;
+    readonly bytes?: Buffer;
+  } = {},
 ): Promise<Answer<Reply>> {
   const metadata = new grpc.Metadata();
   for (const [name, value] of Object.entries(options.metadata ?? {})) metadata.set(name, value);
