@@ -59,14 +59,16 @@ export async function writeClientFolder({ directory, identity, document, cluster
   writeIdentity(directory, identity, cluster);
 }
 
-function writeIdentity(directory: string, { aid, icp, current, next }: IdentitySeeds, cluster: Digest): void {
+/** `cluster`: null before the founding document is there. */
+export function writeIdentity(directory: string, { aid, icp, current, next }: IdentitySeeds, cluster: Digest | null): void {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
   const content = { version: VERSION, aid, cluster, icp: text(icp), current: text(current), next: text(next) };
   writeAtomic(clientFiles(directory).identity, `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
 export interface ClientIdentity extends IdentitySeeds {
-  readonly cluster: Digest;
+  /** Null until the founding document is there. */
+  readonly cluster: Digest | null;
 }
 
 /** Refuses: what is missing, loose or malformed. */
@@ -83,9 +85,11 @@ export function readClientIdentity(directory: string): Result<ClientIdentity, Fi
   }
   const { version, aid, cluster, icp, current, next } = fields;
   if (version !== VERSION) return malformed(`version ${String(version)}`);
-  if (typeof aid !== "string" || aid.length !== 44 || typeof cluster !== "string" || !/^[0-9a-f]{64}$/.test(cluster)) return malformed("aid or cluster");
+  if (typeof aid !== "string" || aid.length !== 44 || !isCluster(cluster)) return malformed("aid or cluster");
   const bytes = [icp, current, next].map((field) => (typeof field === "string" ? Uint8Array.from(Buffer.from(field, "base64url")) : undefined));
   const [event, seed, nextSeed] = bytes;
   if (event === undefined || seed?.length !== 32 || nextSeed?.length !== 32) return malformed("icp or seeds");
-  return ok({ aid: aid as Aid, cluster: cluster as Digest, icp: event, current: seed, next: nextSeed });
+  return ok({ aid: aid as Aid, cluster, icp: event, current: seed, next: nextSeed });
 }
+
+const isCluster = (value: unknown): value is Digest | null => value === null || (typeof value === "string" && /^[0-9a-f]{64}$/.test(value));

@@ -17,6 +17,9 @@ import type { IdentitySeeds, Random } from "./identity.ts";
 /** A run of the command line ends long before. */
 const CERTIFICATE_MS = 3_600_000;
 
+/** Nodes have one certificate and ask for no name; an address may not stand in its place (RFC 6066). */
+const SERVER_NAME = "node.sky";
+
 /** TLS key and certificate of one run of an operator's command. */
 export interface OperatorTls {
   readonly cert: string;
@@ -85,7 +88,10 @@ export async function connectOperator(
     allowPartialTrustChain: true, // the leaf itself is what is trusted
   });
   const credentials = ChannelCredentials.createFromSecureContext(context, { checkServerIdentity: () => undefined });
-  const client = new CeremonyServiceClient(node.endpoints.api, credentials, { "grpc.enable_retries": 0 });
+  const client = new CeremonyServiceClient(node.endpoints.api, credentials, {
+    "grpc.enable_retries": 0,
+    "grpc.ssl_target_name_override": SERVER_NAME,
+  });
   return ok({ node, ceremony: client, close: () => client.close() });
 }
 
@@ -93,7 +99,7 @@ export async function connectOperator(
 function shownCertificate(options: ConnectionOptions, timeoutMs: number): Promise<Result<Uint8Array>> {
   return new Promise((resolve) => {
     // rejectUnauthorized: OpenSSL knows none of our anchors; verifyPeerCertificate judges what is shown.
-    const socket = connect({ ...options, minVersion: "TLSv1.3", ALPNProtocols: ["h2"], rejectUnauthorized: false, timeout: timeoutMs });
+    const socket = connect({ ...options, servername: SERVER_NAME, minVersion: "TLSv1.3", ALPNProtocols: ["h2"], rejectUnauthorized: false, timeout: timeoutMs });
     const end = (result: Result<Uint8Array>): void => {
       socket.destroy();
       resolve(result);

@@ -1,0 +1,116 @@
+/** Operators and one real node: worker, mutual TLS, files. Rules cited are those of docs/protocol/ceremony.md. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { present } from "../../../src/base/errors.ts";
+import { EXIT, type CliIo } from "../../../src/host/cli/io.ts";
+import { run as seal } from "../../../src/host/cli/seal.ts";
+import { run as status } from "../../../src/host/cli/status.ts";
+import { run as unseal } from "../../../src/host/cli/unseal.ts";
+import type { DevCluster } from "../../../src/host/founding/dev-cluster.ts";
+import { type RunningNode, foundCluster, serveApi, startEnclaveOf, temporaryDirectory } from "../enclave/sealed-node.ts";
+
+const directory = temporaryDirectory();
+let cluster: DevCluster;
+let node: RunningNode;
+let listener: Awaited<ReturnType<typeof serveApi>>;
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+
+beforeAll(async () => {
+  const port = await freePort();
+  cluster = await foundCluster(`${directory.path}/cluster`, port);
+  const first = present(cluster.nodes[0], "a node");
+  node = await startEnclaveOf(cluster, first);
+  expect((await node.enclave.openWithPassphrase(first.passphrase.reveal().slice())).ok).toBe(true);
+  listener = await serveApi(cluster, first, node.enclave, port);
+});
+afterAll(async () => {
+  await listener?.close(0);
+  await node?.stop();
+  directory.remove();
+});
+
+async function sky(command: typeof unseal, operator: number, nodes: readonly string[] = ["n0"], more: object = {}) {
+  const lines: string[] = [];
+  const errors: string[] = [];
+  const io: CliIo = {
+    out: (line) => void lines.push(line),
+    err: (line) => void errors.push(line),
+    env: {},
+    stdin: process.stdin,
+    isTerminal: false,
+    interruption: () => new AbortController().signal,
+  };
+  const { file, passphraseFile } = present(cluster.operators[operator], "an operator");
+  const code = await command({ founding: cluster.foundingFile, operator: file, passphraseFile, args: [nodes], ...more }, io);
+  return { code, lines, errors };
+}
+
+test("the first operator initialises the node, all fetch their share, and the node stays unsealed", async () => {
+  const first = await sky(unseal, 0);
+  expect(first).toMatchObject({ code: EXIT.ok, lines: ["n0: is unsealed"] });
+  expect(first.errors.join("\n")).toMatch(/has drawn its root[\s\S]*fits the node's commitments/);
+  expect((await node.enclave.status()).unacknowledged).toHaveLength(2);
+  expect((await sky(unseal, 1)).code).toBe(EXIT.ok);
+  expect((await sky(unseal, 2)).code).toBe(EXIT.ok);
+  expect(await node.enclave.status()).toMatchObject({ state: "unsealed", unacknowledged: [] });
+  const forgotten = await node.enclave.fetchShare(present(cluster.operators[0], "ann").aid);
+  expect(forgotten).toMatchObject({ ok: false, refusal: { code: "SHARES_FORGOTTEN" } });
+});
+
+test("one operator seals it, and any two unseal it again; below the threshold it says how many are missing", async () => {
+  const sealed = node.sealed();
+  expect(await sky(seal, 2)).toMatchObject({ code: EXIT.ok, lines: ["n0: is sealing"] });
+  expect(await sealed).toBe(false);
+  expect((await sky(status, 1)).lines).toEqual(["n0: sealed"]);
+  expect((await sky(unseal, 2)).lines).toEqual(["n0: waits for 1 more operator"]);
+  expect((await sky(unseal, 2)).lines).toEqual(["n0: waits for 1 more operator"]);
+  expect((await sky(unseal, 1)).lines).toEqual(["n0: is unsealed"]);
+});
+
+test("a node that does not answer is told of by name, and holds up no other", async () => {
+  const both = await sky(unseal, 0, ["n0", "n1"]);
+  expect(both.code).toBe(EXIT.unavailable);
+  expect(both.lines).toEqual(["n0: is unsealed"]);
+  expect(both.errors.join()).toMatch(/n1: Node n1 does not answer at 127\.0\.0\.1:1005/);
+});
+
+test("nodes that the founding document does not name, and wrong passphrases, are refused before anything is sent", async () => {
+  expect((await sky(unseal, 0, ["n9"])).errors.join()).toMatch(/names no node n9; its nodes are n0, n1, n2, n3/);
+  const wrong = await sky(unseal, 0, ["n0"], { passphraseFile: present(cluster.operators[1], "bob").passphraseFile });
+  expect(wrong).toMatchObject({ code: EXIT.refused });
+  expect(wrong.errors.join()).toMatch(/passphrase does not open/);
+});
+
+test("with --json each node is one object a line", async () => {
+  const { lines } = await sky(status, 0, ["n0"], { json: true });
+  expect(JSON.parse(present(lines[0], "a line"))).toMatchObject({ node: "n0", ok: true, state: "unsealed", threshold: 2, total: 3 });
+});
+
+test("no passphrase, seed or share stands in any file but those meant for it", () => {
+  const node0 = present(cluster.nodes[0], "a node");
+  const canaries = [
+    Buffer.from(node0.passphrase.reveal()).toString(),
+    ...cluster.operators.map(({ passphraseFile }) => readFileSync(passphraseFile, "utf8").trim()),
+  ];
+  for (const canary of canaries) {
+    const found = spawnGrep(canary, directory.path).filter((path) => !path.endsWith("/passphrase"));
+    expect(found).toEqual([]);
+  }
+});
+
+function spawnGrep(text: string, path: string): readonly string[] {
+  try {
+    return execFileSync("grep", ["-rlF", "--", text, path], { encoding: "utf8" }).split("\n").filter(Boolean);
+  } catch {
+    return []; // grep ends with 1 when it finds nothing
+  }
+}
