@@ -166,6 +166,16 @@ export function decode<T>(shape: Shape<T>, input: Uint8Array, maxBytes: number):
   }
 }
 
+/** Decodes values that stand one after the other, as this process encoded them: shapes are judged, shortest encodings are not. */
+export function decodeSequence<T>(shape: Shape<T>, input: Uint8Array): Result<readonly T[], DecodeRefusal> {
+  try {
+    const values = input.length === 0 ? [] : ((unpackr.unpackMultiple(input.subarray()) ?? []) as readonly unknown[]);
+    return ok(values.map((wire, i) => shape.read(wire, `$[${i}]`)));
+  } catch (error) {
+    return refuse("MALFORMED", error instanceof Error ? error.message : "unreadable", "none");
+  }
+}
+
 const DEPTH_MAX = 12;
 
 /**

@@ -1,0 +1,108 @@
+/**
+ * Folds executed blocks into the projection database, and answers questions about past heights from it.
+ * It may lag; nothing waits for it but those questions. What it stores can be rebuilt from the log at any time.
+ */
+import type { Aid, Digest, Height } from "../../base/brands.ts";
+import { decodeSequence } from "../../base/codec.ts";
+import { assert } from "../../base/errors.ts";
+import { type Refusal, type Result, refuse } from "../../base/result.ts";
+import { type Fact, type GraphFact, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
+import type { Assertion } from "../../events/facts/graph.ts";
+import { LedgerTables } from "../../projections/ledger/tables.ts";
+import { PastGraph } from "../../projections/rebac/past-graph.ts";
+import type { SqlDatabase } from "../../projections/rebac/sql-database.ts";
+import { type CommandFacts, RebacTables } from "../../projections/rebac/tables.ts";
+
+/** What the executor hands over of a block. */
+export interface ProjectedBlock {
+  readonly height: Height;
+  readonly hash: Digest;
+  readonly root: Digest;
+  readonly time: number;
+  /** Encoded facts, one after the other. */
+  readonly facts: Uint8Array;
+}
+
+export class Projector {
+  readonly ledger: LedgerTables;
+  readonly rebac: RebacTables;
+  readonly #past: PastGraph;
+  readonly #db: SqlDatabase;
+
+  constructor(db: SqlDatabase) {
+    this.#db = db;
+    this.ledger = new LedgerTables(db);
+    this.rebac = new RebacTables(db);
+    this.#past = new PastGraph(db);
+  }
+
+  /** Last block applied; −1 before genesis. */
+  get height(): number {
+    return this.ledger.height;
+  }
+
+  /** Refuses: PROJECTION_DAMAGED when any row was edited, or the two sets of tables stand at different heights. */
+  verify(): Result<void, Refusal<"PROJECTION_DAMAGED">> {
+    const ledger = this.ledger.verifyRows();
+    if (!ledger.ok) return ledger;
+    const rebac = this.rebac.verifyRows();
+    if (!rebac.ok) return rebac;
+    if (this.rebac.height === this.ledger.height) return ledger;
+    return refuse("PROJECTION_DAMAGED", "The graph's and the ledger's tables stand at different heights; rebuild them.", "none");
+  }
+
+  /** Applies consecutive blocks in one transaction: all of them or none. */
+  apply(blocks: readonly ProjectedBlock[]): void {
+    try {
+      this.#db.transaction(() => {
+        for (const block of blocks) this.#applyBlock(block);
+        this.rebac.flush();
+        this.ledger.flush(blocks.at(-1)?.time ?? 0);
+      })();
+    } catch (error) {
+      this.rebac.reload();
+      this.ledger.reload();
+      throw error;
+    }
+  }
+
+  #applyBlock({ height, hash, root, time, facts }: ProjectedBlock): void {
+    const identifiers: { aid: Aid; icp: Uint8Array }[] = [];
+    const settled: { index: number; outcome: OutcomeFact }[] = [];
+    const commands: { index: number; facts: GraphFact[] }[] = [];
+    for (const { index, data } of openFacts(facts)) {
+      switch (data.kind) {
+        case "identifierIncepted":
+          identifiers.push(data);
+          break;
+        case "commandExecuted":
+        case "commandRefused":
+          settled.push({ index, outcome: data });
+          break;
+        case "batchRefused":
+          break;
+        default: {
+          const last = commands.at(-1);
+          if (last?.index === index) last.facts.push(data);
+          else commands.push({ index, facts: [data] });
+        }
+      }
+    }
+    this.ledger.applyBlock({ height, hash, root, time, identifiers, settled });
+    this.rebac.applyBlock(height, commands satisfies readonly CommandFacts[]);
+  }
+
+  /** One answer for each assertion, as of a past height. Refuses: HISTORY_LAGGING until that height is applied. */
+  checkAt(height: Height, assertions: readonly Assertion[]): Result<readonly boolean[]> {
+    if (height > this.height) {
+      return refuse("HISTORY_LAGGING", `History is known up to height ${this.height}; ask again in a moment.`, "none");
+    }
+    return { ok: true, value: assertions.map(({ subject, object }) => this.#past.checkAt(height, subject, object)) };
+  }
+}
+
+function openFacts(bytes: Uint8Array): readonly Fact[] {
+  const facts = decodeSequence(factShape, bytes);
+  assert(facts.ok, "facts were encoded by the executor");
+  return facts.value;
+}

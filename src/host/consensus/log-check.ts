@@ -1,0 +1,100 @@
+/** The check of the log at start: from the last verified mark before service, everything older in the background (DESIGN §4). */
+import type { Digest } from "../../base/brands.ts";
+import { type Height, height as heightOf } from "../../base/brands.ts";
+import { ZERO_DIGEST } from "../../base/bytes.ts";
+import { decode, encode, bytes, hex, integer, list, record } from "../../base/codec.ts";
+import { type FrontierState, MerkleFrontier } from "../../crypto/merkle.ts";
+import { LogDamage } from "../../events/store/damage.ts";
+import type { LogDatabase } from "../../events/store/log-database.ts";
+import { type Verified, verifyRange } from "../../events/store/log-verify.ts";
+
+/** Name of the mark in the log database. */
+const MARK = "verified";
+
+/** Authenticates bytes under the keystore: only this node's unsealed enclave can have made the answer. */
+export type Authenticate = (bytes: Uint8Array) => Promise<Uint8Array>;
+
+interface Mark {
+  readonly next: number;
+  readonly parent: Digest;
+  readonly frontier: FrontierState;
+}
+
+const markShape = record<Mark>("mark", {
+  next: integer(),
+  parent: hex<Digest>(32),
+  frontier: record<FrontierState>("frontier", { size: integer(), subtrees: list(hex<Digest>(32), 64) }),
+});
+const sealedMarkShape = record<{ readonly mark: Uint8Array; readonly tag: Uint8Array }>("sealed mark", {
+  mark: bytes(1, 4096),
+  tag: bytes(32),
+});
+
+const START: Verified<MerkleFrontier> = { next: heightOf(0), tree: MerkleFrontier.empty, parent: ZERO_DIGEST };
+
+/** Where the last check ended, if this node's enclave vouches for it; else the beginning. */
+async function lastMark(log: LogDatabase, authenticate: Authenticate): Promise<Verified<MerkleFrontier>> {
+  const stored = log.mark(MARK);
+  const sealed = stored && decode(sealedMarkShape, stored, 8192);
+  if (sealed === undefined || !sealed.ok) return START;
+  const tag = await authenticate(sealed.value.mark);
+  const mark = decode(markShape, sealed.value.mark, 4096);
+  if (Buffer.compare(tag, sealed.value.tag) !== 0 || !mark.ok) return START;
+  const { next, parent, frontier } = mark.value;
+  return { next: heightOf(next), tree: MerkleFrontier.from(frontier), parent };
+}
+
+/** Remembers that everything up to the head holds. */
+export async function writeMark(log: LogDatabase, verified: Verified<MerkleFrontier>, authenticate: Authenticate): Promise<void> {
+  const mark = encode(markShape, { next: verified.next, parent: verified.parent, frontier: verified.tree.state });
+  const tag = await authenticate(mark);
+  log.commit({ marks: [{ name: MARK, value: encode(sealedMarkShape, { mark, tag }) }] });
+}
+
+function verify(log: LogDatabase, from: Verified<MerkleFrontier>, to: Height): Verified<MerkleFrontier> {
+  const slices = verifyRange(log, { from: from.next, to, tree: from.tree, parent: from.parent });
+  for (;;) {
+    const slice = slices.next();
+    if (slice.done !== true) continue;
+    if (slice.value.kind === "damaged") throw new LogDamage(log.path, heightOf(slice.value.height), slice.value.reason);
+    return slice.value;
+  }
+}
+
+export interface StartCheck {
+  /** What holds up to the head. */
+  readonly verified: Verified<MerkleFrontier>;
+  /** Heights below this were vouched for by the mark and are still to be read again. */
+  readonly unread: Height;
+}
+
+/** Throws: LogDamage. */
+export async function checkAtStart(log: LogDatabase, authenticate: Authenticate): Promise<StartCheck> {
+  const mark = await lastMark(log, authenticate);
+  const head = log.head()?.height ?? heightOf(0);
+  if (mark.next > head + 1) throw new LogDamage(log.path, heightOf(head + 1), "events that this node had verified are missing");
+  const verified = mark.next > head ? mark : verify(log, mark, head);
+  await writeMark(log, verified, authenticate);
+  return { verified, unread: mark.next };
+}
+
+/** Slices of the background check are this far apart, so that it takes a small part of the worker. Units: ms. */
+const PAUSE_MS = 20;
+
+/** Reads everything below `until` again, a slice at a time. Returns a function that stops it. */
+export function checkInBackground(log: LogDatabase, until: Height, onDamage: (damage: LogDamage) => void): () => void {
+  if (until === 0) return () => {};
+  const slices = verifyRange(log, { from: START.next, to: heightOf(until - 1), tree: START.tree, parent: START.parent });
+  let timer: NodeJS.Timeout;
+  const step = (): void => {
+    const slice = slices.next();
+    if (slice.done !== true) {
+      timer = setTimeout(step, PAUSE_MS);
+      timer.unref();
+    } else if (slice.value.kind === "damaged") {
+      onDamage(new LogDamage(log.path, heightOf(slice.value.height), slice.value.reason));
+    }
+  };
+  timer = setTimeout(step, PAUSE_MS);
+  return () => clearTimeout(timer);
+}

@@ -1,0 +1,41 @@
+/** What passes between the host and the consensus worker, many messages to a post. */
+import type { MessagePort } from "node:worker_threads";
+import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import type { Delivery, Position } from "../../actors/consensus/ports.ts";
+import type { Timings } from "../../machines/consensus/types.ts";
+
+export interface ConsensusWorkerData {
+  readonly directory: string;
+  /** The founding file's bytes, opened and checked by the host before. */
+  readonly founding: Uint8Array;
+  readonly self: MemberIndex;
+  readonly timings: Timings;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Serves SigningRequests of the enclave. */
+  readonly signer: MessagePort;
+  readonly port: MessagePort;
+}
+
+export type ToConsensus =
+  | { readonly kind: "certificate"; readonly chain: string }
+  | { readonly kind: "submit"; readonly signed: Uint8Array }
+  | { readonly kind: "startDelivery"; readonly from: Height }
+  | { readonly kind: "executed"; readonly height: Height; readonly root: Digest }
+  | { readonly kind: "stop" };
+
+export type FromConsensus =
+  /** The listener's fresh key wants a certificate. */
+  | { readonly kind: "certify"; readonly spki: Uint8Array }
+  /** The log is verified, the flags are loaded, the listener is open. `roots`: executed heights the log knows, newest last. */
+  | { readonly kind: "started"; readonly head: Height; readonly hash: Digest }
+  | { readonly kind: "deliver"; readonly delivery: Delivery }
+  | { readonly kind: "bundle"; readonly bundle: Uint8Array }
+  /** Not taken: the member holds as much as it may. */
+  | { readonly kind: "refusedBatch"; readonly signed: Uint8Array }
+  | { readonly kind: "position"; readonly position: Position; readonly connected: number }
+  | { readonly kind: "refused"; readonly reason: string; readonly port: "cluster" | "consensus" }
+  | { readonly kind: "evidence"; readonly evidence: string; readonly member: MemberIndex; readonly view: number }
+  | { readonly kind: "halted"; readonly height: Height; readonly root: Digest; readonly theirs: Digest }
+  /** A record of the log is not what was written: service stops (DESIGN §4). */
+  | { readonly kind: "damaged"; readonly height: number; readonly reason: string }
+  | { readonly kind: "stopped" };

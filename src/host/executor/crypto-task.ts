@@ -1,0 +1,13 @@
+/** What a thread of the crypto pool does: a batch of signature checks. */
+import { type KeySignature, isSignedBy } from "../../crypto/key-set.ts";
+
+export type CheckTask = readonly {
+  readonly keys: readonly Uint8Array[];
+  readonly threshold: number;
+  readonly message: Uint8Array;
+  readonly signatures: readonly KeySignature[];
+}[];
+
+export default function check(task: CheckTask): readonly boolean[] {
+  return task.map(({ keys, threshold, message, signatures }) => isSignedBy({ keys, threshold }, message, signatures));
+}

@@ -1,0 +1,224 @@
+/** Clients' commands on their way into the log: judged at ingress, handed to consensus, answered when they are settled. */
+import type { Aid, CommandId, Digest, LogTime } from "../../base/brands.ts";
+import { encode } from "../../base/codec.ts";
+import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
+import { signingBytes } from "../../crypto/hash.ts";
+import { COMMANDS_PER_SIGNED_MAX, type Command, type KeyStateRef, SIGNED_BYTES_MAX, signedBodyShape, signedShape } from "../../events/facts/command.ts";
+import { type GraphWrite, graphWriteShape } from "../../events/facts/graph.ts";
+import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
+import type { Ledger } from "../../projections/ledger/ledger.ts";
+import { hasRole } from "../../projections/ledger/policy.ts";
+import type { SettledCommand } from "../../projections/ledger/duplicates.ts";
+import type { CommandOutcome } from "../../wire/outcome.ts";
+import type { SignedPool } from "./signed-pool.ts";
+import { COMMANDS_WAITING_MAX, Waiters } from "./waiting.ts";
+
+export interface SubmissionOptions {
+  readonly cluster: Digest;
+  readonly ledger: Ledger;
+  readonly pool: SignedPool;
+  readonly submit: (signed: Uint8Array) => void;
+  /** This node's identifier, which signs as a gateway. */
+  readonly gateway: { readonly aid: Aid; readonly keyState: KeyStateRef };
+  readonly sign: (messages: readonly Uint8Array[]) => Promise<Result<readonly Uint8Array[]>>;
+  /** Units: ms since 1970. */
+  readonly now: () => number;
+  readonly randomBytes: (length: number) => Uint8Array;
+}
+
+/** A gateway's commands may be settled this long after they were made; legacy clients do not retry. Units: ms. */
+const GATEWAY_NOT_AFTER_MS = 60_000;
+/** A write answers this much before its deadline, so that the answer still arrives. Units: ms. */
+const ANSWER_MARGIN_MS = 25;
+/** Bytes of legacy commands signed together; well below what one batch may have. */
+const GROUP_BYTES_MAX = SIGNED_BYTES_MAX / 2;
+
+const OVERLOADED = refuse("OVERLOADED", "The node holds as many unordered commands as it may; come back in a moment.", "none");
+const unknown = (): Refusal => ({
+  code: "OUTCOME_UNKNOWN",
+  message: "The command was not settled before the deadline; its outcome is unknown. Sending it again with the same id is safe.",
+  blame: "none",
+});
+
+interface LegacyCommand {
+  readonly command: Command;
+  readonly done: (result: Result<CommandOutcome>) => void;
+  readonly deadlineMs: number;
+}
+
+const keyOf = (author: Aid, id: CommandId, digest: Digest): string => `${author}${id}${digest}`;
+
+const outcomeOf = ({ id, height, index, blockHash, outcome }: SettledCommand): CommandOutcome => ({
+  id,
+  receipt: { height, index, blockHash },
+  result:
+    outcome.kind === "commandExecuted"
+      ? { kind: "executed", changed: outcome.changed }
+      : { kind: "refused", code: outcome.code, message: outcome.message },
+});
+
+export class Submission {
+  readonly #options: SubmissionOptions;
+  readonly #waiters = new Waiters<Result<CommandOutcome>>();
+  /** Batches handed to consensus and not settled, by digest of their bytes, with their commands' keys. */
+  readonly #inFlight = new Map<Digest, readonly string[]>();
+  readonly #legacy = new Map<Aid, LegacyCommand[]>();
+  #stopped = false;
+
+  constructor(options: SubmissionOptions) {
+    this.#options = options;
+  }
+
+  get waiting(): number {
+    return this.#waiters.count;
+  }
+
+  /** Answers what a block settled. */
+  settled(commands: readonly SettledCommand[]): void {
+    for (const command of commands) {
+      const { author, id, outcome } = command;
+      this.#waiters.settle(keyOf(author, id, outcome.digest), ok(outcomeOf(command)));
+    }
+    for (const [digest, keys] of this.#inFlight) if (!keys.some((key) => this.#waiters.has(key))) this.#inFlight.delete(digest);
+  }
+
+  /** Consensus did not take a batch: its clients are told so at once. */
+  refused(signed: Uint8Array): void {
+    for (const key of this.#inFlight.get(signedDigest(signed)) ?? []) this.#waiters.settle(key, OVERLOADED);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const key of this.#waiters.keys()) this.#waiters.settle(key, { ok: false, refusal: unknown() });
+  }
+
+  /**
+   * Takes an encoded batch and waits until all its commands are settled.
+   * Refuses: MALFORMED, TOO_LARGE, FOREIGN_CLUSTER, UNKNOWN_IDENTIFIER, STALE_KEY_STATE, BAD_SIGNATURE, OVERLOADED, OUTCOME_UNKNOWN.
+   */
+  async submitSigned(signed: Uint8Array, deadlineMs: number): Promise<Result<readonly CommandOutcome[]>> {
+    const opened = this.#options.pool.open(signed);
+    if (!opened.ok) return opened;
+    const { body, digest } = opened.value;
+    const refusal = this.#judge(signed);
+    if (refusal !== undefined) return { ok: false, refusal };
+    if (this.#waiters.count + body.commands.length > COMMANDS_WAITING_MAX) return OVERLOADED;
+    const keys: string[] = [];
+    const outcomes = body.commands.map((command) => {
+      const same = commandDigest(command);
+      const key = keyOf(body.author, command.id, same);
+      const known = this.#options.ledger.settled(body.author, command.id);
+      if (known?.outcome.digest === same) return Promise.resolve(ok(outcomeOf(known)));
+      keys.push(key);
+      return this.#wait(key, deadlineMs);
+    });
+    if (keys.length > 0 && !this.#inFlight.has(digest)) {
+      this.#inFlight.set(digest, keys);
+      this.#options.submit(signed);
+    }
+    const settled: CommandOutcome[] = [];
+    for (const outcome of await Promise.all(outcomes)) {
+      if (!outcome.ok) return outcome;
+      settled.push(outcome.value);
+    }
+    return ok(settled);
+  }
+
+  /** Fast refusals at ingress; the log judges all of it again. */
+  #judge(signed: Uint8Array): Refusal | undefined {
+    const { pool, ledger, cluster } = this.#options;
+    const opened = pool.open(signed);
+    if (!opened.ok) return opened.refusal;
+    const { body } = opened.value;
+    const no = (code: string, message: string): Refusal => ({ code, message, blame: "client" });
+    if (body.cluster !== cluster) return no("FOREIGN_CLUSTER", "The batch was signed for another cluster; connect to that one.");
+    const keyState = ledger.keyState(body.author);
+    if (keyState === undefined) return no("UNKNOWN_IDENTIFIER", `${body.author} is no identifier of this cluster; introduce it first.`);
+    if (keyState.sn !== body.keyState.sn || keyState.said !== body.keyState.said) {
+      return no("STALE_KEY_STATE", `${body.author} signed under a key state that is not its newest; sign again.`);
+    }
+    if (!pool.isSigned(opened.value, signed, keyState)) {
+      return no("BAD_SIGNATURE", `The batch is not signed by the current keys of ${body.author}; sign "sky/signed/v1" over cluster and body.`);
+    }
+    return undefined;
+  }
+
+  #wait(key: string, deadlineMs: number): Promise<Result<CommandOutcome>> {
+    const ms = deadlineMs - this.#options.now() - ANSWER_MARGIN_MS;
+    if (this.#stopped || ms <= 0) return Promise.resolve({ ok: false, refusal: unknown() });
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        giveUp();
+        resolve({ ok: false, refusal: unknown() });
+      }, ms);
+      const giveUp = this.#waiters.add(key, (outcome) => {
+        clearTimeout(timer);
+        resolve(outcome);
+      });
+    });
+  }
+
+  /** Signs as a gateway for a legacy client; commands of one turn are signed together. Refuses: PERMISSION_DENIED, SEALED, … */
+  submitFor(principal: Aid, write: GraphWrite, deadlineMs: number): Promise<Result<CommandOutcome>> {
+    const { ledger, gateway, now, randomBytes } = this.#options;
+    if (!hasRole(ledger.graph, gateway.aid, "gateway")) {
+      return Promise.resolve(refuse("PERMISSION_DENIED", "This node is no gateway: clients sign their own commands through sky.oracle.v1."));
+    }
+    if (!hasRole(ledger.graph, principal, "legacy")) {
+      return Promise.resolve(refuse("PERMISSION_DENIED", `${principal} may not use the compatible service; an administrator grants sky:cluster#legacy.`));
+    }
+    if (this.#waiters.count >= COMMANDS_WAITING_MAX) return Promise.resolve(OVERLOADED);
+    const command: Command = {
+      id: Buffer.from(randomBytes(16)).toString("hex") as CommandId,
+      kind: "graph.write",
+      payload: encode(graphWriteShape, write),
+      notAfter: (now() + GATEWAY_NOT_AFTER_MS) as LogTime,
+    };
+    return new Promise((done) => {
+      const queue = this.#legacy.get(principal);
+      if (queue !== undefined) {
+        queue.push({ command, done, deadlineMs });
+        return;
+      }
+      this.#legacy.set(principal, [{ command, done, deadlineMs }]);
+      setImmediate(() => void this.#signGroups(principal));
+    });
+  }
+
+  /** Signs what has gathered; what comes while the enclave signs is the next group. */
+  async #signGroups(principal: Aid): Promise<void> {
+    const queue = this.#legacy.get(principal) ?? [];
+    while (queue.length > 0) {
+      const group: LegacyCommand[] = [];
+      for (let bytes = 0; queue.length > 0 && group.length < COMMANDS_PER_SIGNED_MAX && bytes < GROUP_BYTES_MAX; ) {
+        const next = queue.shift();
+        if (next === undefined) break;
+        group.push(next);
+        bytes += next.command.payload.length;
+      }
+      await this.#signGroup(principal, group);
+    }
+    this.#legacy.delete(principal);
+  }
+
+  async #signGroup(principal: Aid, group: readonly LegacyCommand[]): Promise<void> {
+    const { cluster, gateway, sign } = this.#options;
+    const commands = group.map(({ command }) => command);
+    const body = encode(signedBodyShape, { cluster, author: gateway.aid, principal, keyState: gateway.keyState, commands });
+    const signatures = await sign([signingBytes("signed", cluster, body)]);
+    const sig = signatures.ok ? signatures.value[0] : undefined;
+    if (!signatures.ok || sig === undefined) {
+      for (const { done } of group) done(signatures.ok ? OVERLOADED : signatures);
+      return;
+    }
+    const signed = encode(signedShape, { body, signatures: [{ index: 0, sig }] });
+    const keys: string[] = [];
+    for (const { command, done, deadlineMs } of group) {
+      const key = keyOf(gateway.aid, command.id, commandDigest(command));
+      keys.push(key);
+      void this.#wait(key, deadlineMs).then(done);
+    }
+    this.#inFlight.set(signedDigest(signed), keys);
+    this.#options.submit(signed);
+  }
+}
