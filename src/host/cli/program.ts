@@ -87,6 +87,7 @@ export function buildProgram(context: ProgramContext): Command {
     .addHelpText("after", EXIT_HELP)
     .enablePositionalOptions();
   addClusterCommands(program, context);
+  addCeremonyCommands(program, context);
   addOracleCommands(program, context);
   addConfigCommands(program, context);
   for (const command of withDescendants(program)) {
@@ -116,6 +117,23 @@ function addClusterCommands(program: Command, context: ProgramContext): void {
     .action(run(() => import("./dev.ts")));
   const node = program.command("node").description("run one node; it starts sealed");
   addSettings(node, context.settings).action(run(() => import("./node.ts")));
+}
+
+function addCeremonyCommands(program: Command, context: ProgramContext): void {
+  const run = runner(context);
+  const add = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .argument("[node...]", "names or API addresses; without any, all founders (seal: name at least one)")
+      .requiredOption("--founding <file>", "the signed founding document")
+      .requiredOption("--operator <file>", "the operator's file")
+      .option("--passphrase-file <file>", "file whose first line is the passphrase; without it, it is asked for");
+  add("unseal", "give this operator's shares to nodes").action(run(() => import("./unseal.ts")));
+  add("seal", "seal nodes: the panic button")
+    .option("--exit", "end the process too, so that nothing can remain in its memory")
+    .action(run(() => import("./seal.ts")));
+  add("status", "what nodes are waiting for").action(run(() => import("./status.ts")));
 }
 
 function addOracleCommands(program: Command, context: ProgramContext): void {

@@ -27,7 +27,7 @@ describe("sky", () => {
   it("lists its commands and exit codes, and says its version", async () => {
     const help = await sky("--help");
     expect(help.code).toBe(0);
-    for (const command of ["dev", "node", "config", "completion"])
+    for (const command of ["dev", "node", "unseal", "seal", "status", "oracle", "config", "completion"])
       expect(help.out).toMatch(new RegExp(`^  ${command}\\b`, "m"));
     expect(help.out).toContain("Exit codes:");
     const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { version: string };
@@ -41,6 +41,8 @@ describe("sky", () => {
     [["dev", "--nodes", "x"], "A cluster's size, a whole number from 4 to 100."],
     [["config", "explain", "--api-port", "x"], '--api-port: "x" is not an integer from 0 to 65535.'],
     [["config", "explain", "--config", "/nowhere.yaml"], "/nowhere.yaml: cannot be read"],
+    [["unseal"], "required option '--founding <file>' not specified"],
+    [["oracle", "write", "fly"], '"fly" is not a change'],
     [["completion", "tcsh"], "Allowed choices are bash, zsh, fish"],
   ])("ends with 2 and says why for %j", async (args, reason) => {
     const { code, out, err } = await sky(...args);
