@@ -1,0 +1,61 @@
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { armor, dearmor } from "../../../src/host/founding/armor.ts";
+import { makePrivateDirectory, readPrivate, writeAtomic } from "../../../src/host/founding/files.ts";
+import { OperatorFile, newOperator } from "../../../src/host/founding/operator-file.ts";
+import type { Aid, Digest } from "../../../src/base/brands.ts";
+import { random, temporaryDirectory } from "../enclave/sealed-node.ts";
+
+const directory = temporaryDirectory();
+afterAll(directory.remove);
+const at = (name: string): string => join(directory.path, name);
+
+test("private files are 0600 in 0700 directories, whole, with nothing left beside them", () => {
+  const folder = at("keys");
+  makePrivateDirectory(folder);
+  writeAtomic(join(folder, "key"), "one");
+  writeFileSync(join(folder, "key.new"), "left by a crash", { mode: 0o644 });
+  writeAtomic(join(folder, "key"), "two");
+  expect(statSync(folder).mode & 0o777).toBe(0o700);
+  expect(statSync(join(folder, "key")).mode & 0o777).toBe(0o600);
+  expect(readFileSync(join(folder, "key"), "utf8")).toBe("two");
+  expect(readdirSync(folder)).toEqual(["key"]);
+});
+
+test("a private file that others may read is refused with what to do", () => {
+  writeAtomic(at("loose"), "x");
+  chmodSync(at("loose"), 0o640);
+  expect(readPrivate(at("loose"), 10)).toMatchObject({ ok: false, refusal: { code: "FILE_LOOSE", message: `${at("loose")} is open to other users (mode 640); run: chmod 600 ${at("loose")}` } });
+  expect(readPrivate(at("none"), 10)).toMatchObject({ refusal: { code: "FILE_MISSING" } });
+  writeAtomic(at("large"), "12345678901");
+  expect(readPrivate(at("large"), 10)).toMatchObject({ refusal: { code: "FILE_TOO_LARGE" } });
+});
+
+test("armor survives lines around it and is refused when damaged or of another kind", () => {
+  const text = Buffer.from(`From: ann\n\n${armor("SKY OPERATOR CARD", Uint8Array.of(1, 2, 3))}\n-- \nann`);
+  expect(dearmor("SKY OPERATOR CARD", text, "mail")).toEqual({ ok: true, value: Uint8Array.of(1, 2, 3) });
+  expect(dearmor("SKY FOUNDER CARD", text, "mail").ok).toBe(false);
+  expect(dearmor("SKY OPERATOR CARD", Buffer.from(text.toString().replace("AQID", "AQI!")), "mail").ok).toBe(false);
+});
+
+test("an operator file keeps its shares, opens by its passphrase alone, and notices every change", () => {
+  const path = at("operator.sky");
+  const passphrase = Buffer.from("correct horse battery");
+  const secrets = newOperator("ann", random);
+  const share = { cluster: "ab".repeat(32) as Digest, node: secrets.aid as Aid, index: 1, value: random(32), commitments: "cd".repeat(32) as Digest };
+  OperatorFile.create(path, secrets, passphrase, random).addShare(share);
+  const opened = OperatorFile.open(path, passphrase, random);
+  expect(opened.ok && opened.value.secrets).toEqual({ ...secrets, shares: [share] });
+  if (opened.ok) {
+    opened.value.addShare({ ...share, value: Uint8Array.from(share.value).reverse() });
+    expect(opened.value.secrets.shares).toHaveLength(1);
+  }
+  expect(OperatorFile.open(path, Buffer.from("wrong"), random)).toMatchObject({ refusal: { code: "PASSPHRASE_WRONG" } });
+  const text = readFileSync(path, "utf8");
+  expect(text).not.toContain(Buffer.from(secrets.current).toString("base64").slice(0, 20));
+  const middle = text.indexOf("\n") + 80;
+  const other = text[middle] === "A" ? "B" : "A";
+  writeAtomic(path, text.slice(0, middle) + other + text.slice(middle + 1));
+  expect(OperatorFile.open(path, passphrase, random).ok).toBe(false);
+});
