@@ -37,6 +37,7 @@ async function withClient(
   const identity = readClientIdentity(directory);
   if (!identity.ok) return reportRefusal(io, identity.refusal, options.json === true);
   const { aid, cluster, icp, current } = identity.value;
+  if (cluster === null) throw lacksCredentials(directory);
   const inception = parseInception(icp);
   if (!inception.ok) return reportRefusal(io, inception.refusal, options.json === true);
   const client = SkyClient.connect({
@@ -56,6 +57,13 @@ async function withClient(
   }
 }
 
+const lacksCredentials = (directory: string, cause?: unknown): Fault =>
+  new Fault(
+    "CLIENT_FOLDER",
+    `${directory} has no certificate yet; run: sky init client --dir ${directory} --founding FILE`,
+    { cause },
+  );
+
 /** Throws: Fault CLIENT_FOLDER. */
 function readCredentials(directory: string): {
   readonly ca: Uint8Array;
@@ -66,11 +74,7 @@ function readCredentials(directory: string): {
   try {
     return { ca: readFileSync(anchors), cert: readFileSync(certificate), key: readFileSync(key) };
   } catch (cause) {
-    throw new Fault(
-      "CLIENT_FOLDER",
-      `${directory} lacks a client's certificate, key or anchors; make the folder again.`,
-      { cause },
-    );
+    throw lacksCredentials(directory, cause);
   }
 }
 

@@ -87,6 +87,7 @@ export function buildProgram(context: ProgramContext): Command {
     .addHelpText("after", EXIT_HELP)
     .enablePositionalOptions();
   addClusterCommands(program, context);
+  addInitCommands(program, context);
   addCeremonyCommands(program, context);
   addOracleCommands(program, context);
   addConfigCommands(program, context);
@@ -119,6 +120,71 @@ function addClusterCommands(program: Command, context: ProgramContext): void {
   addSettings(node, context.settings).action(run(() => import("./node.ts")));
 }
 
+/** Where a passphrase comes from, for commands that make or open what is encrypted under one. */
+const passphraseFile = [
+  "--passphrase-file <file>",
+  "file whose first line is the passphrase; without it, it is asked for",
+] as const;
+
+function addInitCommands(program: Command, context: ProgramContext): void {
+  const run = runner(context);
+  const init = program.command("init").description("make the cards and the founding document of a new cluster");
+  init
+    .command("operator")
+    .description("an operator's encrypted file and card")
+    .requiredOption("--name <name>", "the operator's name")
+    .requiredOption("--dir <directory>", "where operator.sky and operator.card are written")
+    .option(...passphraseFile)
+    .action(run(async () => ({ run: (await import("./init.ts")).runOperator })));
+  const founder = init.command("founder").description("a founder's directory and card");
+  founder
+    .requiredOption("--name <name>", "the node's name")
+    .requiredOption("--dir <directory>", "the node's data directory");
+  for (const port of ["api", "approach", "cluster", "service"]) {
+    founder.requiredOption(`--${port} <host:port>`, `where others reach its ${port.toUpperCase()} port`);
+  }
+  founder.option(...passphraseFile).action(run(async () => ({ run: (await import("./init.ts")).runFounder })));
+  init
+    .command("client")
+    .description("a client's identity and card; again with --founding, its certificate")
+    .requiredOption("--dir <directory>", "the client's folder")
+    .option("--founding <file>", "the signed founding document")
+    .action(run(async () => ({ run: (await import("./init.ts")).runClient })));
+  init
+    .command("assemble")
+    .description("the founding document, from cards, for everybody to sign")
+    .requiredOption("--name <name>", "the cluster's name")
+    .requiredOption("--threshold <count>", "operators needed to unseal a node", wholeNumber(1, 100, "A threshold"))
+    .requiredOption("--founder <card>", "founders, in the order of members; repeated", repeated)
+    .requiredOption("--operator <card>", "operators, in the order of their indices; repeated", repeated)
+    .requiredOption("--admin <card>", "administrators; repeated", repeated)
+    .option("--client <card>", "clients; repeated", repeated)
+    .option("--gateway <name>", "founders that may sign for legacy clients; repeated", repeated)
+    .requiredOption("--out <file>", "where the document is written")
+    .action(run(async () => ({ run: (await import("./init.ts")).runAssemble })));
+  addInitSigning(init, context);
+}
+
+function addInitSigning(init: Command, context: ProgramContext): void {
+  const run = runner(context);
+  init
+    .command("sign")
+    .description("a founder's or operator's signature under the founding document")
+    .requiredOption("--document <file>", "the assembled document")
+    .option("--operator <file>", "sign as this operator, by its file")
+    .option("--founder-dir <directory>", "sign as this founder, by its directory")
+    .requiredOption("--out <file>", "where the signature is written")
+    .option(...passphraseFile)
+    .action(run(async () => ({ run: (await import("./init.ts")).runSign })));
+  init
+    .command("finish")
+    .description("the signed founding document, which goes to every node's directory")
+    .requiredOption("--document <file>", "the assembled document")
+    .requiredOption("--signature <file>", "signatures, one of every founder and operator; repeated", repeated)
+    .requiredOption("--out <file>", "where the signed document is written")
+    .action(run(async () => ({ run: (await import("./init.ts")).runFinish })));
+}
+
 function addCeremonyCommands(program: Command, context: ProgramContext): void {
   const run = runner(context);
   const add = (name: string, description: string): Command =>
@@ -128,7 +194,7 @@ function addCeremonyCommands(program: Command, context: ProgramContext): void {
       .argument("[node...]", "names or API addresses; without any, all founders (seal: name at least one)")
       .requiredOption("--founding <file>", "the signed founding document")
       .requiredOption("--operator <file>", "the operator's file")
-      .option("--passphrase-file <file>", "file whose first line is the passphrase; without it, it is asked for");
+      .option(...passphraseFile);
   add("unseal", "give this operator's shares to nodes").action(run(() => import("./unseal.ts")));
   add("seal", "seal nodes: the panic button")
     .option("--exit", "end the process too, so that nothing can remain in its memory")
