@@ -107,6 +107,17 @@ test("a map that would close a cycle is refused, and the sentence names the shor
   expect(graph.size.relations).toBe(0);
 });
 
+test("of several shortest cycles the same one is named, whatever the order in which the maps came", () => {
+  const named = [["a", "b"], ["a", "d"]].map((order) => {
+    const graph = new LiveGraph();
+    for (const middle of [...order.slice(1), "c", order[1] === "b" ? "d" : "b"]) run(graph, commandOf(map("a", middle), map(middle, "z")));
+    const decided = run(graph, commandOf(map("z", "a")));
+    return decided.ok ? "accepted" : decided.refusal.message;
+  });
+  expect(named[0]).toContain("n:z → n:a → n:b → n:z");
+  expect(named[1]).toBe(named[0]);
+});
+
 test("the sentence about a long cycle of long names stays within what a fact may hold", () => {
   const graph = new LiveGraph();
   const name = (i: number): string => `${"\u{1f600}".repeat(250)}${i}`;
