@@ -1,0 +1,261 @@
+/** A node's life: sealed, unsealed by its operators, serving, sealed again or stopped. */
+import { Server } from "@grpc/grpc-js";
+import type { Aid } from "../../base/brands.ts";
+import { Fault } from "../../base/errors.ts";
+import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
+import { FOUNDING_BYTES_MAX, type FounderCard } from "../../events/facts/founding.ts";
+import { quorumOf } from "../../machines/consensus/committee.ts";
+import type { Timings } from "../../machines/consensus/types.ts";
+import type { NodeConfig } from "../config/schema.ts";
+import { type EnclaveHost, startEnclave } from "../enclave/enclave-host.ts";
+import { demand, nodeFiles, readBootFile } from "../enclave/node-files.ts";
+import type { EnclavePort } from "../enclave/worker-protocol.ts";
+import { type Founding, openFounding } from "../founding/document.ts";
+import { readPublic } from "../founding/files.ts";
+import { enclaveFounding } from "../founding/founder.ts";
+import { type GrpcListener, openGrpcListener } from "../listeners/grpc-listener.ts";
+import { type HealthListener, type HealthState, listenHealth } from "../listeners/health-http.ts";
+import type { Logger } from "../logging/logger.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { ceremony, ceremonyService } from "../services/ceremony.ts";
+import { addHealth } from "../services/health.ts";
+import type { CallerOf } from "../services/oracle-port.ts";
+import { addReflection } from "../services/reflection.ts";
+import { SERVICE_SERVER_OPTIONS } from "../services/server-options.ts";
+import { sphinx, sphinxService } from "../services/sphinx.ts";
+import { freshIdentity, hostsOf } from "./listener-certificate.ts";
+import { type Serving, startServing } from "./serving.ts";
+
+export interface NodeOptions {
+  readonly config: NodeConfig;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** `sky dev` only: opens a dev cluster's directory, on loopback. `sky node` refuses one. */
+  readonly dev: boolean;
+  /** Opens a founder's keystore before `initialise`; erased after use. */
+  readonly passphrase?: Uint8Array;
+  /** The process should end with this code. */
+  readonly onEnd: (exitCode: number) => void;
+}
+
+export interface RunningNode {
+  readonly aid: Aid;
+  readonly stop: () => Promise<void>;
+}
+
+const LOOPBACK = "127.0.0.1";
+const CLOSE_GRACE_MS = 500;
+const API_SERVICES = ["com.hellblazer.nut.internal.v1.Sphinx", "sky.ceremony.v1.CeremonyService"];
+
+export const timingsOf = (config: NodeConfig): Timings => ({
+  delta: config.deltaMs,
+  leader: config.leaderTimeoutMs,
+  advance: config.advanceTimeoutMs,
+  repeat: config.repeatTimeoutMs,
+  standstill: config.standstillTimeoutMs,
+  growth: config.timeoutGrowth,
+  cap: config.timeoutCapMs,
+});
+
+/** Starts a node: sealed, with its API and health ports open. Throws: Fault that says what to do. */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const node = new Node(options);
+  try {
+    await node.start();
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+  return node;
+}
+
+class Node implements RunningNode {
+  readonly aid: Aid;
+  readonly #options: NodeOptions;
+  readonly #founding: Founding;
+  readonly #foundingFile: Uint8Array;
+  readonly #card: FounderCard;
+  readonly #host: string;
+  #enclave: EnclaveHost | undefined;
+  #health: HealthListener | undefined;
+  #api: GrpcListener | undefined;
+  #serving: Serving | undefined;
+  #starting: Promise<void> | undefined;
+  #started = false;
+  #stopping = false;
+
+  constructor(options: NodeOptions) {
+    const { config, dev } = options;
+    this.#options = options;
+    this.#host = dev ? LOOPBACK : config.bindInterface;
+    const path = config.genesis ?? nodeFiles(config.dataDir).founding;
+    this.#foundingFile = demand(readPublic(path, 2 * FOUNDING_BYTES_MAX));
+    this.#founding = demand(openFounding(this.#foundingFile));
+    const { document } = this.#founding;
+    if (document.dev && !dev) throw new Fault("DEV_CLUSTER", `${path} founds a development cluster; run it with \`sky dev\`. It cannot become a real one.`);
+    if (!document.dev && dev) throw new Fault("NOT_A_DEV_CLUSTER", `${path} founds a real cluster; run its nodes with \`sky node\`.`);
+    this.aid = demand(readBootFile(config.dataDir)).aid;
+    const card = document.founders.find((founder) => founder.aid === this.aid);
+    if (card === undefined) {
+      throw new Fault("NOT_A_FOUNDER", `${path} does not name ${this.aid}, the node in ${config.dataDir}; give it the document of its own cluster.`);
+    }
+    this.#card = card;
+  }
+
+  async start(): Promise<void> {
+    const { config, logger, metrics, passphrase } = this.#options;
+    this.#health = await listenHealth({
+      host: this.#options.dev ? LOOPBACK : config.healthInterface,
+      port: config.healthPort,
+      state: this.#healthState(),
+      metrics,
+      onRefused: (code) => metrics.refused("health", code),
+    });
+    metrics.set("sealed", 1);
+    const founding = enclaveFounding(this.#founding, this.aid);
+    if (founding === undefined) throw new Fault("NOT_A_FOUNDER", "The founding document does not name this node.");
+    const enclave = await startEnclave({
+      directory: config.dataDir,
+      founding,
+      stopServing: () => this.#stopServing(),
+      onSealed: (exit) => {
+        logger.info("The node is sealed");
+        if (exit) this.#options.onEnd(0);
+      },
+      onDeath: (error) => this.#fatal("ENCLAVE_DIED", error.message),
+    });
+    this.#enclave = enclave;
+    if (passphrase !== undefined) {
+      demand(await enclave.openWithPassphrase(passphrase));
+      passphrase.fill(0);
+    }
+    this.#api = await this.#openApi(enclave);
+    this.#started = true;
+    const { name, dev } = this.#founding.document;
+    logger.info(dev ? "DEVELOPMENT cluster: throw-away keys, loopback only" : "Node started, sealed", {
+      aid: this.aid,
+      cluster: this.#founding.cluster,
+      node: name,
+      dev,
+      port: String(this.#api.port),
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    await this.#stopServing();
+    await this.#api?.close(CLOSE_GRACE_MS);
+    await this.#enclave?.stop();
+    await this.#health?.close();
+  }
+
+  #fatal(code: string, reason: string): void {
+    if (this.#stopping) return;
+    this.#options.logger.error("Service stops", { code, reason });
+    void this.stop().finally(() => this.#options.onEnd(1));
+  }
+
+  /** After unsealing, once; a failure stops the node with its reason. */
+  #serve(enclave: EnclaveHost): void {
+    if (this.#starting !== undefined || this.#stopping) return;
+    const { config, logger, metrics } = this.#options;
+    const began = performance.now();
+    const starting = startServing({
+      directory: config.dataDir,
+      founding: this.#founding,
+      foundingFile: this.#foundingFile,
+      aid: this.aid,
+      enclave,
+      timings: timingsOf(config),
+      bind: { host: this.#host, cluster: config.clusterPort, service: config.servicePort, approach: config.approachPort },
+      connectionsMax: config.connectionsMax,
+      logger,
+      metrics,
+      onFatal: (code, reason) => this.#fatal(code, reason),
+    });
+    this.#starting = starting.then(
+      (serving) => {
+        this.#serving = serving;
+        metrics.set("sealed", 0);
+        logger.info("Unsealed and serving", { height: serving.height(), ms: Math.round(performance.now() - began) });
+      },
+      (error: unknown) => this.#fatal("SERVING_FAILED", error instanceof Error ? error.message : String(error)),
+    );
+  }
+
+  async #stopServing(): Promise<void> {
+    await this.#starting;
+    this.#starting = undefined;
+    await this.#serving?.stop();
+    this.#serving = undefined;
+    this.#options.metrics.set("sealed", 1);
+  }
+
+  /** The ceremony as operators reach it: whichever call unseals the node starts its service. */
+  #observed(enclave: EnclaveHost): EnclavePort {
+    const watch = async <T extends { readonly status: { readonly state: string } }>(answer: Promise<T>): Promise<T> => {
+      const settled = await answer;
+      if (settled.status.state === "unsealed") this.#serve(enclave);
+      return settled;
+    };
+    return {
+      ...enclave,
+      initialise: (caller) => watch(enclave.initialise(caller)),
+      unwrap: (caller, id) => watch(enclave.unwrap(caller, id)),
+    };
+  }
+
+  async #openApi(enclave: EnclaveHost): Promise<GrpcListener> {
+    const { config, logger, metrics } = this.#options;
+    const { document, cluster, identifiers } = this.#founding;
+    const tls = await freshIdentity(hostsOf([this.#card.endpoints.api]), (request) => enclave.bootCertificate(request));
+    const server = new Server(SERVICE_SERVER_OPTIONS);
+    let callerOf: CallerOf = () => ({ ok: false, refusal: { code: "UNAVAILABLE", message: "The port is opening; try again.", blame: "none" } });
+    const context = {
+      enclave: this.#observed(enclave),
+      callerOf: ((call) => callerOf(call)) as CallerOf,
+      membership: () => ({
+        unsealedMembers: this.#serving === undefined ? 1 : this.#serving.connected() + 1,
+        quorum: quorumOf(document.founders.length),
+      }),
+      height: () => this.#serving?.height() ?? 0,
+      onDefect: (error: unknown) => {
+        metrics.count("defects");
+        logger.error("A ceremony call met a defect", { error });
+      },
+    };
+    server.addService(ceremonyService, ceremony(context));
+    server.addService(sphinxService, sphinx(context));
+    const health = await addHealth(server, API_SERVICES);
+    addReflection(server, [...API_SERVICES, "grpc.health.v1.Health"]);
+    const admitted = new Set<Aid>([...document.operators, ...document.admins].map(({ aid }) => aid));
+    const listener = await openGrpcListener({
+      host: this.#host,
+      port: config.apiPort,
+      tls,
+      authenticate: (certificate) => {
+        const judged = verifyPeerCertificate(certificate, { cluster, now: Date.now(), keyStateOf: (aid) => identifiers.get(aid) });
+        if (!judged.ok || admitted.has(judged.value.aid)) return judged;
+        return { ok: false, refusal: { code: "NOT_OPERATOR", message: "Only operators and administrators may connect to this port.", blame: "client" } };
+      },
+      server,
+      onRefused: (reason) => metrics.refused("api", reason),
+      limits: { connectionsMax: config.connectionsMax },
+    });
+    callerOf = listener.callerOf;
+    for (const name of ["", ...API_SERVICES]) health.setServing(name, true);
+    return listener;
+  }
+
+  #healthState(): HealthState {
+    return {
+      live: () => [{ name: "process", ok: !this.#stopping }],
+      started: () => [{ name: "listening", ok: this.#started }],
+      ready: () => [
+        { name: "unsealed", ok: this.#serving !== undefined },
+        { name: "quorum", ok: this.#serving !== undefined && this.#serving.connected() + 1 >= quorumOf(this.#founding.document.founders.length) },
+      ],
+    };
+  }
+}

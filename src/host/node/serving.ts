@@ -1,0 +1,330 @@
+/** Everything that runs between a node's unsealing and its sealing: projector, executor, consensus, and the ports for clients. */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { Server } from "@grpc/grpc-js";
+import type { Aid } from "../../base/brands.ts";
+import { height as heightOf, memberIndex } from "../../base/brands.ts";
+import { present } from "../../base/errors.ts";
+import type { Position } from "../../actors/consensus/ports.ts";
+import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
+import { openSqlite } from "../../events/store/sqlite.ts";
+import type { Timings } from "../../machines/consensus/types.ts";
+import { type ExecutedBlock, Ledger, emptyLedger } from "../../projections/ledger/ledger.ts";
+import { LedgerTables } from "../../projections/ledger/tables.ts";
+import { LiveGraph } from "../../projections/rebac/live-graph.ts";
+import { loadLiveGraph } from "../../projections/rebac/load-live-graph.ts";
+import { type ConsensusHost, startConsensus } from "../consensus/consensus-host.ts";
+import type { EnclaveHost } from "../enclave/enclave-host.ts";
+import { demand } from "../enclave/node-files.ts";
+import { type SignerClient, signerClient } from "../enclave/signer-client.ts";
+import { CheckAhead } from "../executor/check-ahead.ts";
+import { Executor } from "../executor/executor.ts";
+import { SignedPool } from "../executor/signed-pool.ts";
+import { Submission } from "../executor/submission.ts";
+import { HeightWaiters } from "../executor/waiting.ts";
+import type { Founding } from "../founding/document.ts";
+import { type GrpcListener, openGrpcListener } from "../listeners/grpc-listener.ts";
+import type { Logger } from "../logging/logger.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { type ProjectorHost, startProjector } from "../projector/projector-host.ts";
+import { discardProjection } from "../projector/database.ts";
+import { compatibleOracle, compatibleOracleService } from "../services/compatible-oracle.ts";
+import { addHealth } from "../services/health.ts";
+import type { CallerOf } from "../services/oracle-port.ts";
+import { addReflection } from "../services/reflection.ts";
+import { SERVICE_SERVER_OPTIONS } from "../services/server-options.ts";
+import { skyOracle, skyOracleService } from "../services/sky-oracle.ts";
+import { certificateRequest, chainPem, freshIdentity, hostsOf } from "./listener-certificate.ts";
+import { oraclePort } from "./oracle.ts";
+
+export interface ServingOptions {
+  readonly directory: string;
+  readonly founding: Founding;
+  readonly foundingFile: Uint8Array;
+  readonly aid: Aid;
+  readonly enclave: EnclaveHost;
+  readonly timings: Timings;
+  readonly bind: { readonly host: string; readonly cluster: number; readonly service: number; readonly approach: number };
+  readonly connectionsMax: number;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Service cannot go on: the sentence says where and why. */
+  readonly onFatal: (code: string, reason: string) => void;
+}
+
+export interface Serving {
+  readonly position: () => Position | undefined;
+  readonly connected: () => number;
+  readonly height: () => number;
+  readonly projected: () => number;
+  /** Stops voting, then serving, in order; what was accepted is settled or answered as unknown. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Roots of executed heights that consensus may still be asked for. */
+const ROOTS_REPORTED = 64;
+const CLOSE_GRACE_MS = 500;
+const SERVICES = ["com.hellblazer.delphi.v1.Oracle_", "sky.oracle.v1.OracleService"];
+
+/** Starts everything in order; what was started is stopped again when a later step fails. */
+export async function startServing(options: ServingOptions): Promise<Serving> {
+  const parts = new Parts(options);
+  try {
+    await parts.start();
+  } catch (error) {
+    await parts.stop();
+    throw error;
+  }
+  return parts;
+}
+
+class Parts implements Serving {
+  readonly #options: ServingOptions;
+  readonly #pool: SignedPool;
+  readonly #ahead = new CheckAhead();
+  readonly #heights = new HeightWaiters();
+  #ledger: Ledger | undefined;
+  #projector: ProjectorHost | undefined;
+  #executor: Executor | undefined;
+  #consensus: ConsensusHost | undefined;
+  #submission: Submission | undefined;
+  #signer: SignerClient | undefined;
+  #listeners: GrpcListener[] = [];
+  #position: Position | undefined;
+  #connected = 0;
+  #projected = -1;
+  #stopping = false;
+
+  constructor(options: ServingOptions) {
+    this.#options = options;
+    this.#pool = new SignedPool(options.founding.cluster);
+  }
+
+  position = (): Position | undefined => this.#position;
+  connected = (): number => this.#connected;
+  height = (): number => Math.max(0, this.#ledger?.height ?? 0);
+  projected = (): number => this.#projected;
+
+  async start(): Promise<void> {
+    const { enclave } = this.#options;
+    const [consensusSigner, gatewaySigner] = await Promise.all([enclave.signerPort(), enclave.signerPort()]);
+    this.#signer = signerClient(gatewaySigner);
+    // The log is checked while the projection is: neither needs the other before the executor starts.
+    const [consensus, projector] = await Promise.all([this.#startConsensus(consensusSigner), this.#startProjector()]);
+    this.#consensus = consensus;
+    this.#projector = projector.opened.height > consensus.head.height ? await this.#startOver(projector) : projector;
+    const ledger = this.#openLedger(this.#projector);
+    this.#submission = this.#openSubmission(ledger);
+    this.#executor = new Executor({
+      ledger,
+      project: (block) => this.#projector?.project(block),
+      backlogBytes: () => this.#projector?.backlogBytes() ?? 0,
+      onExecuted: (block, ms) => this.#executed(block, ms),
+      onFailure: (error) => this.#fatal("EXECUTION_FAILED", error),
+    });
+    consensus.startDelivery(heightOf(ledger.height + 1));
+    if (consensus.head.height > ledger.height) await this.#heights.wait(consensus.head.height, 2 ** 30);
+    await this.#openListeners(ledger);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#consensus?.stop();
+    this.#executor?.stop();
+    this.#submission?.stop();
+    this.#heights.stop();
+    await Promise.all(this.#listeners.map((listener) => listener.close(CLOSE_GRACE_MS)));
+    await this.#ahead.stop();
+    await this.#projector?.stop();
+    this.#signer?.close();
+  }
+
+  #fatal(code: string, error: unknown): void {
+    if (!this.#stopping) this.#options.onFatal(code, error instanceof Error ? error.message : String(error));
+  }
+
+  #startConsensus(signer: Awaited<ReturnType<EnclaveHost["signerPort"]>>): Promise<ConsensusHost> {
+    const { directory, foundingFile, founding, aid, timings, bind, enclave, logger, metrics } = this.#options;
+    const self = founding.document.founders.findIndex((founder) => founder.aid === aid);
+    const endpoints = present(founding.document.founders[self], "the node is a founder").endpoints;
+    return startConsensus({
+      directory,
+      founding: foundingFile,
+      self: memberIndex(self),
+      timings,
+      listen: { host: bind.host, port: bind.cluster },
+      signer,
+      certify: async (spki) => chainPem(demand(await enclave.issueCertificate(certificateRequest(spki, hostsOf([endpoints.cluster]), Date.now())))),
+      onDelivery: (delivery) => this.#executor?.deliver(delivery),
+      onBundle: (bundle) => {
+        const ledger = this.#ledger;
+        if (ledger !== undefined) this.#ahead.add(this.#pool.checksOf(bundle, (author) => ledger.keyState(author)));
+      },
+      onEvent: (event) => {
+        switch (event.kind) {
+          case "position":
+            this.#moved(event.position, event.connected);
+            return;
+          case "refused":
+            metrics.refused(event.port === "cluster" ? "cluster" : "machine", event.reason);
+            logger.debug("A peer's input was refused", { reason: event.reason });
+            return;
+          case "refusedBatch":
+            metrics.refused("mempool", "OVERLOADED");
+            this.#submission?.refused(event.signed);
+            return;
+          case "evidence":
+            logger.warn("A member misbehaved; the evidence is kept in the log database", { kind: event.evidence, view: event.view, count: event.member });
+            return;
+          case "halted":
+            this.#fatal(
+              "DIVERGED",
+              new Error(`at height ${event.height} this replica has root ${event.root}, f+1 others agree on ${event.theirs}; it no longer votes or serves`),
+            );
+            return;
+          case "damaged":
+            this.#fatal("LOG_DAMAGED", new Error(`the log is damaged at height ${event.height}: ${event.reason}`));
+        }
+      },
+      onDeath: (error) => this.#fatal("CONSENSUS_DIED", error),
+    });
+  }
+
+  #moved(position: Position, connected: number): void {
+    const { metrics } = this.#options;
+    if (this.#position !== undefined && position.nullified > this.#position.nullified) metrics.count("views_nullified");
+    this.#position = position;
+    this.#connected = connected;
+    metrics.set("height", position.finalHeight);
+    metrics.set("view", position.view);
+    metrics.set("peers", connected);
+    metrics.mailbox("consensus", position.mempool);
+  }
+
+  #projectionPath(): string {
+    return join(this.#options.directory, "projection.db");
+  }
+
+  async #startProjector(): Promise<ProjectorHost> {
+    const { logger, metrics } = this.#options;
+    const projector = await startProjector({
+      path: this.#projectionPath(),
+      onProjected: (height) => {
+        this.#projected = height;
+        metrics.set("projected_height", height);
+        this.#executor?.resume();
+      },
+      onDeath: (error) => this.#fatal("PROJECTOR_DIED", error),
+    });
+    this.#projected = projector.opened.height;
+    if (projector.opened.rebuilt !== null) logger.warn("The projection was damaged and is rebuilt from the log", { reason: projector.opened.rebuilt });
+    return projector;
+  }
+
+  /** The projection is ahead of the log, which a backup may have brought back: it is derived, so it goes. */
+  async #startOver(ahead: ProjectorHost): Promise<ProjectorHost> {
+    await ahead.stop();
+    discardProjection(this.#projectionPath());
+    return this.#startProjector();
+  }
+
+  #openLedger(projector: ProjectorHost): Ledger {
+    const { founding, logger, metrics } = this.#options;
+    const ports = {
+      open: (signed: Uint8Array) => this.#pool.open(signed),
+      isSigned: this.#pool.isSigned.bind(this.#pool),
+      defect: (error: unknown) => {
+        metrics.count("defects");
+        logger.error("A command met a defect and was refused", { error });
+      },
+    };
+    let ledger = new Ledger(emptyLedger(founding.cluster, new LiveGraph()), ports);
+    if (projector.opened.height >= 0) {
+      const db = openSqlite(this.#projectionPath(), { store: "PROJECTION", synchronous: "normal" });
+      const tables = new LedgerTables(db);
+      ledger = new Ledger({ cluster: founding.cluster, graph: loadLiveGraph(db), ...tables.load() }, ports);
+      for (let at = Math.max(0, ledger.height - ROOTS_REPORTED + 1); at <= ledger.height; at++) {
+        const block = tables.blockAt(heightOf(at));
+        if (block !== undefined) this.#consensus?.executed(heightOf(at), block.root);
+      }
+      db.close();
+    }
+    this.#ledger = ledger;
+    return ledger;
+  }
+
+  #openSubmission(ledger: Ledger): Submission {
+    const { founding, aid } = this.#options;
+    const inception = present(founding.identifiers.get(aid), "the node is in the founding document");
+    return new Submission({
+      cluster: founding.cluster,
+      ledger,
+      pool: this.#pool,
+      submit: (signed) => this.#consensus?.submit(signed),
+      gateway: { aid, keyState: { sn: inception.sn, said: inception.said } },
+      sign: (messages) => present(this.#signer, "opened before").sign("identifier", messages),
+      now: () => Date.now(),
+      randomBytes: (length) => new Uint8Array(randomBytes(length)),
+    });
+  }
+
+  #executed(block: ExecutedBlock, ms: number): void {
+    const { metrics } = this.#options;
+    this.#consensus?.executed(block.height, block.root);
+    this.#submission?.settled(block.settled);
+    this.#heights.reached(block.height);
+    metrics.set("executed_height", block.height);
+    metrics.count("blocks");
+    metrics.count("commands", block.settled.length);
+    metrics.observe("execute", ms / 1000);
+  }
+
+  async #openListeners(ledger: Ledger): Promise<void> {
+    const { enclave, founding, aid, bind, logger, connectionsMax, metrics } = this.#options;
+    const { endpoints } = present(
+      founding.document.founders.find((founder) => founder.aid === aid),
+      "the node is a founder",
+    );
+    const tls = await freshIdentity(hostsOf([endpoints.service, endpoints.approach]), async (request) => demand(await enclave.issueCertificate(request)));
+    const issuers = new Map(founding.document.founders.map((founder) => [founder.aid, founder.issuer]));
+    const authenticate = (certificate: Uint8Array) =>
+      verifyPeerCertificate(certificate, {
+        cluster: founding.cluster,
+        now: Date.now(),
+        keyStateOf: (who) => ledger.keyState(who),
+        issuerOf: (who) => issuers.get(who),
+      });
+    const service = new Server(SERVICE_SERVER_OPTIONS);
+    let callerOf: CallerOf = () => ({ ok: false, refusal: { code: "UNAVAILABLE", message: "The port is opening; try again.", blame: "none" } });
+    const context = {
+      port: oraclePort({
+        ledger,
+        submission: present(this.#submission, "opened before"),
+        heights: this.#heights,
+        projector: present(this.#projector, "opened before"),
+      }),
+      callerOf: ((call) => callerOf(call)) as CallerOf,
+      onDefect: (error: unknown) => {
+        metrics.count("defects");
+        logger.error("A call met a defect", { error });
+      },
+    };
+    service.addService(compatibleOracleService, compatibleOracle(context));
+    service.addService(skyOracleService, skyOracle(context));
+    const health = await addHealth(service, SERVICES);
+    addReflection(service, [...SERVICES, "grpc.health.v1.Health"]);
+    const limits = { connectionsMax };
+    const listener = await openGrpcListener({ host: bind.host, port: bind.service, tls, authenticate, server: service, onRefused: (reason) => metrics.refused("service", reason), limits });
+    callerOf = listener.callerOf;
+    this.#listeners.push(listener);
+    for (const name of ["", ...SERVICES]) health.setServing(name, true);
+
+    const approach = new Server(SERVICE_SERVER_OPTIONS);
+    const admission = await addHealth(approach, []);
+    this.#listeners.push(
+      await openGrpcListener({ host: bind.host, port: bind.approach, tls, authenticate, server: approach, onRefused: (reason) => metrics.refused("approach", reason), limits }),
+    );
+    admission.setServing("", true);
+  }
+}
+
