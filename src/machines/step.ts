@@ -51,7 +51,9 @@ export interface Stepper<M extends AnyStateMachine> {
   readonly persisted: () => Snapshot<unknown>;
 }
 
-export type StepperStart<M extends AnyStateMachine> = { readonly input: InputFrom<M> } | { readonly snapshot: Snapshot<unknown> };
+export type StepperStart<M extends AnyStateMachine> =
+  | { readonly input: InputFrom<M> }
+  | { readonly snapshot: Snapshot<unknown> };
 
 const inert = createActor(createMachine({}));
 
@@ -67,7 +69,8 @@ export function createStepper<M extends AnyStateMachine>(machine: M, start: Step
     emit: () => {},
     stopChild: () => {},
     actionExecutor: (action) => {
-      if (action.type === "effect") collected.push(action.params as EffectOf<M>); // XState types params as unknown here
+      if (action.type === "effect")
+        collected.push(action.params as EffectOf<M>); // XState types params as unknown here
       else assertBuiltIn(machine, action);
     },
   };
@@ -78,7 +81,9 @@ export function createStepper<M extends AnyStateMachine>(machine: M, start: Step
   };
 
   let snapshot: AnyMachineSnapshot =
-    "snapshot" in start ? machine.restoreSnapshot(start.snapshot, scope) : machine.getInitialSnapshot(scope, start.input);
+    "snapshot" in start
+      ? machine.restoreSnapshot(start.snapshot, scope)
+      : machine.getInitialSnapshot(scope, start.input);
   // XState turns a throw in the initial transition into a snapshot; ours is to stop.
   if (snapshot.status === "error") throw new Defect(`${machine.id}: ${String(snapshot.error)}`);
 
@@ -102,8 +107,15 @@ export function createStepper<M extends AnyStateMachine>(machine: M, start: Step
 
 /** Lets `raise` without delay pass (XState has queued it already); everything else that acts by itself is our mistake. */
 function assertBuiltIn(machine: AnyStateMachine, action: ExecutableActionObject): void {
-  const delayed = typeof action.params === "object" && action.params !== null && "delay" in action.params && action.params.delay !== undefined;
-  assert(action.type === "xstate.raise" && !delayed, `${machine.id}: ${action.type} is no effect; machines emit effects as data`);
+  const delayed =
+    typeof action.params === "object" &&
+    action.params !== null &&
+    "delay" in action.params &&
+    action.params.delay !== undefined;
+  assert(
+    action.type === "xstate.raise" && !delayed,
+    `${machine.id}: ${action.type} is no effect; machines emit effects as data`,
+  );
 }
 
 function unexpected(machine: AnyStateMachine, snapshot: AnyMachineSnapshot, type: string): StepRefusal {

@@ -7,7 +7,13 @@ type Told = { readonly kind: "tell"; readonly what: string };
 const counter = setup({
   types: {} as {
     context: { readonly count: number };
-    events: { type: "counted" } | { type: "doubled" } | { type: "closed" } | { type: "told"; what: string } | { type: "ignored" } | { type: "logged" };
+    events:
+      | { type: "counted" }
+      | { type: "doubled" }
+      | { type: "closed" }
+      | { type: "told"; what: string }
+      | { type: "ignored" }
+      | { type: "logged" };
     input: { readonly from: number };
   },
   guards: { full: ({ context }) => context.count >= 3 },

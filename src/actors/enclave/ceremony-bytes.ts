@@ -35,7 +35,8 @@ export const shareInfo = (place: Place, ceremony: string, purpose: string): Uint
 export const dealtShareInfo = (place: Place, commitments: Digest, index: number): Uint8Array =>
   concatBytes(utf8("sky/dealt-share/v1"), placeBytes(place), digestBytes(commitments), uint32(index));
 
-export const commitmentsHash = (commitments: readonly Uint8Array[]): Digest => sha256Digest(concatBytes(...commitments));
+export const commitmentsHash = (commitments: readonly Uint8Array[]): Digest =>
+  sha256Digest(concatBytes(...commitments));
 
 export interface RootKeys {
   /** Wraps the keystore's data key. */
@@ -54,18 +55,25 @@ export function rootKeys(place: Place, scalar: Uint8Array, commitments: Digest):
 }
 
 /** What an operator signs over its share: info ‖ i (four bytes, big-endian) ‖ y_i. */
-export const shareSigningBytes = (info: Uint8Array, index: number, value: Uint8Array): Uint8Array => concatBytes(info, uint32(index), value);
+export const shareSigningBytes = (info: Uint8Array, index: number, value: Uint8Array): Uint8Array =>
+  concatBytes(info, uint32(index), value);
 
 /** Share{key = i, share = y_i ‖ signature}, as HPKE seals it. */
 export const encodeShare = (index: number, value: Uint8Array, signature: Uint8Array): Uint8Array =>
   ShareMessage.encode({ key: index, share: Buffer.from(concatBytes(value, signature)) }).finish();
 
 /** Undefined when the bytes are no share. */
-export function decodeShare(plaintext: Uint8Array): { readonly index: number; readonly value: Uint8Array; readonly signature: Uint8Array } | undefined {
+export function decodeShare(
+  plaintext: Uint8Array,
+): { readonly index: number; readonly value: Uint8Array; readonly signature: Uint8Array } | undefined {
   try {
     const { key, share } = ShareMessage.decode(plaintext);
     if (share.length !== SHARE_VALUE_BYTES + SIGNATURE_BYTES) return undefined;
-    return { index: key, value: new Uint8Array(share.subarray(0, SHARE_VALUE_BYTES)), signature: new Uint8Array(share.subarray(SHARE_VALUE_BYTES)) };
+    return {
+      index: key,
+      value: new Uint8Array(share.subarray(0, SHARE_VALUE_BYTES)),
+      signature: new Uint8Array(share.subarray(SHARE_VALUE_BYTES)),
+    };
   } catch {
     return undefined;
   }
@@ -96,8 +104,11 @@ const tableShape = record<{ node: Aid; commitments: Digest; operators: readonly 
 });
 
 /** What the node's identifier signs: which commitments, and which operator has which index. */
-export const dealingSigningBytes = ({ cluster, node }: Place, commitments: Digest, operators: readonly Aid[]): Uint8Array =>
-  signingBytes("dealing", cluster, encode(tableShape, { node, commitments, operators }));
+export const dealingSigningBytes = (
+  { cluster, node }: Place,
+  commitments: Digest,
+  operators: readonly Aid[],
+): Uint8Array => signingBytes("dealing", cluster, encode(tableShape, { node, commitments, operators }));
 
 const acknowledgementShape = record<{ node: Aid; index: number; commitments: Digest }>("acknowledgement", {
   node: text<Aid>(44),

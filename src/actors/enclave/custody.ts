@@ -37,10 +37,16 @@ export class Custody {
 
   /** Refuses: KEYSTORE_DAMAGED when the keys are not those that the founding document names. */
   static open(keys: NodeKeys, founding: EnclaveFounding): Result<Custody, EnclaveRefusal> {
-    const belongs = equalBytes(publicKeyOf(keys.current), founding.node.key) && equalBytes(publicKeyOf(keys.epoch), founding.node.epochKey);
+    const belongs =
+      equalBytes(publicKeyOf(keys.current), founding.node.key) &&
+      equalBytes(publicKeyOf(keys.epoch), founding.node.epochKey);
     if (belongs) return ok(new Custody(keys, founding.cluster));
     eraseKeys(keys);
-    return refuse("KEYSTORE_DAMAGED", "the keystore's keys are not those that the founding document names for this node", "none");
+    return refuse(
+      "KEYSTORE_DAMAGED",
+      "the keystore's keys are not those that the founding document names for this node",
+      "none",
+    );
   }
 
   /** Signs complete messages ("sky/<type>/v1\0" ‖ cluster ‖ …) of this cluster and of this key's types. Refuses: SIGNING_REFUSED, SEALED. */
@@ -50,7 +56,11 @@ export class Custody {
     for (const message of messages) {
       const type = this.#typeOf(message);
       if (type === undefined || !SIGNED_TYPES[key].has(type)) {
-        return refuse("SIGNING_REFUSED", `The ${key} key signs no message of type ${JSON.stringify(type ?? "unknown")} of this cluster.`, "none");
+        return refuse(
+          "SIGNING_REFUSED",
+          `The ${key} key signs no message of type ${JSON.stringify(type ?? "unknown")} of this cluster.`,
+          "none",
+        );
       }
     }
     return ok(messages.map(sign));

@@ -4,21 +4,51 @@
  */
 import type { Aid } from "../../base/brands.ts";
 import { toHex } from "../../base/bytes.ts";
-import { Defect, Fault, assert, present, unreachable } from "../../base/errors.ts";
+import { Defect, assert, present, unreachable } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { verify } from "../../crypto/ed25519.ts";
 import type { Sealed } from "../../crypto/hpke.ts";
 import { Secret } from "../../crypto/secret.ts";
 import { ceremonyMachine } from "../../machines/ceremony/ceremony.machine.ts";
-import type { AskedEvent, CeremonyEffect, CeremonyEvent, CeremonyReply, CeremonyRequest } from "../../machines/ceremony/ceremony.types.ts";
+import type {
+  AskedEvent,
+  CeremonyEffect,
+  CeremonyEvent,
+  CeremonyReply,
+  CeremonyRequest,
+} from "../../machines/ceremony/ceremony.types.ts";
 import { type Stepper, createStepper } from "../../machines/step.ts";
-import { type Place, acknowledgementSigningBytes, ceremonyId, commitmentsHash, sessionKeySigningBytes } from "./ceremony-bytes.ts";
+import {
+  type Place,
+  acknowledgementSigningBytes,
+  ceremonyId,
+  commitmentsHash,
+  sessionKeySigningBytes,
+} from "./ceremony-bytes.ts";
 import { Custody, type SigningKey, sealed } from "./custody.ts";
-import { type Keystore, type KeystoreRefusal, openKeys, openWithPassphrase, openWithRoot, readKeystore, rewrapUnderRoot } from "./keystore.ts";
-import type { Dealt, EnclaveAnswer, EnclaveFounding, EnclavePorts, EnclaveRefusal, EnclaveStatus, FetchedShare, OfferedShare, SealQuestion, SessionAnswer } from "./ports.ts";
-import { type DealtRoot, dealRoot, dealtFault, judgeShare, restoreRoot } from "./root.ts";
+import {
+  type Keystore,
+  type KeystoreRefusal,
+  openKeys,
+  openWithPassphrase,
+  openWithRoot,
+  rewrapUnderRoot,
+} from "./keystore.ts";
+import type {
+  Dealt,
+  EnclaveAnswer,
+  EnclaveFounding,
+  EnclavePorts,
+  EnclaveRefusal,
+  EnclaveStatus,
+  FetchedShare,
+  OfferedShare,
+  SealQuestion,
+  SessionAnswer,
+} from "./ports.ts";
+import { type DealtRoot, dealRoot, judgeShare, restoreRoot } from "./root.ts";
 import { Session } from "./session.ts";
-import { restore } from "./restore.ts";
+import { assertDealt, loadKeystore, restore } from "./restore.ts";
 import { statusOf } from "./status.ts";
 
 type Asked = Pick<AskedEvent, "at" | "call" | "caller">;
@@ -47,10 +77,10 @@ export class Enclave {
     this.#founding = founding;
     this.#ports = ports;
     this.#place = { cluster: founding.cluster, node: founding.node.aid };
-    this.#keystore = this.#loadKeystore();
+    this.#keystore = loadKeystore(ports.keystore.read(), founding);
     this.#dealt = ports.bootFile.read();
     const { wrap } = this.#keystore;
-    if (wrap.kind === "root") this.#assertDealt(wrap.commitments);
+    if (wrap.kind === "root") assertDealt(this.#dealt, wrap.commitments, founding);
     const restored = restore(ports.journal.read());
     this.#machine = createStepper(ceremonyMachine, {
       input: {
@@ -73,10 +103,14 @@ export class Enclave {
     return this.#exclusive(() => {
       const dataKey = openWithPassphrase(this.#keystore, passphrase);
       passphrase.fill(0);
-      if (this.#keystore.wrap.kind === "root") return refuse("ALREADY_INITIALISED", `Node ${this.#founding.node.name} has its root; operators unseal it.`);
+      if (this.#keystore.wrap.kind === "root")
+        return refuse("ALREADY_INITIALISED", `Node ${this.#founding.node.name} has its root; operators unseal it.`);
       const custody = dataKey.ok ? this.#openCustody(dataKey.value) : dataKey;
       if (!dataKey.ok || !custody.ok) {
-        return refuse("PASSPHRASE_WRONG", `Node ${this.#founding.node.name} stays closed: ${custody.ok ? "" : custody.refusal.message}.`);
+        return refuse(
+          "PASSPHRASE_WRONG",
+          `Node ${this.#founding.node.name} stays closed: ${custody.ok ? "" : custody.refusal.message}.`,
+        );
       }
       this.#opened?.custody.erase();
       this.#opened = { dataKey: new Secret(dataKey.value), custody: custody.value };
@@ -98,7 +132,16 @@ export class Enclave {
     return this.#exclusive(async () => {
       const open = this.#session;
       if (open === null || !this.#founding.operators.some(({ aid }) => aid === caller)) return this.#begin(caller);
-      return { ok: true, code: "OK", message: "A ceremony is open.", shares: this.status().accepted.length, missing: this.status().missing, ceremony: open.key.ceremony, status: this.status(), sessionKey: open.key };
+      return {
+        ok: true,
+        code: "OK",
+        message: "A ceremony is open.",
+        shares: this.status().accepted.length,
+        missing: this.status().missing,
+        ceremony: open.key.ceremony,
+        status: this.status(),
+        sessionKey: open.key,
+      };
     });
   }
 
@@ -122,7 +165,9 @@ export class Enclave {
   seal(caller: Aid, { unsealedMembers, quorum, exit }: SealQuestion): Promise<EnclaveAnswer> {
     return this.#exclusive(async () => {
       this.#exit = exit;
-      return this.#answer(await this.#question(caller, (asked) => ({ type: "sealAsked", ...asked, unsealedMembers, quorum })));
+      return this.#answer(
+        await this.#question(caller, (asked) => ({ type: "sealAsked", ...asked, unsealedMembers, quorum })),
+      );
     });
   }
 
@@ -138,7 +183,10 @@ export class Enclave {
     const { index, root } = dealt.value;
     const share = root.sealed[index - 1];
     if (share === undefined) {
-      return refuse("SHARES_FORGOTTEN", `All operators hold their shares of node ${this.#founding.node.name}, so it keeps none; use the operator file that has it, or its backup.`);
+      return refuse(
+        "SHARES_FORGOTTEN",
+        `All operators hold their shares of node ${this.#founding.node.name}, so it keeps none; use the operator file that has it, or its backup.`,
+      );
     }
     return ok({
       index,
@@ -157,9 +205,16 @@ export class Enclave {
       const dealt = this.#dealtTo(caller);
       if (!dealt.ok) return dealt;
       const operator = present(this.#founding.operators[dealt.value.index - 1], "an operator has an index");
-      const message = acknowledgementSigningBytes(this.#place, dealt.value.index, commitmentsHash(dealt.value.root.commitments));
+      const message = acknowledgementSigningBytes(
+        this.#place,
+        dealt.value.index,
+        commitmentsHash(dealt.value.root.commitments),
+      );
       if (index !== dealt.value.index || !verify(operator.key, message, signature)) {
-        return refuse("BAD_SIGNATURE", `The acknowledgement of ${operator.name} (${caller}) is not signed over its share ${dealt.value.index} of this node.`);
+        return refuse(
+          "BAD_SIGNATURE",
+          `The acknowledgement of ${operator.name} (${caller}) is not signed over its share ${dealt.value.index} of this node.`,
+        );
       }
       return ok(this.#answer(await this.#question(caller, (asked) => ({ type: "shareAcknowledged", ...asked }))));
     });
@@ -191,11 +246,23 @@ export class Enclave {
     const privateKey = new Secret(this.#ports.random(32));
     const publicKey = this.#ports.x25519PublicKey(privateKey.reveal());
     const id = ceremonyId(this.#place, publicKey);
-    const reply = await this.#question(caller, (asked) => ({ type: "unsealAsked", ...asked, id, sessionKey: toHex(publicKey) }));
+    const reply = await this.#question(caller, (asked) => ({
+      type: "unsealAsked",
+      ...asked,
+      id,
+      sessionKey: toHex(publicKey),
+    }));
     const open = this.#machine.context().ceremony;
     if (open?.id === id) {
       const claim = { ceremony: id, publicKey, expiry: open.deadline };
-      this.#session = new Session({ ...claim, purpose: open.purpose, bootSignature: this.#ports.bootSign(sessionKeySigningBytes(this.#place, claim)) }, privateKey);
+      this.#session = new Session(
+        {
+          ...claim,
+          purpose: open.purpose,
+          bootSignature: this.#ports.bootSign(sessionKeySigningBytes(this.#place, claim)),
+        },
+        privateKey,
+      );
     } else privateKey.erase();
     return { ...this.#answer(reply), sessionKey: reply.code === "NOT_OPERATOR" ? null : (this.#session?.key ?? null) };
   }
@@ -234,7 +301,8 @@ export class Enclave {
     const { effects, refused } = this.#machine.step(event);
     assert(refused === undefined, refused?.message ?? "");
     const records = effects.flatMap((effect) => (effect.kind === "record" ? [effect.record] : []));
-    if (records.some(({ kind }) => kind === "dealt")) this.#ports.bootFile.write(present(this.#dealing, "a root is dealt").dealt);
+    if (records.some(({ kind }) => kind === "dealt"))
+      this.#ports.bootFile.write(present(this.#dealing, "a root is dealt").dealt);
     if (records.length > 0) this.#ports.journal.append(records);
     for (const effect of effects) this.#perform(effect);
   }
@@ -248,7 +316,10 @@ export class Enclave {
         this.#waiting.delete(effect.call);
         return;
       case "setTimer":
-        this.#timers.set(effect.timer, this.#ports.timer(effect.at, () => this.#fired(effect.timer)));
+        this.#timers.set(
+          effect.timer,
+          this.#ports.timer(effect.at, () => this.#fired(effect.timer)),
+        );
         return;
       case "clearTimer":
         this.#timers.get(effect.timer)?.();
@@ -290,8 +361,14 @@ export class Enclave {
     switch (request.kind) {
       case "deal": {
         const custody = present(this.#opened, "the passphrase was accepted").custody;
-        this.#dealing = await dealRoot(this.#founding, this.#place, this.#ports.random, (message) => custody.signOwn(message));
-        return this.#step({ type: "dealt", at: this.#ports.now(), dealing: commitmentsHash(this.#dealing.dealt.commitments) });
+        this.#dealing = await dealRoot(this.#founding, this.#place, this.#ports.random, (message) =>
+          custody.signOwn(message),
+        );
+        return this.#step({
+          type: "dealt",
+          at: this.#ports.now(),
+          dealing: commitmentsHash(this.#dealing.dealt.commitments),
+        });
       }
       case "rewrap":
         this.#rewrap();
@@ -311,9 +388,16 @@ export class Enclave {
     const dealing = present(this.#dealing, "a root is dealt");
     const opened = present(this.#opened, "the passphrase was accepted");
     const commitments = commitmentsHash(dealing.dealt.commitments);
-    const file = rewrapUnderRoot(this.#keystore, opened.dataKey.reveal(), dealing.keys, this.#founding.cluster, commitments, this.#ports.random);
+    const file = rewrapUnderRoot(
+      this.#keystore,
+      opened.dataKey.reveal(),
+      dealing.keys,
+      this.#founding.cluster,
+      commitments,
+      this.#ports.random,
+    );
     this.#ports.keystore.write(file);
-    this.#keystore = this.#loadKeystore();
+    this.#keystore = loadKeystore(file, this.#founding);
     this.#dealt = dealing.dealt;
     dealing.keys.key.fill(0);
     opened.dataKey.erase();
@@ -346,12 +430,16 @@ export class Enclave {
     const root = restoreRoot(this.#place, dealt.commitments, shares);
     const custody = root.ok ? this.#openUnderRoot(root.value) : root;
     const at = this.#ports.now();
-    if (!custody.ok) return this.#step({ type: "openingFailed", at, reason: custody.refusal.message.replace(/\.$/, ""), blamed: [] });
+    if (!custody.ok)
+      return this.#step({ type: "openingFailed", at, reason: custody.refusal.message.replace(/\.$/, ""), blamed: [] });
     this.#custody = custody.value;
     this.#step({ type: "keystoreOpened", at });
   }
 
-  #openUnderRoot(root: { readonly key: Uint8Array; readonly check: Uint8Array }): Result<Custody, KeystoreRefusal | EnclaveRefusal> {
+  #openUnderRoot(root: {
+    readonly key: Uint8Array;
+    readonly check: Uint8Array;
+  }): Result<Custody, KeystoreRefusal | EnclaveRefusal> {
     const dataKey = openWithRoot(this.#keystore, root);
     root.key.fill(0);
     return dataKey.ok ? this.#openCustody(dataKey.value, true) : dataKey;
@@ -363,31 +451,18 @@ export class Enclave {
     return keys.ok ? Custody.open(keys.value, this.#founding) : keys;
   }
 
-  #loadKeystore(): Keystore {
-    const keystore = readKeystore(this.#ports.keystore.read());
-    if (!keystore.ok) throw new Fault("KEYSTORE_DAMAGED", `Node ${this.#founding.node.name} cannot start: ${keystore.refusal.message}.`);
-    if (keystore.value.node !== this.#founding.node.aid) {
-      throw new Fault("KEYSTORE_DAMAGED", `Node ${this.#founding.node.name} cannot start: the keystore is that of ${keystore.value.node}; restore its own.`);
-    }
-    return keystore.value;
-  }
-
-  #assertDealt(commitments: string): void {
-    const name = this.#founding.node.name;
-    const fault =
-      this.#dealt === null
-        ? "it has no commitments, though the keystore is under a root"
-        : commitmentsHash(this.#dealt.commitments) === commitments
-          ? dealtFault(this.#dealt, this.#founding, this.#place)
-          : "its commitments are not those of the keystore's root";
-    if (fault !== undefined) throw new Fault("BOOT_FILE_DAMAGED", `The boot file of node ${name} was changed or damaged: ${fault}. Restore it from a backup.`);
-  }
-
   #dealtTo(caller: Aid): Result<{ readonly index: number; readonly root: Dealt }, EnclaveRefusal> {
     const index = this.#founding.operators.findIndex(({ aid }) => aid === caller) + 1;
-    if (index === 0) return refuse("NOT_OPERATOR", `${caller} is no operator of this cluster; connect with the certificate of an operator that the founding document names.`);
+    if (index === 0)
+      return refuse(
+        "NOT_OPERATOR",
+        `${caller} is no operator of this cluster; connect with the certificate of an operator that the founding document names.`,
+      );
     if (this.#dealt === null || this.#keystore.wrap.kind !== "root") {
-      return refuse("NOT_INITIALISED", `Node ${this.#founding.node.name} has no root yet; initialise it first (sky unseal does).`);
+      return refuse(
+        "NOT_INITIALISED",
+        `Node ${this.#founding.node.name} has no root yet; initialise it first (sky unseal does).`,
+      );
     }
     return ok({ index, root: this.#dealt });
   }

@@ -31,7 +31,13 @@ interface Box {
 
 export type Wrap =
   | { readonly kind: "passphrase"; readonly salt: Uint8Array; readonly box: Box }
-  | { readonly kind: "root"; readonly cluster: Digest; readonly commitments: Digest; readonly check: Uint8Array; readonly box: Box };
+  | {
+      readonly kind: "root";
+      readonly cluster: Digest;
+      readonly commitments: Digest;
+      readonly check: Uint8Array;
+      readonly box: Box;
+    };
 
 export interface Keystore {
   readonly version: number;
@@ -52,7 +58,10 @@ const keystoreShape: Shape<Keystore> = record("keystore", {
   body: boxShape,
   wrap: union<Wrap>(
     variant("passphrase", record("passphrase", { salt: bytes(16), box: boxShape })),
-    variant("root", record("root", { cluster: digestShape, commitments: digestShape, check: bytes(32), box: boxShape })),
+    variant(
+      "root",
+      record("root", { cluster: digestShape, commitments: digestShape, check: bytes(32), box: boxShape }),
+    ),
   ),
 });
 const nodeKeysShape: Shape<NodeKeys> = record("node keys", {
@@ -90,15 +99,25 @@ export function createKeystore(node: Aid, keys: NodeKeys, passphrase: Uint8Array
 
 /** The data key of a keystore that has not been initialised. Refuses: PASSPHRASE_WRONG, KEYSTORE_DAMAGED. */
 export function openWithPassphrase(keystore: Keystore, passphrase: Uint8Array): Result<Uint8Array, KeystoreRefusal> {
-  if (keystore.wrap.kind !== "passphrase") return refuse("PASSPHRASE_WRONG", "the keystore is under its root by now; operators unseal it", "client");
+  if (keystore.wrap.kind !== "passphrase")
+    return refuse("PASSPHRASE_WRONG", "the keystore is under its root by now; operators unseal it", "client");
   const key = passphraseKey(passphrase, keystore.wrap.salt);
   const dataKey = open(key, keystore.wrap.box, wrapAad(keystore.node, "passphrase"));
   key.fill(0);
-  return dataKey === undefined ? refuse("PASSPHRASE_WRONG", "the passphrase is wrong, or the keystore was changed", "client") : ok(dataKey);
+  return dataKey === undefined
+    ? refuse("PASSPHRASE_WRONG", "the passphrase is wrong, or the keystore was changed", "client")
+    : ok(dataKey);
 }
 
 /** The same keystore with its data key under the root; the passphrase opens it no more. */
-export function rewrapUnderRoot(keystore: Keystore, dataKey: Uint8Array, root: RootKeys, cluster: Digest, commitments: Digest, random: Random): Uint8Array {
+export function rewrapUnderRoot(
+  keystore: Keystore,
+  dataKey: Uint8Array,
+  root: RootKeys,
+  cluster: Digest,
+  commitments: Digest,
+  random: Random,
+): Uint8Array {
   const box = seal(root.key, dataKey, rootAad(keystore.node, cluster, commitments), random);
   return encode(keystoreShape, { ...keystore, wrap: { kind: "root", cluster, commitments, check: root.check, box } });
 }
@@ -107,7 +126,12 @@ export function rewrapUnderRoot(keystore: Keystore, dataKey: Uint8Array, root: R
 export function openWithRoot(keystore: Keystore, root: RootKeys): Result<Uint8Array, KeystoreRefusal> {
   const { wrap } = keystore;
   if (wrap.kind !== "root") return damaged("its data key is not under a root");
-  if (!equalBytes(wrap.check, root.check)) return refuse("ROOT_WRONG", "the shares make another root than the keystore's; boot file and keystore do not belong together", "none");
+  if (!equalBytes(wrap.check, root.check))
+    return refuse(
+      "ROOT_WRONG",
+      "the shares make another root than the keystore's; boot file and keystore do not belong together",
+      "none",
+    );
   const dataKey = open(root.key, wrap.box, rootAad(keystore.node, wrap.cluster, wrap.commitments));
   return dataKey === undefined ? damaged("its data key does not open") : ok(dataKey);
 }
@@ -131,4 +155,5 @@ function seal(key: Uint8Array, plaintext: Uint8Array, aad: Uint8Array, random: R
   return { nonce, sealed: sealAead(key, nonce, plaintext, aad) };
 }
 
-const open = (key: Uint8Array, box: Box, aad: Uint8Array): Uint8Array | undefined => openAead(key, box.nonce, box.sealed, aad);
+const open = (key: Uint8Array, box: Box, aad: Uint8Array): Uint8Array | undefined =>
+  openAead(key, box.nonce, box.sealed, aad);

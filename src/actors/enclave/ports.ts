@@ -9,7 +9,12 @@ export interface EnclaveFounding {
   readonly cluster: Digest;
   readonly node: { readonly aid: Aid; readonly name: string; readonly key: Uint8Array; readonly epochKey: Uint8Array };
   /** `key`: Ed25519 key of the operator's identifier; index i of a share is the position here plus one. */
-  readonly operators: readonly { readonly aid: Aid; readonly name: string; readonly key: Uint8Array; readonly hpkeKey: Uint8Array }[];
+  readonly operators: readonly {
+    readonly aid: Aid;
+    readonly name: string;
+    readonly key: Uint8Array;
+    readonly hpkeKey: Uint8Array;
+  }[];
   readonly threshold: number;
 }
 
@@ -32,7 +37,10 @@ export interface EnclavePorts {
   /** Ed25519 by the boot key. */
   readonly bootSign: (message: Uint8Array) => Uint8Array;
   /** Appends and syncs. Throws: Fault; the enclave then stops. */
-  readonly journal: { readonly read: () => readonly CeremonyRecord[]; readonly append: (records: readonly CeremonyRecord[]) => void };
+  readonly journal: {
+    readonly read: () => readonly CeremonyRecord[];
+    readonly append: (records: readonly CeremonyRecord[]) => void;
+  };
   readonly keystore: { readonly read: () => Uint8Array; readonly write: (file: Uint8Array) => void };
   readonly bootFile: { readonly read: () => Dealt | null; readonly write: (dealt: Dealt) => void };
   /** Calls back once at that time; the returned function takes it back. */
@@ -123,4 +131,14 @@ export interface SealQuestion {
   readonly exit: boolean;
 }
 
-export type EnclaveRefusal = Refusal<"NOT_OPERATOR" | "NOT_INITIALISED" | "SHARES_FORGOTTEN" | "BAD_SIGNATURE" | "SEALED" | "SIGNING_REFUSED" | "PASSPHRASE_WRONG" | "ALREADY_INITIALISED" | "KEYSTORE_DAMAGED">;
+export type EnclaveRefusal = Refusal<
+  | "NOT_OPERATOR"
+  | "NOT_INITIALISED"
+  | "SHARES_FORGOTTEN"
+  | "BAD_SIGNATURE"
+  | "SEALED"
+  | "SIGNING_REFUSED"
+  | "PASSPHRASE_WRONG"
+  | "ALREADY_INITIALISED"
+  | "KEYSTORE_DAMAGED"
+>;

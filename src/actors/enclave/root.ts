@@ -86,12 +86,17 @@ function faultOf(
   expected: { readonly index: number; readonly operatorKey: Uint8Array; readonly commitments: readonly Uint8Array[] },
 ): ShareFault | undefined {
   if (share.index !== expected.index) return "WRONG_INDEX";
-  if (!verify(expected.operatorKey, shareSigningBytes(info, share.index, share.value), share.signature)) return "WRONG_SIGNATURE";
+  if (!verify(expected.operatorKey, shareSigningBytes(info, share.index, share.value), share.signature))
+    return "WRONG_SIGNATURE";
   return verifyShare(expected.commitments, share) ? undefined : "WRONG_COMMITMENT";
 }
 
 /** Keys of the root that these k shares make. Refuses: as `combine`. */
-export function restoreRoot(place: Place, commitments: readonly Uint8Array[], shares: readonly Share[]): Result<RootKeys, Refusal> {
+export function restoreRoot(
+  place: Place,
+  commitments: readonly Uint8Array[],
+  shares: readonly Share[],
+): Result<RootKeys, Refusal> {
   const scalar = combine(commitments, shares);
   if (!scalar.ok) return scalar;
   const keys = rootKeys(place, scalar.value, commitmentsHash(commitments));
@@ -102,8 +107,11 @@ export function restoreRoot(place: Place, commitments: readonly Uint8Array[], sh
 /** Whether boot file and founding document agree on who dealt and to whom; a sentence if not. */
 export function dealtFault(dealt: Dealt, founding: EnclaveFounding, place: Place): string | undefined {
   const expected: readonly Aid[] = founding.operators.map(({ aid }) => aid);
-  if (dealt.operators.length !== expected.length || dealt.operators.some((aid, i) => aid !== expected[i])) return "its operators are not those of the founding document";
+  if (dealt.operators.length !== expected.length || dealt.operators.some((aid, i) => aid !== expected[i]))
+    return "its operators are not those of the founding document";
   if (dealt.commitments.length !== founding.threshold) return "it has not as many commitments as the threshold";
   const signed = dealingSigningBytes(place, commitmentsHash(dealt.commitments), dealt.operators);
-  return verify(founding.node.key, signed, dealt.signature) ? undefined : "its commitments and operators are not signed by this node";
+  return verify(founding.node.key, signed, dealt.signature)
+    ? undefined
+    : "its commitments and operators are not signed by this node";
 }

@@ -25,13 +25,21 @@ export function statusOf(founding: EnclaveFounding, state: MachineState, context
     blamed: blamed(context),
     outcome,
     sealVotes: context.sealVotes.map((vote) => vote.operator),
-    unacknowledged: initialised ? founding.operators.map(({ aid }) => aid).filter((aid) => !context.acknowledged.includes(aid)) : [],
+    unacknowledged: initialised
+      ? founding.operators.map(({ aid }) => aid).filter((aid) => !context.acknowledged.includes(aid))
+      : [],
   };
 }
 
 function blamed(context: CeremonyContext): EnclaveStatus["blamed"] {
-  const wrong = new Map((context.ceremony?.rejected ?? []).map(({ operator, code }) => [operator, { operator, code, message: faultSentence(context, operator, code) }]));
+  const wrong = new Map(
+    (context.ceremony?.rejected ?? []).map(({ operator, code }) => [
+      operator,
+      { operator, code, message: faultSentence(context, operator, code) },
+    ]),
+  );
   const failed = context.outcome?.kind === "failed" ? context.outcome : null;
-  const failing = failed?.blamed.map((operator) => ({ operator, code: "OPENING_FAILED", message: failed.reason })) ?? [];
+  const failing =
+    failed?.blamed.map((operator) => ({ operator, code: "OPENING_FAILED", message: failed.reason })) ?? [];
   return [...wrong.values(), ...failing];
 }

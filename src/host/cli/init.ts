@@ -8,9 +8,24 @@ import { type Result, ok, refuse } from "../../base/result.ts";
 import { signer } from "../../crypto/ed25519.ts";
 import { FOUNDING_BYTES_MAX, type FoundingSignature } from "../../events/facts/founding.ts";
 import { armor, dearmor } from "../founding/armor.ts";
-import { clientCardText, foundingSignatureText, operatorCardText, readClientCard, readFounderCard, readFoundingSignatures, readOperatorCard } from "../founding/cards.ts";
+import {
+  clientCardText,
+  foundingSignatureText,
+  operatorCardText,
+  readClientCard,
+  readFounderCard,
+  readFoundingSignatures,
+  readOperatorCard,
+} from "../founding/cards.ts";
 import { clientFiles, readClientIdentity, writeClientFolder, writeIdentity } from "../founding/client-folder.ts";
-import { assembleFounding, isEndpoint, isName, openFounding, sealFounding, signFounding } from "../founding/document.ts";
+import {
+  assembleFounding,
+  isEndpoint,
+  isName,
+  openFounding,
+  sealFounding,
+  signFounding,
+} from "../founding/document.ts";
 import { fileExists, makePrivateDirectory, readPublic, writeAtomic } from "../founding/files.ts";
 import { createFounder, signAsFounder } from "../founding/founder.ts";
 import { newIdentity } from "../founding/identity.ts";
@@ -31,15 +46,20 @@ async function telling(options: Common, io: CliIo, make: () => Promise<Result<Ma
   const made = await make();
   if (!made.ok) return reportRefusal(io, made.refusal, options.json ?? false);
   if (options.json === true) io.out(JSON.stringify({ ok: true, ...made.value }));
-  else for (const [what, value] of Object.entries(made.value)) io.out(`${what}: ${typeof value === "object" ? value.join(", ") : value}`);
+  else
+    for (const [what, value] of Object.entries(made.value))
+      io.out(`${what}: ${typeof value === "object" ? value.join(", ") : value}`);
   return EXIT.ok;
 }
 
 /** Never overwrites keys. */
 const mustBeNew = (path: string): Result<undefined> =>
-  fileExists(path) ? refuse("FILE_EXISTS", `${path} exists already; keys are never overwritten. Choose another name or directory.`) : ok(undefined);
+  fileExists(path)
+    ? refuse("FILE_EXISTS", `${path} exists already; keys are never overwritten. Choose another name or directory.`)
+    : ok(undefined);
 
-const judgeName = (name: string): Result<string> => (isName(name) ? ok(name) : refuse("NAME_ILL_FORMED", "A name is not empty and has no control characters.", "client"));
+const judgeName = (name: string): Result<string> =>
+  isName(name) ? ok(name) : refuse("NAME_ILL_FORMED", "A name is not empty and has no control characters.", "client");
 
 export interface InitOperatorOptions extends Common {
   readonly name: string;
@@ -61,9 +81,9 @@ export const runOperator = (options: InitOperatorOptions, io: CliIo): Promise<Ex
     if (!passphrase.ok) return passphrase;
     makePrivateDirectory(options.dir);
     const secrets = newOperator(options.name, random);
+    writeAtomic(card, operatorCardText(operatorCardOf(secrets)), 0o644);
     OperatorFile.create(file, secrets, passphrase.value, random).close();
     passphrase.value.fill(0);
-    writeAtomic(card, operatorCardText(operatorCardOf(secrets)), 0o644);
     return ok({ operator: secrets.aid, file, card });
   });
 
@@ -86,9 +106,13 @@ export const runFounder = (options: InitFounderOptions, io: CliIo): Promise<Exit
     if (wrong !== undefined) return refuse("ENDPOINT_ILL_FORMED", `${JSON.stringify(wrong)} is not host:port.`);
     const name = judgeName(options.name);
     if (!name.ok) return name;
-    const passphrase = await readNewPassphrase(io, `New passphrase for the keystore of ${options.name}`, options.passphraseFile);
+    const passphrase = await readNewPassphrase(
+      io,
+      `New passphrase for the keystore of ${options.name}`,
+      options.passphraseFile,
+    );
     if (!passphrase.ok) return passphrase;
-    const card = await createFounder({
+    const founder = await createFounder({
       directory: options.dir,
       name: options.name,
       endpoints: { api, approach, cluster, service },
@@ -97,7 +121,9 @@ export const runFounder = (options: InitFounderOptions, io: CliIo): Promise<Exit
       now: Date.now(),
     });
     passphrase.value.fill(0);
-    return card.ok ? ok({ founder: card.value.aid, directory: options.dir, card: nodeFiles(options.dir).card }) : card;
+    return founder.ok
+      ? ok({ founder: founder.value.card.aid, directory: options.dir, card: nodeFiles(options.dir).card })
+      : founder;
   });
 
 export interface InitClientOptions extends Common {
@@ -126,8 +152,20 @@ export const runClient = (options: InitClientOptions, io: CliIo): Promise<ExitCo
     const identity = readClientIdentity(options.dir);
     if (!identity.ok) return identity;
     const { document, cluster } = founding.value;
-    await writeClientFolder({ directory: options.dir, identity: identity.value, document, cluster, random, now: Date.now() });
-    return ok({ client: identity.value.aid, directory: options.dir, certificate: files.certificate, anchors: files.anchors });
+    await writeClientFolder({
+      directory: options.dir,
+      identity: identity.value,
+      document,
+      cluster,
+      random,
+      now: Date.now(),
+    });
+    return ok({
+      client: identity.value.aid,
+      directory: options.dir,
+      certificate: files.certificate,
+      anchors: files.anchors,
+    });
   });
 
 export interface InitAssembleOptions extends Common {
@@ -172,7 +210,11 @@ export const runAssemble = (options: InitAssembleOptions, io: CliIo): Promise<Ex
     });
     if (!document.ok) return document;
     writeAtomic(options.out, armor("SKY FOUNDING DOCUMENT", document.value.bytes), 0o644);
-    return ok({ cluster: document.value.cluster, document: options.out, signers: [...founders.value, ...operators.value].map((card) => card.name) });
+    return ok({
+      cluster: document.value.cluster,
+      document: options.out,
+      signers: [...founders.value, ...operators.value].map((card) => card.name),
+    });
   });
 
 function readAll<T>(paths: readonly string[], read: (path: string) => Result<T>): Result<readonly T[]> {
@@ -199,12 +241,20 @@ export interface InitSignOptions extends Common {
 export const runSign = (options: InitSignOptions, io: CliIo): Promise<ExitCode> =>
   telling(options, io, async () => {
     const { operator, founderDir } = options;
-    if ((operator === undefined) === (founderDir === undefined)) return refuse("SIGNER_MISSING", "Sign either as an operator (its file) or as a founder (its directory).");
+    if ((operator === undefined) === (founderDir === undefined))
+      return refuse("SIGNER_MISSING", "Sign either as an operator (its file) or as a founder (its directory).");
     const document = readDocument(options.document);
     if (!document.ok) return document;
-    const passphrase = await readPassphrase(io, `Passphrase of ${operator ?? founderDir ?? ""}`, options.passphraseFile);
+    const passphrase = await readPassphrase(
+      io,
+      `Passphrase of ${operator ?? founderDir ?? ""}`,
+      options.passphraseFile,
+    );
     if (!passphrase.ok) return passphrase;
-    const signature = operator === undefined ? signAsFounder(founderDir ?? "", document.value, passphrase.value) : signAsOperator(operator, document.value, passphrase.value);
+    const signature =
+      operator === undefined
+        ? signAsFounder(founderDir ?? "", document.value, passphrase.value)
+        : signAsOperator(operator, document.value, passphrase.value);
     passphrase.value.fill(0);
     if (!signature.ok) return signature;
     writeAtomic(options.out, foundingSignatureText(signature.value), 0o644);

@@ -50,8 +50,14 @@ export async function openDesk(options: OperatorOptions, io: CliIo): Promise<Res
 function chosenNodes({ document }: Founding, wanted: readonly string[]): Result<readonly FounderCard[]> {
   const chosen: FounderCard[] = [];
   for (const name of wanted) {
-    const node = document.founders.find((card) => card.name === name || card.endpoints.api === name || card.aid === name);
-    if (node === undefined) return refuse("NODE_UNKNOWN", `The founding document names no node ${name}; its nodes are ${document.founders.map((card) => card.name).join(", ")}.`);
+    const node = document.founders.find(
+      (card) => card.name === name || card.endpoints.api === name || card.aid === name,
+    );
+    if (node === undefined)
+      return refuse(
+        "NODE_UNKNOWN",
+        `The founding document names no node ${name}; its nodes are ${document.founders.map((card) => card.name).join(", ")}.`,
+      );
     if (!chosen.includes(node)) chosen.push(node);
   }
   return ok(chosen.length === 0 ? document.founders : chosen);
@@ -80,7 +86,14 @@ export async function onEveryNode<T extends object>(
         ? await act({ founding: desk.founding, file: desk.file, connection: connection.value, random, now, progress })
         : connection;
       if (connection.ok) connection.value.close();
-      if (options.json === true) io.out(JSON.stringify({ node: node.name, ok: result.ok, ...(result.ok ? result.value : { code: result.refusal.code, message: result.refusal.message }) }));
+      if (options.json === true)
+        io.out(
+          JSON.stringify({
+            node: node.name,
+            ok: result.ok,
+            ...(result.ok ? result.value : { code: result.refusal.code, message: result.refusal.message }),
+          }),
+        );
       else if (result.ok) io.out(`${node.name}: ${sentence(result.value)}`);
       else io.err(`${node.name}: ${result.refusal.message} (${result.refusal.code})`);
       return { node, result };

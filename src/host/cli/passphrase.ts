@@ -26,7 +26,11 @@ export async function readPassphrase(io: CliIo, question: string, file?: string)
 export async function readNewPassphrase(io: CliIo, question: string, file?: string): Promise<Result<Uint8Array>> {
   const first = await readPassphrase(io, question, file);
   if (!first.ok) return first;
-  if (first.value.length < NEW_PASSPHRASE_MIN) return refuse("PASSPHRASE_MISSING", `A passphrase has at least ${NEW_PASSPHRASE_MIN} characters; choose a longer one.`);
+  if (first.value.length < NEW_PASSPHRASE_MIN)
+    return refuse(
+      "PASSPHRASE_MISSING",
+      `A passphrase has at least ${NEW_PASSPHRASE_MIN} characters; choose a longer one.`,
+    );
   if (file !== undefined || !io.stdin.isTTY) return first;
   const second = await readPassphrase(io, "The same again");
   if (!second.ok) return second;
@@ -35,7 +39,8 @@ export async function readNewPassphrase(io: CliIo, question: string, file?: stri
   return same ? first : refuse("PASSPHRASE_MISMATCH", "The two passphrases differ; try again.");
 }
 
-const given = (passphrase: Uint8Array, sentence: string): Result<Uint8Array> => (passphrase.length === 0 ? refuse("PASSPHRASE_MISSING", sentence) : ok(passphrase));
+const given = (passphrase: Uint8Array, sentence: string): Result<Uint8Array> =>
+  passphrase.length === 0 ? refuse("PASSPHRASE_MISSING", sentence) : ok(passphrase);
 
 function firstLine(content: Uint8Array): Uint8Array {
   const end = content.findIndex((byte) => ENTER.has(byte));

@@ -11,7 +11,11 @@ export interface SealOptions extends OperatorOptions {
 
 export async function run(options: SealOptions, io: CliIo): Promise<ExitCode> {
   if ((options.args[0] ?? []).length === 0) {
-    reportRefusal(io, refuse("NODE_MISSING", "Name the nodes to seal; sealing all of them stops the cluster.").refusal, options.json ?? false);
+    reportRefusal(
+      io,
+      refuse("NODE_MISSING", "Name the nodes to seal; sealing all of them stops the cluster.").refusal,
+      options.json ?? false,
+    );
     return EXIT.usage;
   }
   const desk = await openDesk(options, io);
@@ -22,7 +26,10 @@ export async function run(options: SealOptions, io: CliIo): Promise<ExitCode> {
       options,
       io,
       (action) => sealNode(action, options.exit ?? false),
-      ({ sealing, missing }) => (sealing ? "is sealing" : `stays unsealed until ${missing} more operator${missing === 1 ? "" : "s"} ask within 10 minutes`),
+      ({ sealing, missing }) =>
+        sealing
+          ? "is sealing"
+          : `stays unsealed until ${missing} more operator${missing === 1 ? "" : "s"} ask within 10 minutes`,
     );
     return exitOf(results);
   } finally {

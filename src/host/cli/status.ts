@@ -8,7 +8,9 @@ import { type OperatorOptions, exitOf, onEveryNode, openDesk } from "./operator-
 
 /** NODE_STATE_SEALED is "sealed". */
 export const stateName = (state: NodeState): string =>
-  (Object.entries(NodeState).find(([, value]) => value === state)?.[0] ?? "unknown").replace("NODE_STATE_", "").toLowerCase();
+  (Object.entries(NodeState).find(([, value]) => value === state)?.[0] ?? "unknown")
+    .replace("NODE_STATE_", "")
+    .toLowerCase();
 
 interface NodeReport {
   readonly state: string;
@@ -37,7 +39,8 @@ const reportOf = (status: CeremonyStatus): NodeReport => ({
 function sentence({ state, accepted, threshold, unacknowledgedOperators, blamed }: NodeReport): string {
   const parts = [state];
   if (state === "collecting" || state === "verifying") parts.push(`${accepted} of ${threshold} shares`);
-  if (unacknowledgedOperators.length > 0) parts.push(`${unacknowledgedOperators.length} operators have yet to fetch their share`);
+  if (unacknowledgedOperators.length > 0)
+    parts.push(`${unacknowledgedOperators.length} operators have yet to fetch their share`);
   return [parts.join(", "), ...blamed.map(({ message }) => `  ${message}`)].join("\n");
 }
 

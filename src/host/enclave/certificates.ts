@@ -25,15 +25,34 @@ interface Subject {
   readonly aid: Aid;
 }
 
-function proofOf({ cluster, aid }: Subject, { spki, hosts, notBefore, notAfter }: CertificateRequest, role: CertificateRole, signing: (message: Uint8Array) => Uint8Array) {
-  const body = certificateProofBody({ cluster, aid, keySn: 0, spkiHash: sha256Digest(spki), notBefore, notAfter, sans: subjectNames(aid, hosts), role });
+function proofOf(
+  { cluster, aid }: Subject,
+  { spki, hosts, notBefore, notAfter }: CertificateRequest,
+  role: CertificateRole,
+  signing: (message: Uint8Array) => Uint8Array,
+) {
+  const body = certificateProofBody({
+    cluster,
+    aid,
+    keySn: 0,
+    spkiHash: sha256Digest(spki),
+    notBefore,
+    notAfter,
+    sans: subjectNames(aid, hosts),
+    role,
+  });
   return { body, signatures: [{ index: 0, sig: signing(certificateSigningBytes(cluster, body)) }] };
 }
 
-const publicKeyOf = (spki: Uint8Array): KeyObject => createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+const publicKeyOf = (spki: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
 
 /** Chain of a node's listener, leaf first, DER. */
-export function nodeCertificate(custody: Custody, subject: Subject, request: CertificateRequest): Promise<readonly Uint8Array[]> {
+export function nodeCertificate(
+  custody: Custody,
+  subject: Subject,
+  request: CertificateRequest,
+): Promise<readonly Uint8Array[]> {
   return custody.withIssuer(async (issuerKey, issuerCertificate) => {
     const privateKey = createPrivateKey({ key: Buffer.from(issuerKey), format: "der", type: "pkcs8" });
     const leaf = await issueCertificate({
@@ -46,7 +65,11 @@ export function nodeCertificate(custody: Custody, subject: Subject, request: Cer
 }
 
 /** Certificate of a sealed node's API port, by its boot key. */
-export async function bootCertificate(bootKey: KeyObject, subject: Subject, request: CertificateRequest): Promise<readonly Uint8Array[]> {
+export async function bootCertificate(
+  bootKey: KeyObject,
+  subject: Subject,
+  request: CertificateRequest,
+): Promise<readonly Uint8Array[]> {
   const leaf = await issueCertificate({
     publicKey: publicKeyOf(request.spki),
     issuer: { name: `sky boot ${subject.aid}`, keys: { privateKey: bootKey, publicKey: createPublicKey(bootKey) } },
@@ -66,7 +89,15 @@ export interface SelfIssued {
 }
 
 /** Certificate of an operator or client, who issue their own: the leaf's key under the name of its identifier. */
-export function selfIssuedCertificate({ aid, cluster, role, sign: signing, keys, notBefore, notAfter }: SelfIssued): Promise<Uint8Array> {
+export function selfIssuedCertificate({
+  aid,
+  cluster,
+  role,
+  sign: signing,
+  keys,
+  notBefore,
+  notAfter,
+}: SelfIssued): Promise<Uint8Array> {
   const spki = new Uint8Array(keys.publicKey.export({ format: "der", type: "spki" }));
   return issueCertificate({
     publicKey: keys.publicKey,

@@ -79,15 +79,23 @@ export async function startEnclave(options: EnclaveHostOptions): Promise<Enclave
 }
 
 /** comlink's types know the ports of browsers; Node's are transferred alike. */
-const transferred = (port: MessagePort): MessagePort => Comlink.transfer(port, [port] as unknown as Parameters<typeof Comlink.transfer>[1]);
+const transferred = (port: MessagePort): MessagePort =>
+  Comlink.transfer(port, [port] as unknown as Parameters<typeof Comlink.transfer>[1]);
 
 async function startWorker(options: EnclaveHostOptions, onEvent: (event: EnclaveEvent) => void): Promise<Running> {
   const control = new MessageChannel();
   const events = new MessageChannel();
-  const data: EnclaveWorkerData = { directory: options.directory, founding: options.founding, control: control.port2, events: events.port2 };
+  const data: EnclaveWorkerData = {
+    directory: options.directory,
+    founding: options.founding,
+    control: control.port2,
+    events: events.port2,
+  };
   const worker = new Worker(ENTRY, { name: "enclave", workerData: data, transferList: [control.port2, events.port2] });
   // A MessagePort of Node is an EventTarget too; comlink's own type spreads promises over unions of results.
-  const remote = Comlink.wrap<EnclaveControl>(control.port1 as unknown as Comlink.Endpoint) as unknown as EnclaveControl;
+  const remote = Comlink.wrap<EnclaveControl>(
+    control.port1 as unknown as Comlink.Endpoint,
+  ) as unknown as EnclaveControl;
   control.port1.start();
   events.port1.on("message", onEvent);
 
@@ -104,7 +112,9 @@ async function startWorker(options: EnclaveHostOptions, onEvent: (event: Enclave
     new Promise((resolve, reject) => {
       if (over !== undefined) return reject(over);
       open.add(reject);
-      use(remote).then(resolve, reject).finally(() => open.delete(reject));
+      use(remote)
+        .then(resolve, reject)
+        .finally(() => open.delete(reject));
     });
   let started = false;
   const onDeath = (error: Error): void => {
@@ -125,4 +135,5 @@ async function startWorker(options: EnclaveHostOptions, onEvent: (event: Enclave
   };
 }
 
-const failed = (cause: Error): Fault => new Fault("ENCLAVE_FAILED", `The enclave does not answer: ${cause.message}`, { cause });
+const failed = (cause: Error): Fault =>
+  new Fault("ENCLAVE_FAILED", `The enclave does not answer: ${cause.message}`, { cause });

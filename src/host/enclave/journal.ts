@@ -16,12 +16,16 @@ export interface CeremonyJournal {
 
 /** 16 hex digits tell damage from intention well enough; who can write the file could rewrite it anyway. */
 const LINK_LENGTH = 16;
-const linkOf = (previous: string, body: string): string => domainDigest("ceremony-journal", utf8(previous + body)).slice(0, LINK_LENGTH);
+const linkOf = (previous: string, body: string): string =>
+  domainDigest("ceremony-journal", utf8(previous + body)).slice(0, LINK_LENGTH);
 
 /** Throws: Fault JOURNAL_DAMAGED, JOURNAL_FAILED. */
 export function openCeremonyJournal(path: string): CeremonyJournal {
   const file = attempt(path, () => openSync(path, "a+", 0o600));
-  const { records, link, length } = load(path, attempt(path, () => readFileSync(path)));
+  const { records, link, length } = load(
+    path,
+    attempt(path, () => readFileSync(path)),
+  );
   attempt(path, () => ftruncateSync(file, length));
   let last = link;
   return {
@@ -45,7 +49,10 @@ export function openCeremonyJournal(path: string): CeremonyJournal {
   };
 }
 
-function load(path: string, content: Uint8Array): { readonly records: readonly CeremonyRecord[]; readonly link: string; readonly length: number } {
+function load(
+  path: string,
+  content: Uint8Array,
+): { readonly records: readonly CeremonyRecord[]; readonly link: string; readonly length: number } {
   const length = content.lastIndexOf(0x0a) + 1;
   const text = fromUtf8(content.subarray(0, length));
   const records: CeremonyRecord[] = [];
@@ -54,7 +61,10 @@ function load(path: string, content: Uint8Array): { readonly records: readonly C
     const body = line.slice(LINK_LENGTH + 1);
     link = linkOf(link, body);
     if (line !== `${link} ${body}`) {
-      throw new Fault("JOURNAL_DAMAGED", `${path} is damaged at line ${i + 1}; restore it from a backup. Without it wrong attempts would be forgiven.`);
+      throw new Fault(
+        "JOURNAL_DAMAGED",
+        `${path} is damaged at line ${i + 1}; restore it from a backup. Without it wrong attempts would be forgiven.`,
+      );
     }
     records.push(JSON.parse(body) as CeremonyRecord); // our own bytes: the chain holds
   }
@@ -65,6 +75,10 @@ function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    throw new Fault("JOURNAL_FAILED", `${path}: ${error instanceof Error ? error.message : String(error)}; check the disk before starting the node again.`, { cause: error });
+    throw new Fault(
+      "JOURNAL_FAILED",
+      `${path}: ${error instanceof Error ? error.message : String(error)}; check the disk before starting the node again.`,
+      { cause: error },
+    );
   }
 }

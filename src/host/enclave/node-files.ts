@@ -55,9 +55,16 @@ export function readBootFile(directory: string): Result<BootFile, FileRefusal> {
     const fields = object(JSON.parse(Buffer.from(file.value).toString("utf8")));
     if (fields["version"] !== VERSION) throw new Error(`version ${String(fields["version"])} is not read`);
     const dealt = fields["dealt"];
-    return ok({ name: string(fields["name"]), aid: string(fields["aid"]) as Aid, dealt: dealt === null ? null : readDealt(object(dealt)) });
+    return ok({
+      name: string(fields["name"]),
+      aid: string(fields["aid"]) as Aid,
+      dealt: dealt === null ? null : readDealt(object(dealt)),
+    });
   } catch (error) {
-    return refuse("FILE_MALFORMED", `${path} cannot be read (${error instanceof Error ? error.message : "malformed"}); restore it from a backup.`);
+    return refuse(
+      "FILE_MALFORMED",
+      `${path} cannot be read (${error instanceof Error ? error.message : "malformed"}); restore it from a backup.`,
+    );
   }
 }
 
@@ -65,7 +72,10 @@ const readDealt = (fields: Readonly<Record<string, unknown>>): Dealt => ({
   commitments: list(fields["commitments"]).map(bytes),
   operators: list(fields["operators"]).map((operator) => string(operator) as Aid),
   signature: bytes(fields["signature"]),
-  sealed: list(fields["sealed"]).map((entry) => ({ enc: bytes(object(entry)["enc"]), ciphertext: bytes(object(entry)["ciphertext"]) })),
+  sealed: list(fields["sealed"]).map((entry) => ({
+    enc: bytes(object(entry)["enc"]),
+    ciphertext: bytes(object(entry)["ciphertext"]),
+  })),
 });
 
 /** Throws: Fault BOOT_KEY_UNREADABLE. */
@@ -78,7 +88,10 @@ export function readBootKey(directory: string): KeyObject {
   } catch {
     // told below: OpenSSL's words would not help
   }
-  throw new Fault("BOOT_KEY_UNREADABLE", `${nodeFiles(directory).bootKey} holds no Ed25519 key; restore it from a backup.`);
+  throw new Fault(
+    "BOOT_KEY_UNREADABLE",
+    `${nodeFiles(directory).bootKey} holds no Ed25519 key; restore it from a backup.`,
+  );
 }
 
 /** The value, or the refusal as a Fault: for files without which nothing can start. */

@@ -8,7 +8,10 @@ import type { SigningReply, SigningRequest } from "./worker-protocol.ts";
 
 export interface SignerClient {
   /** One signature for each complete message ("sky/<type>/v1\0" ‖ cluster ‖ bytes), in order. Refuses: SEALED, SIGNING_REFUSED. */
-  readonly sign: (key: SigningKey, messages: readonly Uint8Array[]) => Promise<Result<readonly Uint8Array[], EnclaveRefusal>>;
+  readonly sign: (
+    key: SigningKey,
+    messages: readonly Uint8Array[],
+  ) => Promise<Result<readonly Uint8Array[], EnclaveRefusal>>;
   /** 32 bytes that only this node's unsealed enclave can make of these. Refuses: SEALED. */
   readonly mark: (bytes: Uint8Array) => Promise<Result<Uint8Array, EnclaveRefusal>>;
   readonly close: () => void;

@@ -22,7 +22,11 @@ export interface EnclavePort {
   readonly openWithPassphrase: (passphrase: Uint8Array) => Promise<Result<EnclaveStatus, EnclaveRefusal>>;
   readonly initialise: (caller: Aid) => Promise<EnclaveAnswer>;
   readonly fetchShare: (caller: Aid) => Promise<Result<FetchedShare, EnclaveRefusal>>;
-  readonly acknowledgeShare: (caller: Aid, index: number, signature: Uint8Array) => Promise<Result<EnclaveAnswer, EnclaveRefusal>>;
+  readonly acknowledgeShare: (
+    caller: Aid,
+    index: number,
+    signature: Uint8Array,
+  ) => Promise<Result<EnclaveAnswer, EnclaveRefusal>>;
   readonly beginUnseal: (caller: Aid) => Promise<SessionAnswer>;
   readonly sessionKey: (caller: Aid) => Promise<SessionAnswer>;
   readonly apply: (caller: Aid, share: OfferedShare) => Promise<EnclaveAnswer>;

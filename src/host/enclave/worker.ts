@@ -6,10 +6,15 @@ import { Enclave } from "../../actors/enclave/enclave.actor.ts";
 import { sealed } from "../../actors/enclave/custody.ts";
 import { ok } from "../../base/result.ts";
 import { readPrivate, writeAtomic } from "../founding/files.ts";
-import { bootCertificate, nodeCertificate } from "./certificates.ts";
 import { openCeremonyJournal } from "./journal.ts";
 import { demand, nodeFiles, readBootFile, readBootKey, writeBootFile } from "./node-files.ts";
-import type { EnclaveControl, EnclaveEvent, EnclaveWorkerData, SigningReply, SigningRequest } from "./worker-protocol.ts";
+import type {
+  EnclaveControl,
+  EnclaveEvent,
+  EnclaveWorkerData,
+  SigningReply,
+  SigningRequest,
+} from "./worker-protocol.ts";
 import { x25519PublicKey } from "./x25519.ts";
 import { KEYSTORE_BYTES_MAX } from "../../actors/enclave/keystore.ts";
 
@@ -48,11 +53,18 @@ const enclave = new Enclave(founding, {
 function serve(port: MessagePort): void {
   port.on("message", (request: SigningRequest) => {
     const mark = request.kind === "mark" ? enclave.macMark(request.bytes) : undefined;
-    const result = request.kind === "sign" ? enclave.sign(request.key, request.messages) : mark?.ok ? ok([mark.value]) : (mark ?? sealed());
+    const result =
+      request.kind === "sign"
+        ? enclave.sign(request.key, request.messages)
+        : mark?.ok
+          ? ok([mark.value])
+          : (mark ?? sealed());
     port.postMessage({ id: request.id, result } satisfies SigningReply);
   });
 }
 
+/** Loaded when first asked for: the X.509 library takes longer to load than everything else here (90 ms). */
+const certificates = () => import("./certificates.ts");
 const subject = { cluster: founding.cluster, aid: founding.node.aid };
 const api: EnclaveControl = {
   status: async () => enclave.status(),
@@ -69,9 +81,9 @@ const api: EnclaveControl = {
   drained: () => enclave.drained(),
   issueCertificate: async (request) => {
     const custody = enclave.custody();
-    return custody === null ? sealed() : ok(await nodeCertificate(custody, subject, request));
+    return custody === null ? sealed() : ok(await (await certificates()).nodeCertificate(custody, subject, request));
   },
-  bootCertificate: (request) => bootCertificate(bootKey, subject, request),
+  bootCertificate: async (request) => (await certificates()).bootCertificate(bootKey, subject, request),
   connect: async (port) => serve(port),
 };
 

@@ -27,7 +27,8 @@ export const CLIENT_CERTIFICATE_MS = 90 * 86_400_000;
 export const CLOCK_SKEW_MS = 300_000;
 
 /** `ca.pem`: the anchors of every founder's chain. */
-export const anchorsPem = (document: FoundingDocument): string => document.founders.map(({ issuer }) => certificatePem(issuer)).join("");
+export const anchorsPem = (document: FoundingDocument): string =>
+  document.founders.map(({ issuer }) => certificatePem(issuer)).join("");
 
 export interface ClientFolder {
   readonly directory: string;
@@ -40,7 +41,14 @@ export interface ClientFolder {
 }
 
 /** Writes the folder, its TLS key fresh; called again it renews the certificate. */
-export async function writeClientFolder({ directory, identity, document, cluster, random, now }: ClientFolder): Promise<void> {
+export async function writeClientFolder({
+  directory,
+  identity,
+  document,
+  cluster,
+  random,
+  now,
+}: ClientFolder): Promise<void> {
   const files = clientFiles(directory);
   const keys = p256KeyPair(random(48));
   const certificate = await selfIssuedCertificate({
@@ -60,7 +68,11 @@ export async function writeClientFolder({ directory, identity, document, cluster
 }
 
 /** `cluster`: null before the founding document is there. */
-export function writeIdentity(directory: string, { aid, icp, current, next }: IdentitySeeds, cluster: Digest | null): void {
+export function writeIdentity(
+  directory: string,
+  { aid, icp, current, next }: IdentitySeeds,
+  cluster: Digest | null,
+): void {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
   const content = { version: VERSION, aid, cluster, icp: text(icp), current: text(current), next: text(next) };
   writeAtomic(clientFiles(directory).identity, `${JSON.stringify(content, undefined, 2)}\n`);
@@ -76,7 +88,8 @@ export function readClientIdentity(directory: string): Result<ClientIdentity, Fi
   const path = clientFiles(directory).identity;
   const file = readPrivate(path, IDENTITY_BYTES_MAX);
   if (!file.ok) return file;
-  const malformed = (what: string) => refuse("FILE_MALFORMED", `${path} is no client identity (${what}); make the client's folder again.`);
+  const malformed = (what: string) =>
+    refuse("FILE_MALFORMED", `${path} is no client identity (${what}); make the client's folder again.`);
   let fields: Readonly<Record<string, unknown>>;
   try {
     fields = JSON.parse(Buffer.from(file.value).toString("utf8")) as Readonly<Record<string, unknown>>;
@@ -86,10 +99,13 @@ export function readClientIdentity(directory: string): Result<ClientIdentity, Fi
   const { version, aid, cluster, icp, current, next } = fields;
   if (version !== VERSION) return malformed(`version ${String(version)}`);
   if (typeof aid !== "string" || aid.length !== 44 || !isCluster(cluster)) return malformed("aid or cluster");
-  const bytes = [icp, current, next].map((field) => (typeof field === "string" ? Uint8Array.from(Buffer.from(field, "base64url")) : undefined));
+  const bytes = [icp, current, next].map((field) =>
+    typeof field === "string" ? Uint8Array.from(Buffer.from(field, "base64url")) : undefined,
+  );
   const [event, seed, nextSeed] = bytes;
   if (event === undefined || seed?.length !== 32 || nextSeed?.length !== 32) return malformed("icp or seeds");
   return ok({ aid: aid as Aid, cluster, icp: event, current: seed, next: nextSeed });
 }
 
-const isCluster = (value: unknown): value is Digest | null => value === null || (typeof value === "string" && /^[0-9a-f]{64}$/.test(value));
+const isCluster = (value: unknown): value is Digest | null =>
+  value === null || (typeof value === "string" && /^[0-9a-f]{64}$/.test(value));

@@ -1,7 +1,6 @@
 /** Founds a throw-away cluster on this machine, for `sky dev` and for tests: everything is made as a real founding makes it. */
 import { join } from "node:path";
 import type { Aid } from "../../base/brands.ts";
-import { present } from "../../base/errors.ts";
 import { signer } from "../../crypto/ed25519.ts";
 import { Secret } from "../../crypto/secret.ts";
 import type { Endpoints, FoundingSignature } from "../../events/facts/founding.ts";
@@ -9,7 +8,7 @@ import { demand, nodeFiles } from "../enclave/node-files.ts";
 import { writeClientFolder } from "./client-folder.ts";
 import { type Founding, assembleFounding, openFounding, sealFounding, signFounding } from "./document.ts";
 import { makePrivateDirectory, writeAtomic } from "./files.ts";
-import { createFounder, signAsFounder } from "./founder.ts";
+import { createFounder } from "./founder.ts";
 import { type Random, newIdentity } from "./identity.ts";
 import { OperatorFile, newOperator, operatorCardOf } from "./operator-file.ts";
 
@@ -79,19 +78,29 @@ export async function foundDevCluster(directory: string, options: DevClusterOpti
     }),
   );
   const signatures: readonly FoundingSignature[] = [
-    ...founders.map(({ node }) => demand(signAsFounder(node.directory, bytes, node.passphrase.reveal()))),
+    ...founders.map(({ sign }) => sign(bytes)),
     ...operators.map(({ secrets }) => signFounding(bytes, secrets.aid, signer(secrets.current))),
   ];
   const file = demand(sealFounding(bytes, signatures));
   const foundingFile = join(directory, "founding.sky");
-  for (const path of [foundingFile, ...founders.map(({ node }) => nodeFiles(node.directory).founding)]) writeAtomic(path, file, 0o644);
+  for (const path of [foundingFile, ...founders.map(({ node }) => nodeFiles(node.directory).founding)])
+    writeAtomic(path, file, 0o644);
   const founding = demand(openFounding(file));
   const clients = { default: join(directory, "clients", "default"), admin: join(directory, "clients", "admin") };
   makePrivateDirectory(join(directory, "clients"));
-  for (const [path, identity] of [[clients.default, client], [clients.admin, admin]] as const) {
+  for (const [path, identity] of [
+    [clients.default, client],
+    [clients.admin, admin],
+  ] as const) {
     await writeClientFolder({ directory: path, identity, document: founding.document, cluster, random, now });
   }
-  return { founding, foundingFile, nodes: founders.map(({ node }) => node), operators: operators.map(({ operator }) => operator), clients };
+  return {
+    founding,
+    foundingFile,
+    nodes: founders.map(({ node }) => node),
+    operators: operators.map(({ operator }) => operator),
+    clients,
+  };
 }
 
 async function makeNode(directory: string, index: number, endpoints: Endpoints, { random, now }: DevClusterOptions) {
@@ -99,9 +108,11 @@ async function makeNode(directory: string, index: number, endpoints: Endpoints, 
   const passphrase = new Secret(Uint8Array.from(Buffer.from(Buffer.from(random(24)).toString("base64url"))));
   const nodeDirectory = join(directory, "nodes", name);
   makePrivateDirectory(join(directory, "nodes"));
-  const card = demand(await createFounder({ directory: nodeDirectory, name, endpoints, passphrase: passphrase.reveal(), random, now }));
+  const { card, sign } = demand(
+    await createFounder({ directory: nodeDirectory, name, endpoints, passphrase: passphrase.reveal(), random, now }),
+  );
   const node: DevNode = { name, aid: card.aid, directory: nodeDirectory, passphrase };
-  return { card, node };
+  return { card, sign, node };
 }
 
 function makeOperator(directory: string, index: number, random: Random) {
@@ -115,9 +126,6 @@ function makeOperator(directory: string, index: number, random: Random) {
   const passphraseFile = join(folder, "passphrase");
   OperatorFile.create(file, secrets, Buffer.from(passphrase), random);
   writeAtomic(passphraseFile, `${passphrase}\n`);
-  const operator: DevOperator = { name, aid: present(secrets.aid, "just made"), file, passphraseFile };
+  const operator: DevOperator = { name, aid: secrets.aid, file, passphraseFile };
   return { operator, secrets };
 }
-
-/** The cluster that a directory holds already: its document, nodes, operators and clients. Throws: Fault when it holds none. */
-export { openDevCluster } from "./dev-directory.ts";

@@ -10,7 +10,12 @@ export interface DevDirectory {
   readonly founding: Founding;
   readonly foundingFile: string;
   readonly nodes: readonly { readonly name: string; readonly aid: Aid; readonly directory: string }[];
-  readonly operators: readonly { readonly name: string; readonly aid: Aid; readonly file: string; readonly passphraseFile: string }[];
+  readonly operators: readonly {
+    readonly name: string;
+    readonly aid: Aid;
+    readonly file: string;
+    readonly passphraseFile: string;
+  }[];
   readonly clients: { readonly default: string; readonly admin: string };
 }
 
@@ -21,7 +26,11 @@ export function openDevCluster(directory: string): DevDirectory {
   return {
     founding,
     foundingFile,
-    nodes: founding.document.founders.map(({ name, aid }) => ({ name, aid, directory: join(directory, "nodes", name) })),
+    nodes: founding.document.founders.map(({ name, aid }) => ({
+      name,
+      aid,
+      directory: join(directory, "nodes", name),
+    })),
     operators: founding.document.operators.map(({ name, aid }) => ({
       name,
       aid,

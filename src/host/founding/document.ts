@@ -33,19 +33,28 @@ export type FoundingRefusal = DecodeRefusal | Refusal<"FOUNDING_INVALID" | "FOUN
 const invalid = (message: string) => refuse("FOUNDING_INVALID", message);
 
 /** The bytes whose SHA-256 will be the cluster id. Refuses: FOUNDING_INVALID, before anybody signs. */
-export function assembleFounding(document: FoundingDocument): Result<{ readonly bytes: Uint8Array; readonly cluster: Digest }, FoundingRefusal> {
+export function assembleFounding(
+  document: FoundingDocument,
+): Result<{ readonly bytes: Uint8Array; readonly cluster: Digest }, FoundingRefusal> {
   const bytes = encode(foundingDocumentShape, document);
   const judged = judgeDocument(bytes);
   return judged.ok ? ok({ bytes, cluster: judged.value.cluster }) : judged;
 }
 
 /** One founder's or operator's signature. `sign` is that of its identifier's inception key. */
-export function signFounding(bytes: Uint8Array, aid: Aid, sign: (message: Uint8Array) => Uint8Array): FoundingSignature {
+export function signFounding(
+  bytes: Uint8Array,
+  aid: Aid,
+  sign: (message: Uint8Array) => Uint8Array,
+): FoundingSignature {
   return { aid, sig: sign(signingBytes("founding", sha256Digest(bytes), bytes)) };
 }
 
 /** The file that nodes start with. Signatures stand in the order of the document, whatever order they came in. */
-export function sealFounding(bytes: Uint8Array, signatures: readonly FoundingSignature[]): Result<Uint8Array, FoundingRefusal> {
+export function sealFounding(
+  bytes: Uint8Array,
+  signatures: readonly FoundingSignature[],
+): Result<Uint8Array, FoundingRefusal> {
   const judged = judgeDocument(bytes);
   if (!judged.ok) return judged;
   const order = signersOf(judged.value.document).map((card) => card.aid);
@@ -64,21 +73,33 @@ export function openFounding(file: Uint8Array): Result<Founding, FoundingRefusal
   const { document, identifiers, cluster } = judged.value;
   const message = signingBytes("founding", cluster, signed.value.document);
   const given = new Map(signed.value.signatures.map((signature) => [signature.aid, signature]));
-  if (given.size !== signed.value.signatures.length) return invalid("The founding document carries two signatures of one identifier.");
+  if (given.size !== signed.value.signatures.length)
+    return invalid("The founding document carries two signatures of one identifier.");
   for (const { aid, name } of signersOf(document)) {
     const signature = given.get(aid);
-    if (signature === undefined) return refuse("FOUNDING_UNSIGNED", `${name} (${aid}) has not signed the founding document; ask for its signature.`);
+    if (signature === undefined)
+      return refuse(
+        "FOUNDING_UNSIGNED",
+        `${name} (${aid}) has not signed the founding document; ask for its signature.`,
+      );
     if (!verify(inceptionKey(identifiers, aid), message, signature.sig)) {
-      return refuse("FOUNDING_UNSIGNED", `The signature of ${name} (${aid}) is not over this founding document; ask for it again.`);
+      return refuse(
+        "FOUNDING_UNSIGNED",
+        `The signature of ${name} (${aid}) is not over this founding document; ask for it again.`,
+      );
     }
     given.delete(aid);
   }
   const [extra] = given.keys();
-  if (extra !== undefined) return invalid(`${extra} signed the founding document but is neither founder nor operator of it.`);
+  if (extra !== undefined)
+    return invalid(`${extra} signed the founding document but is neither founder nor operator of it.`);
   return ok({ document, identifiers, cluster, bytes: signed.value.document, signatures: signed.value.signatures });
 }
 
-const signersOf = (document: FoundingDocument): readonly (IdentifierCard & { readonly name: string })[] => [...document.founders, ...document.operators];
+const signersOf = (document: FoundingDocument): readonly (IdentifierCard & { readonly name: string })[] => [
+  ...document.founders,
+  ...document.operators,
+];
 
 const inceptionKey = (identifiers: ReadonlyMap<Aid, Inception>, aid: Aid): Uint8Array =>
   present(identifiers.get(aid)?.keys[0], "every identifier was judged");
@@ -96,7 +117,8 @@ function judgeDocument(bytes: Uint8Array): Result<Judged, FoundingRefusal> {
   for (const card of [...signersOf(document), ...document.admins, ...document.clients]) {
     const inception = parseInception(card.icp);
     if (!inception.ok) return invalid(`The inception event of ${card.aid} does not hold: ${inception.refusal.message}`);
-    if (inception.value.aid !== card.aid) return invalid(`The inception event given for ${card.aid} is that of ${inception.value.aid}.`);
+    if (inception.value.aid !== card.aid)
+      return invalid(`The inception event given for ${card.aid} is that of ${inception.value.aid}.`);
     identifiers.set(card.aid, inception.value);
   }
   for (const { aid, name } of signersOf(document)) {
@@ -109,7 +131,8 @@ function judgeDocument(bytes: Uint8Array): Result<Judged, FoundingRefusal> {
 
 function faultOf(document: FoundingDocument): string | undefined {
   const { founders, operators, admins, clients, gateways, threshold } = document;
-  if (threshold > operators.length) return `The threshold is ${threshold}, but there are only ${operators.length} operators.`;
+  if (threshold > operators.length)
+    return `The threshold is ${threshold}, but there are only ${operators.length} operators.`;
   const lists: readonly (readonly [string, readonly string[]])[] = [
     ["identifier", [...founders, ...operators].map((card) => card.aid)],
     ["admin", admins.map((card) => card.aid)],
@@ -117,9 +140,18 @@ function faultOf(document: FoundingDocument): string | undefined {
     ["gateway", gateways],
     ["founder name", founders.map((card) => card.name)],
     ["operator name", operators.map((card) => card.name)],
-    ["key", [...founders.flatMap((card) => [toHex(card.epochKey), toHex(card.bootKey)]), ...operators.map((card) => toHex(card.hpkeKey))]],
+    [
+      "key",
+      [
+        ...founders.flatMap((card) => [toHex(card.epochKey), toHex(card.bootKey)]),
+        ...operators.map((card) => toHex(card.hpkeKey)),
+      ],
+    ],
     ["issuer certificate", founders.map((card) => toHex(card.issuer))],
-    ["endpoint", founders.flatMap(({ endpoints }) => [endpoints.api, endpoints.approach, endpoints.cluster, endpoints.service])],
+    [
+      "endpoint",
+      founders.flatMap(({ endpoints }) => [endpoints.api, endpoints.approach, endpoints.cluster, endpoints.service]),
+    ],
   ];
   for (const [what, values] of lists) {
     const twice = values.find((value, i) => values.indexOf(value) !== i);
@@ -128,16 +160,21 @@ function faultOf(document: FoundingDocument): string | undefined {
   const stranger = gateways.find((gateway) => !founders.some((founder) => founder.aid === gateway));
   if (stranger !== undefined) return `The gateway ${stranger} is none of the founders.`;
   for (const founder of founders) {
-    if (!isAcceptablePublicKey(founder.epochKey) || !isAcceptablePublicKey(founder.bootKey)) return `A key of founder ${founder.name} is no acceptable Ed25519 point.`;
+    if (!isAcceptablePublicKey(founder.epochKey) || !isAcceptablePublicKey(founder.bootKey))
+      return `A key of founder ${founder.name} is no acceptable Ed25519 point.`;
     const endpoint = Object.values(founder.endpoints).find((text) => !isEndpoint(text));
-    if (endpoint !== undefined) return `The endpoint ${JSON.stringify(endpoint)} of founder ${founder.name} is not host:port.`;
+    if (endpoint !== undefined)
+      return `The endpoint ${JSON.stringify(endpoint)} of founder ${founder.name} is not host:port.`;
   }
   const unprintable = [document.name, ...signersOf(document).map((card) => card.name)].find((name) => !isName(name));
-  return unprintable === undefined ? undefined : `The name ${JSON.stringify(unprintable)} is empty or holds control characters.`;
+  return unprintable === undefined
+    ? undefined
+    : `The name ${JSON.stringify(unprintable)} is empty or holds control characters.`;
 }
 
 /** Names are shown on consoles: control and formatting characters could forge lines there. */
-export const isName = (text: string): boolean => text.length > 0 && text.trim() === text && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text);
+export const isName = (text: string): boolean =>
+  text.length > 0 && text.trim() === text && !/[\p{C}\p{Zl}\p{Zp}]/u.test(text);
 
 /** host:port with a port of 1 to 65535; an IPv6 host stands in brackets. */
 export function isEndpoint(text: string): boolean {

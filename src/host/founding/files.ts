@@ -1,5 +1,17 @@
 /** Files that hold keys, or what keys rest on: written whole or not at all, readable by their owner alone. */
-import { chmodSync, closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Fault } from "../../base/errors.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
@@ -74,9 +86,13 @@ function readBounded(path: string, maxBytes: number, keepPrivate: boolean): Resu
     const stat = fstatSync(file); // of the opened file, so that nothing can change between the check and the reading
     if (!stat.isFile()) return refuse("FILE_MALFORMED", `${path} is not a file.`);
     if (keepPrivate && (stat.mode & OTHERS) !== 0) {
-      return refuse("FILE_LOOSE", `${path} is open to other users (mode ${(stat.mode & 0o777).toString(8)}); run: chmod 600 ${path}`);
+      return refuse(
+        "FILE_LOOSE",
+        `${path} is open to other users (mode ${(stat.mode & 0o777).toString(8)}); run: chmod 600 ${path}`,
+      );
     }
-    if (stat.size > maxBytes) return refuse("FILE_TOO_LARGE", `${path} has ${stat.size} bytes; at most ${maxBytes} are read.`);
+    if (stat.size > maxBytes)
+      return refuse("FILE_TOO_LARGE", `${path} has ${stat.size} bytes; at most ${maxBytes} are read.`);
     return ok(Uint8Array.from(readFileSync(file)));
   } finally {
     closeSync(file);

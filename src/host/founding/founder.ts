@@ -8,7 +8,14 @@ import { publicKeyOf, rawPublicKey, signer } from "../../crypto/ed25519.ts";
 import { p256KeyPair } from "../../crypto/p256.ts";
 import { issuerCertificate } from "../../crypto/x509.ts";
 import type { Endpoints, FounderCard, FoundingSignature } from "../../events/facts/founding.ts";
-import { type KeystoreRefusal, KEYSTORE_BYTES_MAX, createKeystore, openKeys, openWithPassphrase, readKeystore } from "../../actors/enclave/keystore.ts";
+import {
+  type KeystoreRefusal,
+  KEYSTORE_BYTES_MAX,
+  createKeystore,
+  openKeys,
+  openWithPassphrase,
+  readKeystore,
+} from "../../actors/enclave/keystore.ts";
 import type { EnclaveFounding } from "../../actors/enclave/ports.ts";
 import { issuerName } from "../enclave/certificates.ts";
 import { nodeFiles, writeBootFile } from "../enclave/node-files.ts";
@@ -34,10 +41,17 @@ const YEAR_MS = 365.25 * 86_400_000;
 /** Clocks may differ by this when a certificate is new. */
 const SKEW_MS = 300_000;
 
+export interface NewFounder {
+  readonly card: FounderCard;
+  /** Signs the founding document while this process still has the key in memory; later `signAsFounder` does. */
+  readonly sign: (document: Uint8Array) => FoundingSignature;
+}
+
 /** Makes a founder's keys and directory. Refuses: FILE_MALFORMED when a keystore is there already: it is never overwritten. */
-export async function createFounder(input: FounderInput): Promise<Result<FounderCard, FileRefusal>> {
+export async function createFounder(input: FounderInput): Promise<Result<NewFounder, FileRefusal>> {
   const files = nodeFiles(input.directory);
-  if (fileExists(files.keystore)) return refuse("FILE_MALFORMED", `${input.directory} holds a node's keys already; choose another directory.`);
+  if (fileExists(files.keystore))
+    return refuse("FILE_MALFORMED", `${input.directory} holds a node's keys already; choose another directory.`);
   makePrivateDirectory(input.directory);
   const identity = newIdentity(input.random);
   const epoch = input.random(32);
@@ -72,12 +86,17 @@ export async function createFounder(input: FounderInput): Promise<Result<Founder
   writeBootFile(input.directory, { name: input.name, aid: identity.aid, dealt: null });
   writeAtomic(files.card, founderCardText(card), 0o644);
   writeAtomic(files.keystore, createKeystore(identity.aid, keys, input.passphrase, input.random)); // last: with it the directory is a node's
+  const sign = signer(keys.current);
   for (const secret of [keys.current, keys.next, keys.epoch, keys.issuerKey, keys.mark]) secret.fill(0);
-  return ok(card);
+  return ok({ card, sign: (document) => signFounding(document, card.aid, sign) });
 }
 
 /** A founder's signature under the founding document; its keystore must not have been initialised yet. */
-export function signAsFounder(directory: string, document: Uint8Array, passphrase: Uint8Array): Result<FoundingSignature, FileRefusal | KeystoreRefusal> {
+export function signAsFounder(
+  directory: string,
+  document: Uint8Array,
+  passphrase: Uint8Array,
+): Result<FoundingSignature, FileRefusal | KeystoreRefusal> {
   const file = readPrivate(nodeFiles(directory).keystore, KEYSTORE_BYTES_MAX);
   if (!file.ok) return file;
   const keystore = readKeystore(file.value);
@@ -88,7 +107,8 @@ export function signAsFounder(directory: string, document: Uint8Array, passphras
   dataKey.value.fill(0);
   if (!keys.ok) return keys;
   const signature = signFounding(document, keystore.value.node, signer(keys.value.current));
-  for (const secret of [keys.value.current, keys.value.next, keys.value.epoch, keys.value.issuerKey, keys.value.mark]) secret.fill(0);
+  for (const secret of [keys.value.current, keys.value.next, keys.value.epoch, keys.value.issuerKey, keys.value.mark])
+    secret.fill(0);
   return ok(signature);
 }
 
@@ -96,11 +116,17 @@ export function signAsFounder(directory: string, document: Uint8Array, passphras
 export function enclaveFounding({ document, cluster, identifiers }: Founding, aid: Aid): EnclaveFounding | undefined {
   const founder = document.founders.find((card) => card.aid === aid);
   if (founder === undefined) return undefined;
-  const keyOf = (identifier: Aid): Uint8Array => present(identifiers.get(identifier)?.keys[0], "openFounding has judged every identifier");
+  const keyOf = (identifier: Aid): Uint8Array =>
+    present(identifiers.get(identifier)?.keys[0], "openFounding has judged every identifier");
   return {
     cluster,
     node: { aid, name: founder.name, key: keyOf(aid), epochKey: founder.epochKey },
-    operators: document.operators.map(({ aid: operator, name, hpkeKey }) => ({ aid: operator, name, key: keyOf(operator), hpkeKey })),
+    operators: document.operators.map(({ aid: operator, name, hpkeKey }) => ({
+      aid: operator,
+      name,
+      key: keyOf(operator),
+      hpkeKey,
+    })),
     threshold: document.threshold,
   };
 }

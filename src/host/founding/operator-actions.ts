@@ -49,7 +49,10 @@ export interface OperatorAction {
 const CALL_MS = 10_000;
 
 /** A call with its deadline; what the node refuses is a refusal with the node's own code. */
-function ask<Reply>({ now }: OperatorAction, start: (options: { deadline: number }, callback: (error: ServiceError | null, reply: Reply) => void) => unknown): Promise<Result<Reply>> {
+function ask<Reply>(
+  { now }: OperatorAction,
+  start: (options: { deadline: number }, callback: (error: ServiceError | null, reply: Reply) => void) => unknown,
+): Promise<Result<Reply>> {
   return new Promise((resolve) => {
     start({ deadline: now() + CALL_MS }, (error, reply) => resolve(error === null ? ok(reply) : refusalOf(error)));
   });
@@ -81,16 +84,22 @@ export async function unsealNode(action: OperatorAction): Promise<Result<UnsealO
 
 export async function nodeStatus(action: OperatorAction): Promise<Result<CeremonyStatus>> {
   const { ceremony } = action.connection;
-  const reply = await ask<{ readonly status: CeremonyStatus | undefined }>(action, (options, callback) => ceremony.status({}, new Metadata(), options, callback));
+  const reply = await ask<{ readonly status: CeremonyStatus | undefined }>(action, (options, callback) =>
+    ceremony.status({}, new Metadata(), options, callback),
+  );
   return reply.ok ? statusIn(reply.value) : reply;
 }
 
 const statusIn = (reply: { readonly status: CeremonyStatus | undefined }): Result<CeremonyStatus> =>
-  reply.status === undefined ? refuse("MALFORMED", "The node answered without a status; check that its version is this one's.", "peer") : ok(reply.status);
+  reply.status === undefined
+    ? refuse("MALFORMED", "The node answered without a status; check that its version is this one's.", "peer")
+    : ok(reply.status);
 
 async function initialise(action: OperatorAction): Promise<Result<CeremonyStatus>> {
   const { ceremony } = action.connection;
-  const reply = await ask<{ readonly status: CeremonyStatus | undefined }>(action, (options, callback) => ceremony.initialise({}, new Metadata(), options, callback));
+  const reply = await ask<{ readonly status: CeremonyStatus | undefined }>(action, (options, callback) =>
+    ceremony.initialise({}, new Metadata(), options, callback),
+  );
   if (reply.ok) {
     action.progress("has drawn its root and dealt it to the operators");
     return statusIn(reply.value);
@@ -117,7 +126,9 @@ async function ensureShare(action: OperatorAction, status: CeremonyStatus): Prom
 
 async function fetchShare(action: OperatorAction): Promise<Result<HeldShare>> {
   const { founding, file, connection } = action;
-  const reply = await ask<FetchShareResponse>(action, (options, callback) => connection.ceremony.fetchShare({}, new Metadata(), options, callback));
+  const reply = await ask<FetchShareResponse>(action, (options, callback) =>
+    connection.ceremony.fetchShare({}, new Metadata(), options, callback),
+  );
   if (!reply.ok) return reply;
   const { index, encapsulation, ciphertext, nodeSignature } = reply.value;
   const commitments = reply.value.commitments.map((point) => new Uint8Array(point));
@@ -125,10 +136,16 @@ async function fetchShare(action: OperatorAction): Promise<Result<HeldShare>> {
   const operators: readonly Aid[] = founding.document.operators.map((card) => card.aid);
   const hash = commitmentsHash(commitments);
   const wrong = (what: string): Result<HeldShare> =>
-    refuse("WRONG_SHARE", `Node ${connection.node.name} sent a share that ${what}; do not use it, and find out who changed the node.`, "peer");
+    refuse(
+      "WRONG_SHARE",
+      `Node ${connection.node.name} sent a share that ${what}; do not use it, and find out who changed the node.`,
+      "peer",
+    );
   if (index !== operators.indexOf(file.secrets.aid) + 1) return wrong("is not this operator's");
-  if (commitments.length !== founding.document.threshold) return wrong("was dealt with another threshold than the founding document's");
-  if (!verify(nodeKey(action), dealingSigningBytes(place, hash, operators), new Uint8Array(nodeSignature))) return wrong("the node has not signed for");
+  if (commitments.length !== founding.document.threshold)
+    return wrong("was dealt with another threshold than the founding document's");
+  if (!verify(nodeKey(action), dealingSigningBytes(place, hash, operators), new Uint8Array(nodeSignature)))
+    return wrong("the node has not signed for");
   const sealed = { enc: new Uint8Array(encapsulation), ciphertext: new Uint8Array(ciphertext) };
   const value = await openHpke(file.secrets.hpke, sealed, { info: dealtShareInfo(place, hash, index) });
   if (value === undefined) return wrong("does not open with this operator's key");
@@ -138,7 +155,11 @@ async function fetchShare(action: OperatorAction): Promise<Result<HeldShare>> {
 
 async function acknowledge(action: OperatorAction, { index, commitments }: HeldShare): Promise<Result<CeremonyStatus>> {
   const { founding, file, connection } = action;
-  const message = acknowledgementSigningBytes({ cluster: founding.cluster, node: connection.node.aid }, index, commitments);
+  const message = acknowledgementSigningBytes(
+    { cluster: founding.cluster, node: connection.node.aid },
+    index,
+    commitments,
+  );
   const request = { index, signature: Buffer.from(signer(file.secrets.current)(message)) };
   const reply = await ask<{ readonly status: CeremonyStatus | undefined }>(action, (options, callback) =>
     connection.ceremony.acknowledgeShare(request, new Metadata(), options, callback),
@@ -149,7 +170,9 @@ async function acknowledge(action: OperatorAction, { index, commitments }: HeldS
 async function giveShare(action: OperatorAction, share: HeldShare): Promise<Result<UnsealOutcome>> {
   const { founding, file, connection } = action;
   const { ceremony, node } = connection;
-  const session = await ask<SessionKeyResponse>(action, (options, callback) => ceremony.sessionKey({}, new Metadata(), options, callback));
+  const session = await ask<SessionKeyResponse>(action, (options, callback) =>
+    ceremony.sessionKey({}, new Metadata(), options, callback),
+  );
   if (!session.ok) return session;
   if (session.value.sessionKey === undefined) return ok({ unsealed: true, missing: 0, message: "is unsealed" });
   const key = judgeSessionKey(action, session.value.sessionKey);
@@ -159,28 +182,52 @@ async function giveShare(action: OperatorAction, share: HeldShare): Promise<Resu
   const plaintext = encodeShare(share.index, share.value, signature);
   const { enc, ciphertext } = await sealHpke(key.value.publicKey, action.random(32), plaintext, { info });
   plaintext.fill(0);
-  const request = { ceremonyId: session.value.sessionKey.ceremonyId, encapsulation: Buffer.from(enc), ciphertext: Buffer.from(ciphertext) };
-  const applied = await ask<{ readonly status: CeremonyStatus | undefined }>(action, (options, callback) => ceremony.apply(request, new Metadata(), options, callback));
-  if (!applied.ok) return applied.refusal.code === "ALREADY_UNSEALED" ? ok({ unsealed: true, missing: 0, message: "is unsealed" }) : applied;
+  const request = {
+    ceremonyId: session.value.sessionKey.ceremonyId,
+    encapsulation: Buffer.from(enc),
+    ciphertext: Buffer.from(ciphertext),
+  };
+  const applied = await ask<{ readonly status: CeremonyStatus | undefined }>(action, (options, callback) =>
+    ceremony.apply(request, new Metadata(), options, callback),
+  );
+  if (!applied.ok)
+    return applied.refusal.code === "ALREADY_UNSEALED"
+      ? ok({ unsealed: true, missing: 0, message: "is unsealed" })
+      : applied;
   const status = statusIn(applied.value);
   if (!status.ok) return status;
   const { accepted, threshold, missing } = status.value;
   action.progress(`took the share: ${accepted} of ${threshold}`);
-  if (missing > 0) return ok({ unsealed: false, missing, message: `waits for ${missing} more operator${missing === 1 ? "" : "s"}` });
-  const unwrapped = await ask<UnwrapResponse>(action, (options, callback) => ceremony.unwrap({ ceremonyId: request.ceremonyId }, new Metadata(), options, callback));
+  if (missing > 0)
+    return ok({ unsealed: false, missing, message: `waits for ${missing} more operator${missing === 1 ? "" : "s"}` });
+  const unwrapped = await ask<UnwrapResponse>(action, (options, callback) =>
+    ceremony.unwrap({ ceremonyId: request.ceremonyId }, new Metadata(), options, callback),
+  );
   if (!unwrapped.ok) return unwrapped;
-  return ok({ unsealed: unwrapped.value.unsealed, missing: 0, message: unwrapped.value.unsealed ? "is unsealed" : "is still sealed" });
+  return ok({
+    unsealed: unwrapped.value.unsealed,
+    missing: 0,
+    message: unwrapped.value.unsealed ? "is unsealed" : "is still sealed",
+  });
 }
 
 /** Shares are sealed only to a key that the node's boot key has signed for this ceremony. */
-function judgeSessionKey({ founding, connection, now }: OperatorAction, key: SessionKey): Result<{ readonly publicKey: Uint8Array; readonly ceremony: string }> {
+function judgeSessionKey(
+  { founding, connection, now }: OperatorAction,
+  key: SessionKey,
+): Result<{ readonly publicKey: Uint8Array; readonly ceremony: string }> {
   const { node } = connection;
   const place: Place = { cluster: founding.cluster, node: node.aid };
   const publicKey = new Uint8Array(key.publicKey);
   const claim = { ceremony: toHex(key.ceremonyId), publicKey, expiry: Number(key.expiryMs) };
-  const wrong = (what: string): Result<never> => refuse("WRONG_SESSION_KEY", `The session key of node ${node.name} ${what}; no share was sent.`, "peer");
-  if (publicKey.length !== 32 || claim.ceremony !== ceremonyId(place, publicKey)) return wrong("is not that of its ceremony");
-  if (!Number.isSafeInteger(claim.expiry) || !verify(node.bootKey, sessionKeySigningBytes(place, claim), new Uint8Array(key.bootSignature))) {
+  const wrong = (what: string): Result<never> =>
+    refuse("WRONG_SESSION_KEY", `The session key of node ${node.name} ${what}; no share was sent.`, "peer");
+  if (publicKey.length !== 32 || claim.ceremony !== ceremonyId(place, publicKey))
+    return wrong("is not that of its ceremony");
+  if (
+    !Number.isSafeInteger(claim.expiry) ||
+    !verify(node.bootKey, sessionKeySigningBytes(place, claim), new Uint8Array(key.bootSignature))
+  ) {
     return wrong("is not signed by its boot key");
   }
   if (claim.expiry <= now()) return wrong("has expired; check both clocks");
@@ -195,7 +242,9 @@ export interface SealOutcome {
 
 export async function sealNode(action: OperatorAction, exit: boolean): Promise<Result<SealOutcome>> {
   const { ceremony } = action.connection;
-  const reply = await ask<SealResponse>(action, (options, callback) => ceremony.seal({ exit }, new Metadata(), options, callback));
+  const reply = await ask<SealResponse>(action, (options, callback) =>
+    ceremony.seal({ exit }, new Metadata(), options, callback),
+  );
   return reply.ok ? ok({ sealing: reply.value.sealing, missing: reply.value.status?.missing ?? 0 }) : reply;
 }
 

@@ -27,7 +27,12 @@ export interface OperatorTls {
 }
 
 /** A fresh TLS key, certified by the operator's identifier. Units: `now` in ms since 1970. */
-export async function operatorTls(founding: Founding, identity: IdentitySeeds, random: Random, now: number): Promise<OperatorTls> {
+export async function operatorTls(
+  founding: Founding,
+  identity: IdentitySeeds,
+  random: Random,
+  now: number,
+): Promise<OperatorTls> {
   const keys = p256KeyPair(random(48));
   const certificate = await selfIssuedCertificate({
     aid: identity.aid,
@@ -75,11 +80,22 @@ export async function connectOperator(
   const [, host, port] = present(/^(.*):(\d+)$/.exec(node.endpoints.api), "openFounding has judged every endpoint");
   const address = { host: present(host, "a host").replace(/^\[|\]$/g, ""), port: Number(port) };
   const shown = await shownCertificate({ ...address, ...tls }, timeoutMs);
-  if (!shown.ok) return refuse("UNREACHABLE", `Node ${node.name} does not answer at ${node.endpoints.api} (${shown.refusal.message}); check that it runs.`);
+  if (!shown.ok)
+    return refuse(
+      "UNREACHABLE",
+      `Node ${node.name} does not answer at ${node.endpoints.api} (${shown.refusal.message}); check that it runs.`,
+    );
   const peer = verifyPeerCertificate(shown.value, foundingTrust(founding, now()));
-  if (!peer.ok) return refuse("WRONG_NODE", `What answers at ${node.endpoints.api} is not node ${node.name}: ${peer.refusal.message}`);
+  if (!peer.ok)
+    return refuse(
+      "WRONG_NODE",
+      `What answers at ${node.endpoints.api} is not node ${node.name}: ${peer.refusal.message}`,
+    );
   if (peer.value.aid !== node.aid || (peer.value.role !== "node" && peer.value.role !== "boot")) {
-    return refuse("WRONG_NODE", `What answers at ${node.endpoints.api} is ${peer.value.aid}, not node ${node.name}; check its address.`);
+    return refuse(
+      "WRONG_NODE",
+      `What answers at ${node.endpoints.api} is ${peer.value.aid}, not node ${node.name}; check its address.`,
+    );
   }
   const context: SecureContext = createSecureContext({
     ...tls,
@@ -99,7 +115,14 @@ export async function connectOperator(
 function shownCertificate(options: ConnectionOptions, timeoutMs: number): Promise<Result<Uint8Array>> {
   return new Promise((resolve) => {
     // rejectUnauthorized: OpenSSL knows none of our anchors; verifyPeerCertificate judges what is shown.
-    const socket = connect({ ...options, servername: SERVER_NAME, minVersion: "TLSv1.3", ALPNProtocols: ["h2"], rejectUnauthorized: false, timeout: timeoutMs });
+    const socket = connect({
+      ...options,
+      servername: SERVER_NAME,
+      minVersion: "TLSv1.3",
+      ALPNProtocols: ["h2"],
+      rejectUnauthorized: false,
+      timeout: timeoutMs,
+    });
     const end = (result: Result<Uint8Array>): void => {
       socket.destroy();
       resolve(result);

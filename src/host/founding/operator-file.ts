@@ -50,7 +50,13 @@ const secretsShape: Shape<OperatorSecrets> = record("operator file", {
   name: text(128),
   hpke: bytes(32),
   shares: list(
-    record<HeldShare>("share", { cluster: digestShape, node: aidShape, index: integer(1, 255), value: bytes(32), commitments: digestShape }),
+    record<HeldShare>("share", {
+      cluster: digestShape,
+      node: aidShape,
+      index: integer(1, 255),
+      value: bytes(32),
+      commitments: digestShape,
+    }),
     SHARES_MAX,
   ),
 });
@@ -62,9 +68,19 @@ const envelopeShape: Shape<Envelope> = record("operator file", {
 });
 const AAD = utf8("sky/operator-file/v1\0");
 
-export const newOperator = (name: string, random: Random): OperatorSecrets => ({ ...newIdentity(random), name, hpke: random(32), shares: [] });
+export const newOperator = (name: string, random: Random): OperatorSecrets => ({
+  ...newIdentity(random),
+  name,
+  hpke: random(32),
+  shares: [],
+});
 
-export const operatorCardOf = ({ aid, icp, name, hpke }: OperatorSecrets): OperatorCard => ({ aid, icp, name, hpkeKey: x25519PublicKey(hpke) });
+export const operatorCardOf = ({ aid, icp, name, hpke }: OperatorSecrets): OperatorCard => ({
+  aid,
+  icp,
+  name,
+  hpkeKey: x25519PublicKey(hpke),
+});
 
 /** An operator's file, open: rewritten in one step whenever a share is added. The passphrase's key is kept, not the passphrase. */
 export class OperatorFile {
@@ -96,11 +112,13 @@ export class OperatorFile {
     const body = dearmor("SKY OPERATOR FILE", file.value, path);
     if (!body.ok) return body;
     const envelope = decode(envelopeShape, body.value, FILE_BYTES_MAX);
-    if (!envelope.ok) return refuse("FILE_MALFORMED", `${path} is no operator file of this version: ${envelope.refusal.message}`);
+    if (!envelope.ok)
+      return refuse("FILE_MALFORMED", `${path} is no operator file of this version: ${envelope.refusal.message}`);
     const { salt, nonce, sealed } = envelope.value;
     const key = passphraseKey(passphrase, salt);
     const plaintext = openAead(key, nonce, sealed, AAD);
-    if (plaintext === undefined) return refuse("PASSPHRASE_WRONG", `The passphrase does not open ${path}, or the file was changed; try again.`);
+    if (plaintext === undefined)
+      return refuse("PASSPHRASE_WRONG", `The passphrase does not open ${path}, or the file was changed; try again.`);
     const secrets = decode(secretsShape, plaintext, FILE_BYTES_MAX);
     plaintext.fill(0);
     if (!secrets.ok) return refuse("FILE_MALFORMED", `${path} holds no operator's secrets: ${secrets.refusal.message}`);
@@ -133,6 +151,9 @@ export class OperatorFile {
     const nonce = this.#random(AEAD_NONCE_BYTES);
     const sealed = sealAead(this.#key, nonce, plaintext, AAD);
     plaintext.fill(0);
-    writeAtomic(this.#path, armor("SKY OPERATOR FILE", encode(envelopeShape, { version: VERSION, salt: this.#salt, nonce, sealed })));
+    writeAtomic(
+      this.#path,
+      armor("SKY OPERATOR FILE", encode(envelopeShape, { version: VERSION, salt: this.#salt, nonce, sealed })),
+    );
   }
 }

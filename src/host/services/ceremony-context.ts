@@ -23,7 +23,10 @@ export interface CeremonyContext {
 export type Answering<Request, Reply> = (request: Request, caller: Aid) => Promise<Result<Reply>>;
 
 /** A unary handler: decodes strictly, finds the caller, answers refusals as statuses. Never throws into grpc-js. */
-export function operatorCall<Request, Reply>(context: CeremonyContext, answer: Answering<Request, Reply>): handleUnaryCall<Request, Reply> {
+export function operatorCall<Request, Reply>(
+  context: CeremonyContext,
+  answer: Answering<Request, Reply>,
+): handleUnaryCall<Request, Reply> {
   return (call: ServerUnaryCall<Request, Reply>, reply) => {
     const refused = (refusal: TimedRefusal): StatusObject => errorOf(refusal, context.height());
     const broken = undecodable(call.request);
@@ -34,14 +37,19 @@ export function operatorCall<Request, Reply>(context: CeremonyContext, answer: A
       (result) => (result.ok ? reply(null, result.value) : reply(refused(onTheWire(result.refusal)))),
       (error: unknown) => {
         context.onDefect(error);
-        reply(refused(refuse("DEFECT", "The node failed while it answered; its log says where. Ask again.", "none").refusal));
+        reply(
+          refused(
+            refuse("DEFECT", "The node failed while it answered; its log says where. Ask again.", "none").refusal,
+          ),
+        );
       },
     );
   };
 }
 
 /** The enclave's reply as a result: what it refused becomes a refusal with its code and sentence. */
-export const replied = <A extends CeremonyReply>(answer: A): Result<A> => (answer.ok ? ok(answer) : refuse(answer.code, answer.message));
+export const replied = <A extends CeremonyReply>(answer: A): Result<A> =>
+  answer.ok ? ok(answer) : refuse(answer.code, answer.message);
 
 /** Units: ms. Long enough for the question before this one, which takes milliseconds. */
 const BUSY_RETRY_MS = 100;
@@ -49,7 +57,8 @@ const BUSY_RETRY_MS = 100;
 /** Codes that gRPC clients know by other names: who may not, and what may be tried again. */
 function onTheWire(refusal: Refusal): TimedRefusal {
   if (refusal.code === "NOT_OPERATOR") return { ...refusal, code: "PERMISSION_DENIED" };
-  if (refusal.code === "BUSY" || refusal.code === "SEALING") return { ...refusal, code: "UNAVAILABLE", retryAfterMs: BUSY_RETRY_MS };
+  if (refusal.code === "BUSY" || refusal.code === "SEALING")
+    return { ...refusal, code: "UNAVAILABLE", retryAfterMs: BUSY_RETRY_MS };
   if (refusal.code === "RATE_LIMITED") return { ...refusal, code: "OVERLOADED", retryAfterMs: 60_000 };
   return refusal;
 }

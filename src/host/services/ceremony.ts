@@ -2,7 +2,13 @@
 import type { Digest } from "../../base/brands.ts";
 import { digestBytes, toHex } from "../../base/bytes.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
-import type { EnclaveAnswer, EnclaveStatus, NodeState as State, SessionAnswer, SignedSessionKey } from "../../actors/enclave/ports.ts";
+import type {
+  EnclaveAnswer,
+  EnclaveStatus,
+  NodeState as State,
+  SessionAnswer,
+  SignedSessionKey,
+} from "../../actors/enclave/ports.ts";
 import type { Purpose as CeremonyPurpose } from "../../machines/ceremony/ceremony.types.ts";
 import {
   type CeremonyServiceServer,
@@ -32,7 +38,10 @@ const STATES: Readonly<Record<State, NodeState>> = {
   cancelled: NodeState.NODE_STATE_CANCELLED,
 };
 
-const PURPOSES: Readonly<Record<CeremonyPurpose, Purpose>> = { initialise: Purpose.PURPOSE_INITIALISE, unseal: Purpose.PURPOSE_UNSEAL };
+const PURPOSES: Readonly<Record<CeremonyPurpose, Purpose>> = {
+  initialise: Purpose.PURPOSE_INITIALISE,
+  unseal: Purpose.PURPOSE_UNSEAL,
+};
 
 const idBytes = (ceremony: string | null): Buffer => Buffer.from(ceremony ?? "", "hex");
 const clusterBytes = (cluster: Digest): Buffer => Buffer.from(digestBytes(cluster));
@@ -68,15 +77,25 @@ const sessionKeyOf = (key: SignedSessionKey): SessionKey => ({
 });
 
 /** The status after an answer; `missing` is what that answer counted. */
-const statusAfter = (answer: EnclaveAnswer): CeremonyStatus => ({ ...ceremonyStatus(answer.status), missing: answer.missing });
+const statusAfter = (answer: EnclaveAnswer): CeremonyStatus => ({
+  ...ceremonyStatus(answer.status),
+  missing: answer.missing,
+});
 
 const withStatus = (answer: EnclaveAnswer): Result<{ readonly status: CeremonyStatus }> => {
   const result = replied(answer);
   return result.ok ? ok({ status: statusAfter(answer) }) : result;
 };
-const withSession = (answer: SessionAnswer): Result<{ readonly status: CeremonyStatus; readonly sessionKey: SessionKey | undefined }> => {
+const withSession = (
+  answer: SessionAnswer,
+): Result<{ readonly status: CeremonyStatus; readonly sessionKey: SessionKey | undefined }> => {
   const result = replied(answer);
-  return result.ok ? ok({ status: statusAfter(answer), sessionKey: answer.sessionKey === null ? undefined : sessionKeyOf(answer.sessionKey) }) : result;
+  return result.ok
+    ? ok({
+        status: statusAfter(answer),
+        sessionKey: answer.sessionKey === null ? undefined : sessionKeyOf(answer.sessionKey),
+      })
+    : result;
 };
 /** An id that was not given means the open ceremony. */
 const ceremonyOf = (id: Buffer): string | null => (id.length === 0 ? null : toHex(id));
@@ -109,7 +128,13 @@ export function ceremony(context: CeremonyContext): CeremonyServiceServer {
     }),
     unseal: operatorCall(context, async (_request, caller) => withSession(await enclave.beginUnseal(caller))),
     apply: operatorCall(context, async ({ ceremonyId, encapsulation, ciphertext }, caller) =>
-      withStatus(await enclave.apply(caller, { ceremony: toHex(ceremonyId), enc: new Uint8Array(encapsulation), ciphertext: new Uint8Array(ciphertext) })),
+      withStatus(
+        await enclave.apply(caller, {
+          ceremony: toHex(ceremonyId),
+          enc: new Uint8Array(encapsulation),
+          ciphertext: new Uint8Array(ciphertext),
+        }),
+      ),
     ),
     unwrap: operatorCall(context, async ({ ceremonyId }, caller) => {
       const answer = await enclave.unwrap(caller, ceremonyOf(ceremonyId));
@@ -121,6 +146,8 @@ export function ceremony(context: CeremonyContext): CeremonyServiceServer {
       if (answer.code !== "MORE_SEALS_NEEDED" && !answer.ok) return refuse(answer.code, answer.message);
       return ok({ status: statusAfter(answer), sealing: answer.ok });
     }),
-    cancel: operatorCall(context, async ({ ceremonyId }, caller) => withStatus(await enclave.cancel(caller, ceremonyOf(ceremonyId)))),
+    cancel: operatorCall(context, async ({ ceremonyId }, caller) =>
+      withStatus(await enclave.cancel(caller, ceremonyOf(ceremonyId))),
+    ),
   };
 }

@@ -31,21 +31,31 @@ export function digesteOf(aid: Aid): Digeste {
 /** Handlers, to be added with sphinxService. Strangers are refused by status code, operators by a Status. */
 export function sphinx(context: CeremonyContext): SphinxServer {
   const { enclave } = context;
-  const told = (answer: CeremonyReply) => (answer.code === "NOT_OPERATOR" ? refuse(answer.code, answer.message) : ok(statusOf(answer)));
+  const told = (answer: CeremonyReply) =>
+    answer.code === "NOT_OPERATOR" ? refuse(answer.code, answer.message) : ok(statusOf(answer));
   return {
     apply: operatorCall(context, async ({ encapsulation, iv, share }: EncryptedShare, caller) =>
-      told(await enclave.apply(caller, { ceremony: toHex(iv), enc: new Uint8Array(encapsulation), ciphertext: new Uint8Array(share) })),
+      told(
+        await enclave.apply(caller, {
+          ceremony: toHex(iv),
+          enc: new Uint8Array(encapsulation),
+          ciphertext: new Uint8Array(share),
+        }),
+      ),
     ),
     unwrap: operatorCall(context, async (_request, caller) => {
       const answer = await enclave.unwrap(caller, null);
       if (answer.code === "NOT_OPERATOR") return refuse(answer.code, answer.message);
       return ok({ ...statusOf(answer), identifier: answer.ok ? digesteOf(answer.status.node) : undefined });
     }),
-    seal: operatorCall(context, async (_request, caller) => told(await enclave.seal(caller, { ...context.membership(), exit: false }))),
+    seal: operatorCall(context, async (_request, caller) =>
+      told(await enclave.seal(caller, { ...context.membership(), exit: false })),
+    ),
     unseal: operatorCall(context, async (_request, caller) => told(await enclave.beginUnseal(caller))),
     sessionKey: operatorCall(context, async (_request, caller) => {
       const answer = await enclave.sessionKey(caller);
-      if (answer.sessionKey === null) return refuse(answer.code === "OK" ? "ALREADY_UNSEALED" : answer.code, answer.message);
+      if (answer.sessionKey === null)
+        return refuse(answer.code === "OK" ? "ALREADY_UNSEALED" : answer.code, answer.message);
       return ok({ algorithm: PublicKey_algo.X25519, publicKey: Buffer.from(answer.sessionKey.publicKey) });
     }),
     identifier: operatorCall(context, async () => ok(digesteOf((await enclave.status()).node))),

@@ -6,7 +6,18 @@ import {
   type CeremonyReply,
   WRONG_ATTEMPTS_MAX,
 } from "./ceremony.types.ts";
-import { isOperator, lockedUntil, missingShares, nameOf, namesOf, replaceableAt, reply, sealVotes, sealersNeeded, seconds } from "./ceremony.rules.ts";
+import {
+  isOperator,
+  lockedUntil,
+  missingShares,
+  nameOf,
+  namesOf,
+  replaceableAt,
+  reply,
+  sealVotes,
+  sealersNeeded,
+  seconds,
+} from "./ceremony.rules.ts";
 
 export type Of<Type extends AskedEvent["type"]> = Extract<AskedEvent, { type: Type }>;
 export type Judge<E extends AskedEvent = AskedEvent> = (context: CeremonyContext, question: E) => CeremonyReply | null;
@@ -37,7 +48,10 @@ export const always =
   (context, question) =>
     strangerAsks(context, question) ?? reply(context, code, sentence(`Node ${context.node.name}`));
 
-export const busy = always("BUSY", (node) => `${node} is working on the question before this one; ask again in a moment.`);
+export const busy = always(
+  "BUSY",
+  (node) => `${node} is working on the question before this one; ask again in a moment.`,
+);
 
 export const cannotInitialise: Judge<Of<"initialiseAsked">> = firstOf(strangerAsks, (context) => {
   const node = `Node ${context.node.name}`;
@@ -45,7 +59,11 @@ export const cannotInitialise: Judge<Of<"initialiseAsked">> = firstOf(strangerAs
     case "root":
       return reply(context, "ALREADY_INITIALISED", `${node} has its root already; fetch your share and unseal it.`);
     case "passphrase":
-      return reply(context, "PASSPHRASE_NEEDED", `${node} has not been opened with its founder's passphrase; start it with that passphrase on its standard input, then initialise.`);
+      return reply(
+        context,
+        "PASSPHRASE_NEEDED",
+        `${node} has not been opened with its founder's passphrase; start it with that passphrase on its standard input, then initialise.`,
+      );
     case "opened":
       return null;
   }
@@ -54,7 +72,11 @@ export const cannotInitialise: Judge<Of<"initialiseAsked">> = firstOf(strangerAs
 export const cannotOpen: Judge<Of<"unsealAsked">> = firstOf(strangerAsks, (context) =>
   context.custody === "root"
     ? null
-    : reply(context, "NOT_INITIALISED", `Node ${context.node.name} has no root yet; initialise it first (sky unseal does).`),
+    : reply(
+        context,
+        "NOT_INITIALISED",
+        `Node ${context.node.name} has no root yet; initialise it first (sky unseal does).`,
+      ),
 );
 
 /** The initiator is told of its own ceremony again; others may replace it only when it has stood still. */
@@ -62,7 +84,11 @@ export const mustJoin: Judge<Of<"unsealAsked">> = firstOf(strangerAsks, (context
   const open = context.ceremony;
   if (open === null) return null;
   if (open.initiator === caller) {
-    return reply(context, "OK", `Your ceremony on node ${context.node.name} is open; ${missingShares(context)} more shares are needed.`);
+    return reply(
+      context,
+      "OK",
+      `Your ceremony on node ${context.node.name} is open; ${missingShares(context)} more shares are needed.`,
+    );
   }
   const left = replaceableAt(open) - at;
   if (left <= 0) return null;
@@ -73,9 +99,13 @@ export const mustJoin: Judge<Of<"unsealAsked">> = firstOf(strangerAsks, (context
   );
 });
 
-const isOther = (context: CeremonyContext, ceremony: string | null): boolean => ceremony !== null && ceremony !== context.ceremony?.id;
+const isOther = (context: CeremonyContext, ceremony: string | null): boolean =>
+  ceremony !== null && ceremony !== context.ceremony?.id;
 
-export const wrongCeremony: Judge<Of<"shareOffered"> | Of<"unwrapAsked"> | Of<"cancelAsked">> = (context, { caller, ceremony }) =>
+export const wrongCeremony: Judge<Of<"shareOffered"> | Of<"unwrapAsked"> | Of<"cancelAsked">> = (
+  context,
+  { caller, ceremony },
+) =>
   isOther(context, ceremony)
     ? reply(
         context,
@@ -84,31 +114,47 @@ export const wrongCeremony: Judge<Of<"shareOffered"> | Of<"unwrapAsked"> | Of<"c
       )
     : null;
 
-export const cannotOffer: Judge<Of<"shareOffered">> = firstOf<Of<"shareOffered">>(strangerAsks, wrongCeremony, (context, { caller, at }) => {
-  if (context.ceremony?.accepted.includes(caller) === true) {
-    return reply(context, "OK", `${nameOf(context, caller)} has given a share already; ${missingShares(context)} more operators are needed.`);
-  }
-  const until = lockedUntil(context, caller, at);
-  if (until === null) return null;
-  return reply(
-    context,
-    "RATE_LIMITED",
-    `${nameOf(context, caller)} gave ${WRONG_ATTEMPTS_MAX} wrong shares within ${seconds(ATTEMPT_WINDOW_MS) / 60} minutes; the next is taken in ${seconds(until - at)} s.`,
-  );
-});
+export const cannotOffer: Judge<Of<"shareOffered">> = firstOf<Of<"shareOffered">>(
+  strangerAsks,
+  wrongCeremony,
+  (context, { caller, at }) => {
+    if (context.ceremony?.accepted.includes(caller) === true) {
+      return reply(
+        context,
+        "OK",
+        `${nameOf(context, caller)} has given a share already; ${missingShares(context)} more operators are needed.`,
+      );
+    }
+    const until = lockedUntil(context, caller, at);
+    if (until === null) return null;
+    return reply(
+      context,
+      "RATE_LIMITED",
+      `${nameOf(context, caller)} gave ${WRONG_ATTEMPTS_MAX} wrong shares within ${seconds(ATTEMPT_WINDOW_MS) / 60} minutes; the next is taken in ${seconds(until - at)} s.`,
+    );
+  },
+);
 
-export const cannotUnwrap: Judge<Of<"unwrapAsked">> = firstOf<Of<"unwrapAsked">>(strangerAsks, wrongCeremony, (context, { caller }) => {
-  if (context.ceremony?.accepted.includes(caller) !== true) {
-    return reply(context, "NO_SHARE_GIVEN", `${nameOf(context, caller)} has given no share to this ceremony; give one first (apply).`);
-  }
-  const missing = missingShares(context);
-  if (missing === 0) return null;
-  return reply(
-    context,
-    "TOO_FEW_SHARES",
-    `${missing} more of ${context.threshold} operators must give a share; in so far: ${namesOf(context, context.ceremony.accepted)}.`,
-  );
-});
+export const cannotUnwrap: Judge<Of<"unwrapAsked">> = firstOf<Of<"unwrapAsked">>(
+  strangerAsks,
+  wrongCeremony,
+  (context, { caller }) => {
+    if (context.ceremony?.accepted.includes(caller) !== true) {
+      return reply(
+        context,
+        "NO_SHARE_GIVEN",
+        `${nameOf(context, caller)} has given no share to this ceremony; give one first (apply).`,
+      );
+    }
+    const missing = missingShares(context);
+    if (missing === 0) return null;
+    return reply(
+      context,
+      "TOO_FEW_SHARES",
+      `${missing} more of ${context.threshold} operators must give a share; in so far: ${namesOf(context, context.ceremony.accepted)}.`,
+    );
+  },
+);
 
 /** Seals that do not suffice yet are counted, so this is no objection but what a counted vote is told. */
 export function sealsMissing(context: CeremonyContext, question: Of<"sealAsked">): number {

@@ -25,11 +25,13 @@ export const namesOf = (context: CeremonyContext, aids: readonly Aid[]): string 
   aids.map((aid) => nameOf(context, aid)).join(", ");
 
 /** Index i of an operator's share, from 1; 0 for who is no operator. */
-export const indexOf = (context: CeremonyContext, aid: Aid): number => context.operators.findIndex((operator) => operator.aid === aid) + 1;
+export const indexOf = (context: CeremonyContext, aid: Aid): number =>
+  context.operators.findIndex((operator) => operator.aid === aid) + 1;
 
 export const isOperator = (context: CeremonyContext, aid: Aid): boolean => indexOf(context, aid) > 0;
 
-export const including = (aids: readonly Aid[], aid: Aid): readonly Aid[] => (aids.includes(aid) ? aids : [...aids, aid]);
+export const including = (aids: readonly Aid[], aid: Aid): readonly Aid[] =>
+  aids.includes(aid) ? aids : [...aids, aid];
 
 /** How many more shares the open ceremony needs. */
 export const missingShares = (context: CeremonyContext): number =>
@@ -53,7 +55,8 @@ export function openCeremony(question: Extract<AskedEvent, { type: "unsealAsked"
 }
 
 /** When another operator may replace this ceremony. */
-export const replaceableAt = (ceremony: Ceremony): number => (ceremony.lastAcceptedAt ?? ceremony.openedAt) + REPLACEABLE_AFTER_MS;
+export const replaceableAt = (ceremony: Ceremony): number =>
+  (ceremony.lastAcceptedAt ?? ceremony.openedAt) + REPLACEABLE_AFTER_MS;
 
 /** Adds a wrong attempt; of each operator the newest WRONG_ATTEMPTS_MAX are kept. */
 export function withAttempt(attempts: readonly Attempt[], attempt: Attempt): readonly Attempt[] {
@@ -67,7 +70,9 @@ export function withAttempt(attempts: readonly Attempt[], attempt: Attempt): rea
  * future" counts.
  */
 export function lockedUntil(context: CeremonyContext, operator: Aid, at: number): number | null {
-  const recent = context.attempts.filter((attempt) => attempt.operator === operator && at - attempt.at < ATTEMPT_WINDOW_MS);
+  const recent = context.attempts.filter(
+    (attempt) => attempt.operator === operator && at - attempt.at < ATTEMPT_WINDOW_MS,
+  );
   const oldest = recent[0];
   return oldest !== undefined && recent.length >= WRONG_ATTEMPTS_MAX ? oldest.at + ATTEMPT_WINDOW_MS : null;
 }
@@ -79,11 +84,14 @@ export function sealVotes(context: CeremonyContext, operator: Aid, at: number): 
 }
 
 /** How many distinct operators sealing takes: one, unless it would leave fewer than q unsealed members. */
-export const sealersNeeded = (context: CeremonyContext, question: Extract<AskedEvent, { type: "sealAsked" }>): number =>
-  question.unsealedMembers - 1 >= question.quorum ? 1 : context.threshold;
+export const sealersNeeded = (
+  context: CeremonyContext,
+  question: Extract<AskedEvent, { type: "sealAsked" }>,
+): number => (question.unsealedMembers - 1 >= question.quorum ? 1 : context.threshold);
 
 const FAULTS: Readonly<Record<ShareFault, string>> = {
-  UNREADABLE_SHARE: "could not be opened: it was sealed to another session key, for another ceremony, or changed on the way",
+  UNREADABLE_SHARE:
+    "could not be opened: it was sealed to another session key, for another ceremony, or changed on the way",
   WRONG_INDEX: "belongs to another operator",
   WRONG_SIGNATURE: "is not signed by that operator's key",
   WRONG_COMMITMENT: "does not fit this node's commitments: it is not the share that was dealt",

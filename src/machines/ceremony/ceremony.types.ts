@@ -104,7 +104,13 @@ export type CeremonyEvent =
   | { readonly type: "dealt"; readonly at: number; readonly dealing: string }
   | { readonly type: "rewrapped"; readonly at: number }
   | { readonly type: "shareVerified"; readonly at: number; readonly ceremony: string; readonly operator: Aid }
-  | { readonly type: "shareRefuted"; readonly at: number; readonly ceremony: string; readonly operator: Aid; readonly code: ShareFault }
+  | {
+      readonly type: "shareRefuted";
+      readonly at: number;
+      readonly ceremony: string;
+      readonly operator: Aid;
+      readonly code: ShareFault;
+    }
   | { readonly type: "keystoreOpened"; readonly at: number }
   | { readonly type: "openingFailed"; readonly at: number; readonly reason: string; readonly blamed: readonly Aid[] }
   | { readonly type: "drained"; readonly at: number }
@@ -112,10 +118,22 @@ export type CeremonyEvent =
 
 /** Journalled before anything of the same step is answered. */
 export type CeremonyRecord =
-  | { readonly kind: "opened"; readonly at: number; readonly ceremony: string; readonly purpose: Purpose; readonly by: Aid }
+  | {
+      readonly kind: "opened";
+      readonly at: number;
+      readonly ceremony: string;
+      readonly purpose: Purpose;
+      readonly by: Aid;
+    }
   | { readonly kind: "replaced"; readonly at: number; readonly ceremony: string; readonly by: Aid }
   | { readonly kind: "accepted"; readonly at: number; readonly ceremony: string; readonly operator: Aid }
-  | { readonly kind: "rejected"; readonly at: number; readonly ceremony: string; readonly operator: Aid; readonly code: ShareFault }
+  | {
+      readonly kind: "rejected";
+      readonly at: number;
+      readonly ceremony: string;
+      readonly operator: Aid;
+      readonly code: ShareFault;
+    }
   | { readonly kind: "dealt"; readonly at: number; readonly dealing: string }
   | { readonly kind: "initialised"; readonly at: number; readonly by: Aid }
   | { readonly kind: "unsealed"; readonly at: number; readonly ceremony: string; readonly by: readonly Aid[] }

@@ -3,7 +3,13 @@ import { describe, expect, test } from "vitest";
 import fc from "fast-check";
 import type { Aid } from "../../../src/base/brands.ts";
 import { ceremonyMachine } from "../../../src/machines/ceremony/ceremony.machine.ts";
-import type { CeremonyEffect, CeremonyEvent, CeremonyInput, CeremonyReply, ShareFault } from "../../../src/machines/ceremony/ceremony.types.ts";
+import type {
+  CeremonyEffect,
+  CeremonyEvent,
+  CeremonyInput,
+  CeremonyReply,
+  ShareFault,
+} from "../../../src/machines/ceremony/ceremony.types.ts";
 import { CEREMONY_MS, SEAL_WINDOW_MS } from "../../../src/machines/ceremony/ceremony.types.ts";
 import { type Stepper, createStepper } from "../../../src/machines/step.ts";
 
@@ -38,9 +44,28 @@ class Desk {
     return effects;
   }
 
-  ask(type: "initialiseAsked" | "unsealAsked" | "shareOffered" | "unwrapAsked" | "cancelAsked" | "sealAsked" | "shareAcknowledged", caller: Aid, more: object = {}): CeremonyReply | undefined {
+  ask(
+    type:
+      | "initialiseAsked"
+      | "unsealAsked"
+      | "shareOffered"
+      | "unwrapAsked"
+      | "cancelAsked"
+      | "sealAsked"
+      | "shareAcknowledged",
+    caller: Aid,
+    more: object = {},
+  ): CeremonyReply | undefined {
     const id = (this.#ids++).toString(16).padStart(32, "0");
-    const extra = { unsealAsked: { id, sessionKey: "aa" }, shareOffered: { ceremony: this.id }, unwrapAsked: { ceremony: null }, cancelAsked: { ceremony: null }, sealAsked: { unsealedMembers: 4, quorum: 3 }, initialiseAsked: {}, shareAcknowledged: {} };
+    const extra = {
+      unsealAsked: { id, sessionKey: "aa" },
+      shareOffered: { ceremony: this.id },
+      unwrapAsked: { ceremony: null },
+      cancelAsked: { ceremony: null },
+      sealAsked: { unsealedMembers: 4, quorum: 3 },
+      initialiseAsked: {},
+      shareAcknowledged: {},
+    };
     this.step({ type, at: this.at, call: ++this.#call, caller, ...extra[type], ...more } as CeremonyEvent);
     return this.reply;
   }
@@ -57,7 +82,9 @@ class Desk {
     const early = this.ask("shareOffered", caller);
     if (early !== undefined) return early;
     const answer = { at: this.at, ceremony: this.id, operator: caller };
-    this.step(fault === undefined ? { type: "shareVerified", ...answer } : { type: "shareRefuted", ...answer, code: fault });
+    this.step(
+      fault === undefined ? { type: "shareVerified", ...answer } : { type: "shareRefuted", ...answer, code: fault },
+    );
     return this.reply;
   }
 
@@ -77,7 +104,10 @@ describe("collecting shares", () => {
     expect(desk.give(ann)).toMatchObject({ ok: true, shares: 1, missing: 1 });
     expect(desk.give(carol)).toMatchObject({ ok: true, shares: 2, missing: 0 });
     expect(desk.ask("unwrapAsked", carol)).toBeUndefined();
-    expect(desk.effects).toContainEqual({ kind: "request", request: { kind: "openKeystore", ceremony: desk.id, operators: [ann, carol] } });
+    expect(desk.effects).toContainEqual({
+      kind: "request",
+      request: { kind: "openKeystore", ceremony: desk.id, operators: [ann, carol] },
+    });
     const id = desk.id;
     desk.step({ type: "keystoreOpened", at: desk.at });
     expect(desk.stepper.state()).toBe("unsealed");
@@ -100,7 +130,9 @@ describe("collecting shares", () => {
     desk.ask("unsealAsked", ann);
     desk.give(ann);
     desk.give(bob);
-    expect(desk.ask("unwrapAsked", bob)?.message).toMatch(/^1 more of 3 operators must give a share; in so far: ann .*bob/);
+    expect(desk.ask("unwrapAsked", bob)?.message).toMatch(
+      /^1 more of 3 operators must give a share; in so far: ann .*bob/,
+    );
     expect(desk.give(carol)).toMatchObject({ shares: 3, missing: 0 });
   });
 
@@ -136,7 +168,15 @@ describe("collecting shares", () => {
   });
 
   test("who is no operator is refused everything, everywhere", () => {
-    const asks = ["initialiseAsked", "unsealAsked", "shareOffered", "unwrapAsked", "cancelAsked", "sealAsked", "shareAcknowledged"] as const;
+    const asks = [
+      "initialiseAsked",
+      "unsealAsked",
+      "shareOffered",
+      "unwrapAsked",
+      "cancelAsked",
+      "sealAsked",
+      "shareAcknowledged",
+    ] as const;
     const sealed = new Desk();
     const collecting = new Desk();
     collecting.ask("unsealAsked", ann);
@@ -215,7 +255,9 @@ describe("one ceremony at a time", () => {
   test("a timer of an earlier ceremony means nothing to this one", () => {
     const desk = new Desk();
     desk.ask("unsealAsked", ann);
-    expect(() => desk.step({ type: "timerFired", at: desk.at, timer: "ceremony:old" })).toThrow(/no meaning while collecting/);
+    expect(() => desk.step({ type: "timerFired", at: desk.at, timer: "ceremony:old" })).toThrow(
+      /no meaning while collecting/,
+    );
   });
 
   test("expiry while a share is being checked answers the waiting call", () => {
@@ -318,7 +360,12 @@ describe("seal", () => {
     const desk = new Desk();
     desk.unseal();
     const critical = { unsealedMembers: 3, quorum: 3 };
-    expect(desk.ask("sealAsked", ann, critical)).toMatchObject({ ok: false, code: "MORE_SEALS_NEEDED", shares: 1, missing: 1 });
+    expect(desk.ask("sealAsked", ann, critical)).toMatchObject({
+      ok: false,
+      code: "MORE_SEALS_NEEDED",
+      shares: 1,
+      missing: 1,
+    });
     expect(desk.ask("sealAsked", ann, critical)).toMatchObject({ missing: 1 });
     desk.at += SEAL_WINDOW_MS;
     expect(desk.ask("sealAsked", bob, critical)).toMatchObject({ code: "MORE_SEALS_NEEDED", missing: 1 });
@@ -340,7 +387,8 @@ describe("any sequence of questions", () => {
         for (const { who, what } of script) {
           let reply: CeremonyReply | undefined;
           if (what === "wait") desk.at += 61_000;
-          else if (what === "share" || what === "wrong") reply = desk.give(who, what === "wrong" ? "WRONG_COMMITMENT" : undefined);
+          else if (what === "share" || what === "wrong")
+            reply = desk.give(who, what === "wrong" ? "WRONG_COMMITMENT" : undefined);
           else reply = desk.ask(what as "unsealAsked", who);
           if (what !== "wait" && reply === undefined) {
             expect(desk.stepper.state()).toBe("unwrapping");

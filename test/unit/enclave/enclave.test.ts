@@ -30,23 +30,31 @@ beforeAll(async () => {
 });
 
 describe("unsealing", () => {
-  const subsets = Array.from({ length: 16 }, (_, mask) => [0, 1, 2, 3].filter((i) => (mask >> i) & 1)).filter((subset) => subset.length > 0);
+  const subsets = Array.from({ length: 16 }, (_, mask) => [0, 1, 2, 3].filter((i) => (mask >> i) & 1)).filter(
+    (subset) => subset.length > 0,
+  );
 
-  test.each(subsets.filter((subset) => subset.length >= 3))("operators %j and %j and %j open the keystore", async (...subset) => {
-    const desk = await unsealed(subset.filter((i): i is number => typeof i === "number"));
-    expect(desk.enclave.status().state).toBe("unsealed");
-    expect(desk.enclave.sign("epoch", [signingBytes("finalize", world.founding.cluster, utf8("x"))]).ok).toBe(true);
-  });
+  test.each(subsets.filter((subset) => subset.length >= 3))(
+    "operators %j and %j and %j open the keystore",
+    async (...subset) => {
+      const desk = await unsealed(subset.filter((i): i is number => typeof i === "number"));
+      expect(desk.enclave.status().state).toBe("unsealed");
+      expect(desk.enclave.sign("epoch", [signingBytes("finalize", world.founding.cluster, utf8("x"))]).ok).toBe(true);
+    },
+  );
 
-  test.each(subsets.filter((subset) => subset.length < 3).map((subset) => [subset]))("fewer than k do not: %j", async (subset) => {
-    const desk = sealedDesk();
-    for (const i of subset) expect((await desk.give(i, share(i))).ok).toBe(true);
-    const answer = await desk.enclave.unwrap(world.operator(present(subset[0], "one")).aid, null);
-    expect(answer).toMatchObject({ ok: false, code: "TOO_FEW_SHARES", missing: 3 - subset.length });
-    expect(answer.message).toContain(world.operator(present(subset[0], "one")).name);
-    expect(desk.enclave.status()).toMatchObject({ state: "collecting" });
-    expect(desk.enclave.sign("epoch", [])).toMatchObject({ ok: false, refusal: { code: "SEALED" } });
-  });
+  test.each(subsets.filter((subset) => subset.length < 3).map((subset) => [subset]))(
+    "fewer than k do not: %j",
+    async (subset) => {
+      const desk = sealedDesk();
+      for (const i of subset) expect((await desk.give(i, share(i))).ok).toBe(true);
+      const answer = await desk.enclave.unwrap(world.operator(present(subset[0], "one")).aid, null);
+      expect(answer).toMatchObject({ ok: false, code: "TOO_FEW_SHARES", missing: 3 - subset.length });
+      expect(answer.message).toContain(world.operator(present(subset[0], "one")).name);
+      expect(desk.enclave.status()).toMatchObject({ state: "collecting" });
+      expect(desk.enclave.sign("epoch", [])).toMatchObject({ ok: false, refusal: { code: "SEALED" } });
+    },
+  );
 
   test("the session key is fresh for every ceremony and signed by the boot key with its expiry", async () => {
     const desk = sealedDesk();
@@ -55,7 +63,9 @@ describe("unsealing", () => {
     const claim = { ceremony: first.ceremony, publicKey: first.publicKey, expiry: first.expiry };
     const bootKey = publicKeyOf(world.bootSeed);
     expect(verify(bootKey, sessionKeySigningBytes({ cluster, node: node.aid }, claim), first.bootSignature)).toBe(true);
-    expect(verify(bootKey, sessionKeySigningBytes({ cluster, node: world.operator(0).aid }, claim), first.bootSignature)).toBe(false);
+    expect(
+      verify(bootKey, sessionKeySigningBytes({ cluster, node: world.operator(0).aid }, claim), first.bootSignature),
+    ).toBe(false);
     expect((await desk.session(1)).ceremony).toBe(first.ceremony);
     await desk.enclave.cancel(world.operator(0).aid, null);
     expect((await desk.session()).ceremony).not.toBe(first.ceremony);
@@ -64,13 +74,38 @@ describe("unsealing", () => {
 
 describe("a share is refused at once, naming who gave it,", () => {
   const cases: readonly (readonly [string, (desk: Desk) => ReturnType<Desk["give"]>, string, RegExp])[] = [
-    ["when its value is wrong", (desk) => desk.give(1, random(32).fill(1, 0, 1)), "WRONG_COMMITMENT", /bob .*does not fit this node's commitments/],
+    [
+      "when its value is wrong",
+      (desk) => desk.give(1, random(32).fill(1, 0, 1)),
+      "WRONG_COMMITMENT",
+      /bob .*does not fit this node's commitments/,
+    ],
     ["when it is another operator's", (desk) => desk.give(1, share(2)), "WRONG_COMMITMENT", /bob/],
-    ["when it claims another operator's index", (desk) => desk.give(1, share(2), { index: 3 }), "WRONG_INDEX", /bob .*belongs to another operator/],
+    [
+      "when it claims another operator's index",
+      (desk) => desk.give(1, share(2), { index: 3 }),
+      "WRONG_INDEX",
+      /bob .*belongs to another operator/,
+    ],
     ["when its index is the secret's own place", (desk) => desk.give(1, share(1), { index: 0 }), "WRONG_INDEX", /bob/],
-    ["when another operator signed it", (desk) => desk.give(1, share(1), { signer: 2 }), "WRONG_SIGNATURE", /bob .*is not signed by that operator/],
-    ["when it was sealed for another ceremony", (desk) => desk.give(1, share(1), { sealedFor: "ab".repeat(16) }), "UNREADABLE_SHARE", /bob .*could not be opened/],
-    ["when it names another ceremony", (desk) => desk.give(1, share(1), { ceremony: "ab".repeat(16) }), "WRONG_CEREMONY", /bob/],
+    [
+      "when another operator signed it",
+      (desk) => desk.give(1, share(1), { signer: 2 }),
+      "WRONG_SIGNATURE",
+      /bob .*is not signed by that operator/,
+    ],
+    [
+      "when it was sealed for another ceremony",
+      (desk) => desk.give(1, share(1), { sealedFor: "ab".repeat(16) }),
+      "UNREADABLE_SHARE",
+      /bob .*could not be opened/,
+    ],
+    [
+      "when it names another ceremony",
+      (desk) => desk.give(1, share(1), { ceremony: "ab".repeat(16) }),
+      "WRONG_CEREMONY",
+      /bob/,
+    ],
   ];
   test.each(cases)("%s", async (_what, give, code, sentence) => {
     const desk = sealedDesk();
@@ -78,7 +113,8 @@ describe("a share is refused at once, naming who gave it,", () => {
     const answer = await give(desk);
     expect(answer).toMatchObject({ ok: false, code, shares: 1, missing: 2 });
     expect(answer.message).toMatch(sentence);
-    if (code !== "WRONG_CEREMONY") expect(answer.status.blamed).toMatchObject([{ operator: world.operator(1).aid, code }]);
+    if (code !== "WRONG_CEREMONY")
+      expect(answer.status.blamed).toMatchObject([{ operator: world.operator(1).aid, code }]);
     expect(await desk.give(1, share(1))).toMatchObject({ ok: true, shares: 2 });
   });
 
@@ -92,8 +128,18 @@ describe("a share is refused at once, naming who gave it,", () => {
   test("when the bytes are garbage of any size", async () => {
     const desk = sealedDesk();
     const { ceremony } = await desk.session();
-    for (const [enc, ciphertext] of [[0, 0], [32, 0], [32, 112], [32, 100_000], [31, 112]] as const) {
-      const answer = await desk.enclave.apply(world.operator(enc === 31 ? 2 : 1).aid, { ceremony, enc: random(enc), ciphertext: random(ciphertext) });
+    for (const [enc, ciphertext] of [
+      [0, 0],
+      [32, 0],
+      [32, 112],
+      [32, 100_000],
+      [31, 112],
+    ] as const) {
+      const answer = await desk.enclave.apply(world.operator(enc === 31 ? 2 : 1).aid, {
+        ceremony,
+        enc: random(enc),
+        ciphertext: random(ciphertext),
+      });
       expect(answer.code).toBe("UNREADABLE_SHARE");
     }
   });
@@ -120,9 +166,16 @@ describe("what was tampered with", () => {
     const foreign = new Desk(world);
     await foreign.initialise();
     const other = present(foreign.disk.boot, "dealt");
-    const damaged: readonly (Disk["boot"])[] = [null, other, { ...boot, operators: [...boot.operators].reverse() }, { ...boot, signature: other.signature }];
+    const damaged: readonly Disk["boot"][] = [
+      null,
+      other,
+      { ...boot, operators: [...boot.operators].reverse() },
+      { ...boot, signature: other.signature },
+    ];
     for (const changed of damaged) {
-      expect(() => new Desk(world, { ...initialised, boot: changed })).toThrow(/boot file of node n0 was changed or damaged/);
+      expect(() => new Desk(world, { ...initialised, boot: changed })).toThrow(
+        /boot file of node n0 was changed or damaged/,
+      );
     }
   });
 
@@ -154,7 +207,10 @@ describe("a restart", () => {
 
   test("finds the node sealed, and operators that have not fetched their share still can", async () => {
     const desk = sealedDesk();
-    expect(desk.enclave.status()).toMatchObject({ state: "sealed", unacknowledged: world.operators.map(({ aid }) => aid) });
+    expect(desk.enclave.status()).toMatchObject({
+      state: "sealed",
+      unacknowledged: world.operators.map(({ aid }) => aid),
+    });
     expect(await desk.fetchAll()).toEqual(shares);
   });
 
@@ -179,7 +235,9 @@ describe("keys", () => {
     expect(wrong).toMatchObject({ ok: false, refusal: { code: "PASSPHRASE_WRONG" } });
     expect((await fresh.enclave.initialise(world.operator(0).aid)).code).toBe("PASSPHRASE_NEEDED");
     const passphrase = Buffer.from("founder's passphrase");
-    expect(await sealedDesk().enclave.openWithPassphrase(passphrase)).toMatchObject({ refusal: { code: "ALREADY_INITIALISED" } });
+    expect(await sealedDesk().enclave.openWithPassphrase(passphrase)).toMatchObject({
+      refusal: { code: "ALREADY_INITIALISED" },
+    });
     expect([...passphrase].every((byte) => byte === 0)).toBe(true);
   });
 
@@ -201,7 +259,8 @@ describe("keys", () => {
       ["epoch", utf8("raw bytes")],
       ["epoch", new Uint8Array(0)],
     ] as const;
-    for (const [key, message] of refused) expect(desk.enclave.sign(key, [vote, message])).toMatchObject({ refusal: { code: "SIGNING_REFUSED" } });
+    for (const [key, message] of refused)
+      expect(desk.enclave.sign(key, [vote, message])).toMatchObject({ refusal: { code: "SIGNING_REFUSED" } });
   });
 
   test("a mark is the same after every unseal, and another node's differs", async () => {
@@ -219,7 +278,9 @@ describe("keys", () => {
   test("sealing drains first, then erases: nothing is signed any more", async () => {
     const desk = await unsealed();
     const vote = signingBytes("notarize", world.founding.cluster, utf8("x"));
-    expect((await desk.enclave.seal(world.operator(3).aid, { unsealedMembers: 4, quorum: 3, exit: false })).ok).toBe(true);
+    expect((await desk.enclave.seal(world.operator(3).aid, { unsealedMembers: 4, quorum: 3, exit: false })).ok).toBe(
+      true,
+    );
     await expect.poll(() => desk.log.at(-1)).toBe("draining");
     expect(desk.enclave.sign("epoch", [vote]).ok).toBe(true);
     await desk.enclave.drained();
@@ -253,12 +314,18 @@ describe("the journal", () => {
 
   test("acknowledgements count only when signed by the share's owner, and the last one makes the node forget the shares", async () => {
     const desk = sealedDesk();
-    const { acknowledgementSigningBytes, commitmentsHash } = await import("../../../src/actors/enclave/ceremony-bytes.ts");
+    const { acknowledgementSigningBytes, commitmentsHash } = await import(
+      "../../../src/actors/enclave/ceremony-bytes.ts"
+    );
     const { signer } = await import("../../../src/crypto/ed25519.ts");
     const place = { cluster: world.founding.cluster, node: world.founding.node.aid };
     const hash = commitmentsHash(present(initialised.boot, "dealt").commitments);
     const acknowledge = (caller: number, by: number, index = caller + 1) =>
-      desk.enclave.acknowledgeShare(world.operator(caller).aid, index, signer(world.operator(by).current)(acknowledgementSigningBytes(place, index, hash)));
+      desk.enclave.acknowledgeShare(
+        world.operator(caller).aid,
+        index,
+        signer(world.operator(by).current)(acknowledgementSigningBytes(place, index, hash)),
+      );
     expect(await acknowledge(0, 1)).toMatchObject({ ok: false, refusal: { code: "BAD_SIGNATURE" } });
     expect(await acknowledge(0, 0, 2)).toMatchObject({ ok: false, refusal: { code: "BAD_SIGNATURE" } });
     for (const i of [0, 1, 2]) expect((await acknowledge(i, i)).ok).toBe(true);

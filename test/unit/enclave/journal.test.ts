@@ -8,7 +8,13 @@ import { temporaryDirectory } from "./sealed-node.ts";
 
 const directory = temporaryDirectory();
 afterAll(directory.remove);
-const rejected = (at: number): CeremonyRecord => ({ kind: "rejected", at, ceremony: "ab", operator: "E" as Aid, code: "WRONG_INDEX" });
+const rejected = (at: number): CeremonyRecord => ({
+  kind: "rejected",
+  at,
+  ceremony: "ab",
+  operator: "E" as Aid,
+  code: "WRONG_INDEX",
+});
 
 function written(name: string, count: number): string {
   const path = join(directory.path, name);
@@ -45,7 +51,11 @@ test("a changed, removed or exchanged line stops the start and says where", () =
   const path = written("damaged", 3);
   const whole = readFileSync(path, "utf8");
   const [a, b, c] = whole.trimEnd().split("\n") as [string, string, string];
-  for (const lines of [[a.replace('"at":0', '"at":7'), b, c], [b, c], [a, c, b]]) {
+  for (const lines of [
+    [a.replace('"at":0', '"at":7'), b, c],
+    [b, c],
+    [a, c, b],
+  ]) {
     writeFileSync(path, `${lines.join("\n")}\n`);
     expect(() => openCeremonyJournal(path)).toThrow(/is damaged at line [12]/);
   }

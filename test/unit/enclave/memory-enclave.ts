@@ -4,10 +4,22 @@ import type { Aid, Digest } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
 import { publicKeyOf, signer } from "../../../src/crypto/ed25519.ts";
 import { openHpke, sealHpke } from "../../../src/crypto/hpke.ts";
-import { commitmentsHash, dealtShareInfo, encodeShare, shareInfo, shareSigningBytes } from "../../../src/actors/enclave/ceremony-bytes.ts";
+import {
+  commitmentsHash,
+  dealtShareInfo,
+  encodeShare,
+  shareInfo,
+  shareSigningBytes,
+} from "../../../src/actors/enclave/ceremony-bytes.ts";
 import { Enclave } from "../../../src/actors/enclave/enclave.actor.ts";
 import { type NodeKeys, createKeystore } from "../../../src/actors/enclave/keystore.ts";
-import type { Dealt, EnclaveAnswer, EnclaveFounding, EnclavePorts, SignedSessionKey } from "../../../src/actors/enclave/ports.ts";
+import type {
+  Dealt,
+  EnclaveAnswer,
+  EnclaveFounding,
+  EnclavePorts,
+  SignedSessionKey,
+} from "../../../src/actors/enclave/ports.ts";
 import { x25519PublicKey } from "../../../src/host/enclave/x25519.ts";
 import { newIdentity } from "../../../src/host/founding/identity.ts";
 import { type OperatorSecrets, newOperator, operatorCardOf } from "../../../src/host/founding/operator-file.ts";
@@ -34,11 +46,28 @@ export class World {
   constructor(threshold: number, names: readonly string[]) {
     const identity = newIdentity(random);
     this.operators = names.map((name) => newOperator(name, random));
-    this.keys = { current: identity.current, next: identity.next, epoch: random(32), issuerKey: random(64), issuerCertificate: random(64), mark: random(32) };
+    this.keys = {
+      current: identity.current,
+      next: identity.next,
+      epoch: random(32),
+      issuerKey: random(64),
+      issuerCertificate: random(64),
+      mark: random(32),
+    };
     this.founding = {
       cluster: Buffer.from(random(32)).toString("hex") as Digest,
-      node: { aid: identity.aid, name: "n0", key: publicKeyOf(identity.current), epochKey: publicKeyOf(this.keys.epoch) },
-      operators: this.operators.map((operator) => ({ aid: operator.aid, name: operator.name, key: publicKeyOf(operator.current), hpkeKey: operatorCardOf(operator).hpkeKey })),
+      node: {
+        aid: identity.aid,
+        name: "n0",
+        key: publicKeyOf(identity.current),
+        epochKey: publicKeyOf(this.keys.epoch),
+      },
+      operators: this.operators.map((operator) => ({
+        aid: operator.aid,
+        name: operator.name,
+        key: publicKeyOf(operator.current),
+        hpkeKey: operatorCardOf(operator).hpkeKey,
+      })),
       threshold,
     };
     this.fresh = createKeystore(identity.aid, this.keys, PASSPHRASE, random);
@@ -122,7 +151,11 @@ export class Desk {
       operators.map(async (operator) => {
         const fetched = this.enclave.fetchShare(operator.aid);
         if (!fetched.ok) throw new Error(fetched.refusal.message);
-        const info = dealtShareInfo({ cluster: founding.cluster, node: founding.node.aid }, commitmentsHash(fetched.value.commitments), fetched.value.index);
+        const info = dealtShareInfo(
+          { cluster: founding.cluster, node: founding.node.aid },
+          commitmentsHash(fetched.value.commitments),
+          fetched.value.index,
+        );
         return present(await openHpke(operator.hpke, fetched.value.sealed, { info }), "sealed to this operator");
       }),
     );
@@ -139,13 +172,22 @@ export class Desk {
   }
 
   /** Gives a share as `operator` would; each part can be another's or wrong. */
-  async give(operator: number, value: Uint8Array, wrong: { index?: number; signer?: number; ceremony?: string; sealedFor?: string; caller?: Aid } = {}): Promise<EnclaveAnswer> {
+  async give(
+    operator: number,
+    value: Uint8Array,
+    wrong: { index?: number; signer?: number; ceremony?: string; sealedFor?: string; caller?: Aid } = {},
+  ): Promise<EnclaveAnswer> {
     const session = await this.session();
     const { cluster, node } = this.world.founding;
     const info = shareInfo({ cluster, node: node.aid }, wrong.sealedFor ?? session.ceremony, "unseal");
     const index = wrong.index ?? operator + 1;
-    const signature = signer(this.world.operator(wrong.signer ?? operator).current)(shareSigningBytes(info, index, value));
+    const signature = signer(this.world.operator(wrong.signer ?? operator).current)(
+      shareSigningBytes(info, index, value),
+    );
     const sealed = await sealHpke(session.publicKey, random(32), encodeShare(index, value, signature), { info });
-    return this.enclave.apply(wrong.caller ?? this.world.operator(operator).aid, { ceremony: wrong.ceremony ?? session.ceremony, ...sealed });
+    return this.enclave.apply(wrong.caller ?? this.world.operator(operator).aid, {
+      ceremony: wrong.ceremony ?? session.ceremony,
+      ...sealed,
+    });
   }
 }

@@ -43,7 +43,11 @@ export interface RunningNode {
   readonly stop: () => Promise<void>;
 }
 
-export async function startEnclaveOf(cluster: DevCluster, node: DevNode, membership = { stopServing: async () => {} }): Promise<RunningNode> {
+export async function startEnclaveOf(
+  cluster: DevCluster,
+  node: DevNode,
+  membership = { stopServing: async () => {} },
+): Promise<RunningNode> {
   let onSealed: (exit: boolean) => void = () => {};
   const enclave = await startEnclave({
     directory: node.directory,
@@ -65,15 +69,32 @@ export async function startEnclaveOf(cluster: DevCluster, node: DevNode, members
 }
 
 /** Serves the API port of a node that boots sealed. */
-export async function serveApi(cluster: DevCluster, node: DevNode, enclave: EnclaveHost, port: number, membership = { unsealedMembers: 4, quorum: 3 }) {
+export async function serveApi(
+  cluster: DevCluster,
+  node: DevNode,
+  enclave: EnclaveHost,
+  port: number,
+  membership = { unsealedMembers: 4, quorum: 3 },
+) {
   const keys = p256KeyPair(random(48));
   const now = Date.now();
-  const [leaf] = await enclave.bootCertificate({ spki: spkiOf(keys.publicKey), hosts: ["127.0.0.1"], notBefore: now - 1000, notAfter: now + 600_000 });
+  const [leaf] = await enclave.bootCertificate({
+    spki: spkiOf(keys.publicKey),
+    hosts: ["127.0.0.1"],
+    notBefore: now - 1000,
+    notAfter: now + 600_000,
+  });
   const server = new Server();
   let callerOf: CallerOf = () => {
     throw new Error("not listening yet");
   };
-  const context = { enclave, callerOf: ((call) => callerOf(call)) as CallerOf, membership: () => membership, height: () => 0, onDefect: (error: unknown) => console.error(error) };
+  const context = {
+    enclave,
+    callerOf: ((call) => callerOf(call)) as CallerOf,
+    membership: () => membership,
+    height: () => 0,
+    onDefect: (error: unknown) => console.error(error),
+  };
   server.addService(ceremonyService, ceremony(context));
   server.addService(sphinxService, sphinx(context));
   const listener = await openGrpcListener({

@@ -5,7 +5,12 @@ import { present } from "../../../src/base/errors.ts";
 import type { Result } from "../../../src/base/result.ts";
 import { signer } from "../../../src/crypto/ed25519.ts";
 import { sha256, sha256Digest } from "../../../src/crypto/hash.ts";
-import { type FoundingDocument, type FoundingSignature, foundingDocumentShape, signedFoundingShape } from "../../../src/events/facts/founding.ts";
+import {
+  type FoundingDocument,
+  type FoundingSignature,
+  foundingDocumentShape,
+  signedFoundingShape,
+} from "../../../src/events/facts/founding.ts";
 import { assembleFounding, openFounding, sealFounding, signFounding } from "../../../src/host/founding/document.ts";
 import { type IdentitySeeds, newIdentity } from "../../../src/host/founding/identity.ts";
 import { newOperator, operatorCardOf } from "../../../src/host/founding/operator-file.ts";
@@ -35,7 +40,12 @@ const base: FoundingDocument = {
     epochKey: publicKeyOf(random(32)),
     bootKey: publicKeyOf(random(32)),
     issuer: random(40),
-    endpoints: { api: `n${i}.example:1`, approach: `n${i}.example:2`, cluster: `n${i}.example:3`, service: `[::1]:${4000 + i}` },
+    endpoints: {
+      api: `n${i}.example:1`,
+      approach: `n${i}.example:2`,
+      cluster: `n${i}.example:3`,
+      service: `[::1]:${4000 + i}`,
+    },
   })),
   operators: operators.map(operatorCardOf),
   threshold: 2,
@@ -46,8 +56,10 @@ const base: FoundingDocument = {
 const first = present(base.founders[0], "a founder");
 const second = present(base.founders[1], "a founder");
 
-const signAll = (bytes: Uint8Array): readonly FoundingSignature[] => [...founders, ...operators].map(({ aid, current }) => signFounding(bytes, aid, signer(current)));
-const signed = (document: Uint8Array, signatures: readonly FoundingSignature[]): Uint8Array => encode(signedFoundingShape, { document, signatures });
+const signAll = (bytes: Uint8Array): readonly FoundingSignature[] =>
+  [...founders, ...operators].map(({ aid, current }) => signFounding(bytes, aid, signer(current)));
+const signed = (document: Uint8Array, signatures: readonly FoundingSignature[]): Uint8Array =>
+  encode(signedFoundingShape, { document, signatures });
 const bytes = encode(foundingDocumentShape, base);
 const message = (result: Result<unknown>): string => (result.ok ? "ok" : result.refusal.message);
 
@@ -58,7 +70,9 @@ test("a document that everybody signed opens, and its cluster id is the SHA-256 
   if (!opened.ok) throw new Error(opened.refusal.message);
   expect(opened.value.cluster).toBe(sha256Digest(bytes));
   expect(opened.value.document).toEqual(base);
-  expect(opened.value.signatures.map(({ aid }) => aid)).toEqual([...base.founders, ...base.operators].map(({ aid }) => aid));
+  expect(opened.value.signatures.map(({ aid }) => aid)).toEqual(
+    [...base.founders, ...base.operators].map(({ aid }) => aid),
+  );
 });
 
 test("a signature that is missing, of another document, or another's is refused by name", () => {
@@ -71,7 +85,9 @@ test("a signature that is missing, of another document, or another's is refused 
   expect(message(openFounding(signed(bytes, [{ ...a, sig: b.sig }, b, ...rest])))).toMatch(/signature of n0/);
   expect(message(openFounding(signed(bytes, [a, a, b, ...rest])))).toMatch(/two signatures of one identifier/);
   const outsider = newIdentity(random);
-  expect(message(openFounding(signed(bytes, [...all, signFounding(bytes, outsider.aid, signer(outsider.current))])))).toMatch(/neither founder nor operator/);
+  expect(
+    message(openFounding(signed(bytes, [...all, signFounding(bytes, outsider.aid, signer(outsider.current))]))),
+  ).toMatch(/neither founder nor operator/);
 });
 
 test("every changed byte of the file is refused", () => {
@@ -88,15 +104,52 @@ describe("assembling refuses, before anybody signs,", () => {
     ["fewer than four founders", { founders: base.founders.slice(0, 3), gateways: [] }, /list of 4 to 100/],
     ["a threshold above the operators", { threshold: 4 }, /threshold is 4, but there are only 3/],
     ["a threshold of zero", { threshold: 0 }, /threshold/],
-    ["one identifier twice", { founders: [...base.founders.slice(0, 3), { ...second, name: "n9" }] }, /identifier E.* stands twice/],
-    ["a founder who is an operator", { operators: [...base.operators.slice(0, 2), { ...present(base.operators[2], "carol"), aid: first.aid, icp: first.icp }] }, /stands twice/],
-    ["an identifier with another's inception", { founders: [{ ...first, icp: second.icp }, ...base.founders.slice(1)] }, /is that of E/],
-    ["one key for two purposes", { founders: [{ ...first, bootKey: first.epochKey }, ...base.founders.slice(1)] }, /key .*stands twice/],
-    ["a key of small order", { founders: [{ ...first, bootKey: new Uint8Array(32) }, ...base.founders.slice(1)] }, /no acceptable Ed25519 point/],
+    [
+      "one identifier twice",
+      { founders: [...base.founders.slice(0, 3), { ...second, name: "n9" }] },
+      /identifier E.* stands twice/,
+    ],
+    [
+      "a founder who is an operator",
+      {
+        operators: [
+          ...base.operators.slice(0, 2),
+          { ...present(base.operators[2], "carol"), aid: first.aid, icp: first.icp },
+        ],
+      },
+      /stands twice/,
+    ],
+    [
+      "an identifier with another's inception",
+      { founders: [{ ...first, icp: second.icp }, ...base.founders.slice(1)] },
+      /is that of E/,
+    ],
+    [
+      "one key for two purposes",
+      { founders: [{ ...first, bootKey: first.epochKey }, ...base.founders.slice(1)] },
+      /key .*stands twice/,
+    ],
+    [
+      "a key of small order",
+      { founders: [{ ...first, bootKey: new Uint8Array(32) }, ...base.founders.slice(1)] },
+      /no acceptable Ed25519 point/,
+    ],
     ["a gateway that is no founder", { gateways: [admin.aid] }, /gateway .*none of the founders/],
-    ["an endpoint without a port", { founders: [{ ...first, endpoints: { ...first.endpoints, api: "n0.example" } }, ...base.founders.slice(1)] }, /is not host:port/],
-    ["an endpoint that two share", { founders: [{ ...first, endpoints: second.endpoints }, ...base.founders.slice(1)] }, /endpoint .*stands twice/],
-    ["a name that forges console lines", { founders: [{ ...first, name: "n0\u001b[2K" }, ...base.founders.slice(1)] }, /control characters/],
+    [
+      "an endpoint without a port",
+      { founders: [{ ...first, endpoints: { ...first.endpoints, api: "n0.example" } }, ...base.founders.slice(1)] },
+      /is not host:port/,
+    ],
+    [
+      "an endpoint that two share",
+      { founders: [{ ...first, endpoints: second.endpoints }, ...base.founders.slice(1)] },
+      /endpoint .*stands twice/,
+    ],
+    [
+      "a name that forges console lines",
+      { founders: [{ ...first, name: "n0\u001b[2K" }, ...base.founders.slice(1)] },
+      /control characters/,
+    ],
     ["no administrator", { admins: [] }, /list of 1 to 1000/],
   ];
   test.each(refusals)("%s", (_what, change, sentence) => {

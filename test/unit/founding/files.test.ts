@@ -26,7 +26,13 @@ test("private files are 0600 in 0700 directories, whole, with nothing left besid
 test("a private file that others may read is refused with what to do", () => {
   writeAtomic(at("loose"), "x");
   chmodSync(at("loose"), 0o640);
-  expect(readPrivate(at("loose"), 10)).toMatchObject({ ok: false, refusal: { code: "FILE_LOOSE", message: `${at("loose")} is open to other users (mode 640); run: chmod 600 ${at("loose")}` } });
+  expect(readPrivate(at("loose"), 10)).toMatchObject({
+    ok: false,
+    refusal: {
+      code: "FILE_LOOSE",
+      message: `${at("loose")} is open to other users (mode 640); run: chmod 600 ${at("loose")}`,
+    },
+  });
   expect(readPrivate(at("none"), 10)).toMatchObject({ refusal: { code: "FILE_MISSING" } });
   writeAtomic(at("large"), "12345678901");
   expect(readPrivate(at("large"), 10)).toMatchObject({ refusal: { code: "FILE_TOO_LARGE" } });
@@ -43,7 +49,13 @@ test("an operator file keeps its shares, opens by its passphrase alone, and noti
   const path = at("operator.sky");
   const passphrase = Buffer.from("correct horse battery");
   const secrets = newOperator("ann", random);
-  const share = { cluster: "ab".repeat(32) as Digest, node: secrets.aid as Aid, index: 1, value: random(32), commitments: "cd".repeat(32) as Digest };
+  const share = {
+    cluster: "ab".repeat(32) as Digest,
+    node: secrets.aid as Aid,
+    index: 1,
+    value: random(32),
+    commitments: "cd".repeat(32) as Digest,
+  };
   OperatorFile.create(path, secrets, passphrase, random).addShare(share);
   const opened = OperatorFile.open(path, passphrase, random);
   expect(opened.ok && opened.value.secrets).toEqual({ ...secrets, shares: [share] });
@@ -51,7 +63,9 @@ test("an operator file keeps its shares, opens by its passphrase alone, and noti
     opened.value.addShare({ ...share, value: Uint8Array.from(share.value).reverse() });
     expect(opened.value.secrets.shares).toHaveLength(1);
   }
-  expect(OperatorFile.open(path, Buffer.from("wrong"), random)).toMatchObject({ refusal: { code: "PASSPHRASE_WRONG" } });
+  expect(OperatorFile.open(path, Buffer.from("wrong"), random)).toMatchObject({
+    refusal: { code: "PASSPHRASE_WRONG" },
+  });
   const text = readFileSync(path, "utf8");
   expect(text).not.toContain(Buffer.from(secrets.current).toString("base64").slice(0, 20));
   const middle = text.indexOf("\n") + 80;
