@@ -131,7 +131,7 @@ export class Enclave {
   sessionKey(caller: Aid): Promise<SessionAnswer> {
     return this.#exclusive(async () => {
       const open = this.#session;
-      if (open === null || !this.#founding.operators.some(({ aid }) => aid === caller)) return this.#begin(caller);
+      if (open === null || !this.#isOperator(caller)) return this.#begin(caller);
       return {
         ok: true,
         code: "OK",
@@ -164,7 +164,8 @@ export class Enclave {
 
   seal(caller: Aid, { unsealedMembers, quorum, exit }: SealQuestion): Promise<EnclaveAnswer> {
     return this.#exclusive(async () => {
-      this.#exit = exit;
+      // Whoever's vote seals the node says whether the process ends; a stranger, or a later call, changes nothing.
+      if (this.#machine.state() === "unsealed" && this.#isOperator(caller)) this.#exit = exit;
       return this.#answer(
         await this.#question(caller, (asked) => ({ type: "sealAsked", ...asked, unsealedMembers, quorum })),
       );
@@ -234,6 +235,10 @@ export class Enclave {
   /** Keys for what the enclave itself issues (certificates); null while sealed. */
   custody(): Custody | null {
     return this.#unsealed();
+  }
+
+  #isOperator(caller: Aid): boolean {
+    return this.#founding.operators.some(({ aid }) => aid === caller);
   }
 
   /** Draining still signs: the order of stopping is the host's. */

@@ -290,6 +290,15 @@ describe("keys", () => {
   });
 });
 
+test("ending the process is up to the operator whose seal counted, not to who asks while the node drains", async () => {
+  const desk = await unsealed();
+  await desk.enclave.seal(world.operator(3).aid, { unsealedMembers: 4, quorum: 3, exit: false });
+  await desk.enclave.seal(world.founding.node.aid, { unsealedMembers: 4, quorum: 3, exit: true });
+  await desk.enclave.seal(world.operator(2).aid, { unsealedMembers: 4, quorum: 3, exit: true });
+  await desk.enclave.drained();
+  expect(desk.exits).toEqual([false]);
+});
+
 describe("the journal", () => {
   test("has an attempt before its answer; when it cannot be written there is no answer and the enclave ends", async () => {
     const desk = sealedDesk();

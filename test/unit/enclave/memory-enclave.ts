@@ -89,6 +89,8 @@ export class Desk {
   /** What happened, in order: "journal", "keystore", "boot", "draining", "sealed". */
   readonly log: string[] = [];
   readonly fatal: unknown[] = [];
+  /** What `onSealed` was told. */
+  readonly exits: boolean[] = [];
   readonly timers = new Map<number, () => void>();
   now = 1_700_000_000_000;
   failJournal = false;
@@ -130,7 +132,10 @@ export class Desk {
         return () => this.timers.delete(at);
       },
       onDraining: () => void this.log.push("draining"),
-      onSealed: () => void this.log.push("sealed"),
+      onSealed: (exit) => {
+        this.exits.push(exit);
+        this.log.push("sealed");
+      },
       onFatal: (error) => void this.fatal.push(error),
     };
     this.enclave = new Enclave(world.founding, ports);
