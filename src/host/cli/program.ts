@@ -106,14 +106,15 @@ function addClusterCommands(program: Command, context: ProgramContext): void {
   program
     .command("dev")
     .description(
-      "run a cluster on this machine and tell the acceptance story against it; for trying out, never for real secrets",
+      "run a cluster on this machine; for trying out, never for real secrets",
     )
     .option(
       "--dir <directory>",
       "keep the cluster here and start it again from here; without it, a temporary directory",
     )
     .option("--nodes <count>", "how many nodes, at least 4", nodeCount)
-    .option("--once", "stop after the story")
+    .option("--story", "tell the acceptance story against it")
+    .option("--once", "tell the story, then stop")
     .option("--revive <name>", "start the dead node of this name again, in the running cluster of --dir")
     .action(run(() => import("./dev.ts")));
   const node = program.command("node").description("run one node; it starts sealed");

@@ -34,6 +34,8 @@ export interface NodeOptions {
   readonly dev: boolean;
   /** Opens a founder's keystore before `initialise`; erased after use. */
   readonly passphrase?: Uint8Array;
+  /** Told when clients can be served. */
+  readonly onServing?: () => void;
   /** The process should end with this code. */
   readonly onEnd: (exitCode: number) => void;
 }
@@ -178,6 +180,7 @@ class Node implements RunningNode {
       (serving) => {
         this.#serving = serving;
         metrics.set("sealed", 0);
+        this.#options.onServing?.();
         logger.info("Unsealed and serving", { height: serving.height(), ms: Math.round(performance.now() - began) });
       },
       (error: unknown) => this.#fatal("SERVING_FAILED", error instanceof Error ? error.message : String(error)),

@@ -1,0 +1,81 @@
+/** `sky dev`: a cluster on this machine, for trying out. Throw-away keys, loopback only. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { makePrivateDirectory } from "../founding/files.ts";
+import { askToRevive, openControl } from "../dev/control.ts";
+import { type CliIo, EXIT, type ExitCode, reportFailure } from "./io.ts";
+
+export interface DevCommandOptions {
+  readonly dir?: string;
+  readonly nodes?: number;
+  readonly story?: boolean;
+  readonly once?: boolean;
+  readonly revive?: string;
+  readonly json?: boolean;
+}
+
+const NODES = 4;
+
+export async function run(options: DevCommandOptions, io: CliIo): Promise<ExitCode> {
+  if (options.revive !== undefined) return revive(options, options.revive, io);
+  const directory = options.dir === undefined ? mkdtempSync(join(tmpdir(), "sky-dev-")) : resolve(options.dir);
+  const interruption = io.interruption();
+  const began = performance.now();
+  const json = options.json === true;
+  const say = (line: string): void => {
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    if (json) io.out(JSON.stringify({ seconds: Number(seconds), message: line }));
+    else io.out(`${seconds.padStart(5)} s  ${line}`);
+  };
+  if (!json) io.out("sky dev: a DEVELOPMENT cluster with throw-away keys on loopback; never give it a real secret");
+  const { DevCluster } = await import("../dev/cluster.ts");
+  const cluster = new DevCluster({ directory, nodes: options.nodes ?? NODES, say });
+  makePrivateDirectory(directory);
+  const control = await openControl(directory, (name) => cluster.revive(name));
+  try {
+    await interruptible(interruption, runCluster());
+  } finally {
+    await cluster.stop();
+    await control.close();
+    if (options.dir === undefined) rmSync(directory, { recursive: true, force: true });
+  }
+  say("stopped");
+  return EXIT.ok;
+
+  async function runCluster(): Promise<void> {
+    await cluster.start();
+    say("every node is unsealed and serves");
+    if (options.story === true || options.once === true) {
+      const { tellStory } = await import("../dev/story.ts");
+      await tellStory(cluster.layout, say);
+      say("the story is told");
+    }
+    if (options.once === true || interruption.aborted) return;
+    if (!json) io.out(`\nRunning; Ctrl-C stops it. Nodes and ports: ${join(directory, "cluster.json")}\nAsk it: npx sky oracle expand subjects 'my-org:Document%3A123%23View' --dir ${directory}`);
+    await new Promise<void>((done) => interruption.addEventListener("abort", () => done(), { once: true }));
+  }
+}
+
+/** Ctrl-C ends the wait for whatever is going on; what was started is stopped by the caller. */
+function interruptible(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  const interrupted = new Promise<void>((done) => {
+    if (signal.aborted) done();
+    signal.addEventListener("abort", () => done(), { once: true });
+  });
+  return Promise.race([work, interrupted]);
+}
+
+async function revive({ dir, json }: DevCommandOptions, name: string, io: CliIo): Promise<ExitCode> {
+  if (dir === undefined) {
+    reportFailure(io, "USAGE", "--revive needs --dir: the directory of the cluster that runs.", json === true);
+    return EXIT.usage;
+  }
+  const answer = await askToRevive(resolve(dir), name);
+  if (answer.ok) {
+    io.out(json === true ? JSON.stringify(answer) : answer.message);
+    return EXIT.ok;
+  }
+  reportFailure(io, answer.code, answer.message, json === true);
+  return EXIT.refused;
+}

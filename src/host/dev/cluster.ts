@@ -1,0 +1,219 @@
+/** A cluster on this machine: real node processes, a real unseal ceremony, and `cluster.json` that says what runs. */
+import { type ChildProcess, fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { closeSync, existsSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { assert, Fault, present } from "../../base/errors.ts";
+import type { FounderCard } from "../../events/facts/founding.ts";
+import { readBootFile } from "../enclave/node-files.ts";
+import { type DevNode, devEndpoints, foundDevCluster } from "../founding/dev-cluster.ts";
+import { type DevDirectory, openDevCluster } from "../founding/dev-directory.ts";
+import { writeAtomic } from "../founding/files.ts";
+import type { DevNodeOrder, DevNodeReport } from "./messages.ts";
+import { findPorts } from "./ports.ts";
+import { unsealNodes } from "./unsealing.ts";
+
+/** Ports of one node, five in a row (devEndpoints). */
+const PORTS_PER_NODE = 5;
+/** A node that does not answer in this time will not. Units: ms. */
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 8000;
+
+const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./node-process.ts" : "./node-process.js", import.meta.url);
+
+const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
+
+interface NodeRun {
+  readonly name: string;
+  child: ChildProcess | undefined;
+  serving: boolean;
+}
+
+export interface DevOptions {
+  readonly directory: string;
+  readonly nodes: number;
+  /** One line of progress. */
+  readonly say: (line: string) => void;
+}
+
+export class DevCluster {
+  readonly #options: DevOptions;
+  readonly #runs = new Map<string, NodeRun>();
+  /** Passphrases of new nodes, until their roots are dealt; written nowhere. */
+  readonly #passphrases = new Map<string, DevNode["passphrase"]>();
+  readonly #waiting = new Set<() => void>();
+  #layout: DevDirectory | undefined;
+  #stopping = false;
+
+  constructor(options: DevOptions) {
+    this.#options = options;
+  }
+
+  get layout(): DevDirectory {
+    return present(this.#layout, "the cluster is founded or opened");
+  }
+
+  /** Founds the cluster or opens the one in the directory, starts every node and takes it through the ceremony. */
+  async start(): Promise<void> {
+    const { directory, say } = this.#options;
+    if (existsSync(join(directory, "founding.sky"))) {
+      this.#layout = openDevCluster(directory);
+      say(`opened the cluster in ${directory} (${this.layout.nodes.length} nodes)`);
+    } else await this.#found();
+    for (const { name } of this.layout.nodes) this.#runs.set(name, { name, child: undefined, serving: false });
+    const names = [...this.#runs.keys()];
+    await Promise.all(names.map((name) => this.#spawn(name)));
+    this.#writeClusterFile();
+    say(`${names.length} nodes run, sealed`);
+    await this.#unseal(names);
+  }
+
+  async #found(): Promise<void> {
+    const { directory, nodes, say } = this.#options;
+    const base = await findPorts(nodes * PORTS_PER_NODE, Math.random);
+    const made = await foundDevCluster(directory, { endpoints: devEndpoints(nodes, base), random, now: Date.now() });
+    for (const { name, passphrase } of made.nodes) this.#passphrases.set(name, passphrase);
+    this.#layout = openDevCluster(directory);
+    const { operators, threshold } = made.founding.document;
+    say(`founded ${nodes} nodes, ${operators.length} operators (any ${threshold} unseal), 2 clients in ${directory}`);
+  }
+
+  /** Starts a dead node again and unseals it. Returns a sentence. Throws: Fault. */
+  async revive(name: string): Promise<string> {
+    const run = this.#runs.get(name);
+    if (run === undefined) throw new Fault("UNKNOWN_NODE", `There is no node ${name}; there are ${[...this.#runs.keys()].join(", ")}.`);
+    if (run.child !== undefined) throw new Fault("NODE_RUNS", `Node ${name} runs (pid ${run.child.pid}); nothing to revive.`);
+    await this.#spawn(name);
+    this.#writeClusterFile();
+    await this.#unseal([name]);
+    return `node ${name} runs again (pid ${run.child === undefined ? "?" : String((run.child as ChildProcess).pid)})`;
+  }
+
+  async #unseal(names: readonly string[]): Promise<void> {
+    await unsealNodes(this.layout, names, this.#options.say);
+    for (const name of names) {
+      this.#passphrases.get(name)?.erase();
+      this.#passphrases.delete(name);
+    }
+    await this.#until(() => names.every((name) => this.#runs.get(name)?.serving !== false || this.#runs.get(name)?.child === undefined));
+    const failed = names.filter((name) => this.#runs.get(name)?.child === undefined);
+    if (failed.length > 0) throw new Fault("NODE_FAILED", `${failed.join(", ")} ended after unsealing; ${this.#logOf(present(failed[0], "one"))} says why.`);
+  }
+
+  /** Stops every node, in order and at once; a node that does not end is killed. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const children = [...this.#runs.values()].flatMap(({ child }) => (child === undefined ? [] : [child]));
+    for (const child of children) child.kill("SIGTERM");
+    const timer = setTimeout(() => children.forEach((child) => child.kill("SIGKILL")), STOP_TIMEOUT_MS);
+    await this.#until(() => [...this.#runs.values()].every(({ child }) => child === undefined));
+    clearTimeout(timer);
+  }
+
+  #logOf(name: string): string {
+    return join(this.#options.directory, "nodes", name, "node.log");
+  }
+
+  async #spawn(name: string): Promise<void> {
+    const run = present(this.#runs.get(name), "a node of this cluster");
+    const node = present(this.layout.nodes.find((one) => one.name === name), "a node of this cluster");
+    const card = present(this.layout.founding.document.founders.find((one) => one.name === name), "a founder");
+    const log = openSync(this.#logOf(name), "a", 0o600);
+    const child = fork(ENTRY, [], { stdio: ["ignore", log, log, "ipc"], execArgv: NODE_FLAGS, serialization: "json" });
+    closeSync(log);
+    run.child = child;
+    run.serving = false;
+    let failure: string | undefined;
+    const started = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Fault("NODE_FAILED", `Node ${name} did not start in time; ${this.#logOf(name)} says why.`)), START_TIMEOUT_MS);
+      child.on("message", (report) => {
+        const message = report as DevNodeReport;
+        if (message.kind === "started") {
+          clearTimeout(timer);
+          resolve();
+        } else if (message.kind === "failed") failure = message.reason;
+        else {
+          run.serving = true;
+          this.#changed();
+        }
+      });
+      child.once("exit", (code, signal) => {
+        clearTimeout(timer);
+        reject(new Fault("NODE_FAILED", failure ?? `Node ${name} ended (${signal ?? String(code)}); ${this.#logOf(name)} says why.`));
+        this.#ended(run, signal ?? `code ${String(code)}`);
+      });
+    });
+    const passphrase = this.#passphrases.get(name);
+    child.send({
+      settings: settingsOf(node.directory, card),
+      passphrase: passphrase === undefined ? null : Buffer.from(passphrase.reveal()).toString("base64"),
+    } satisfies DevNodeOrder);
+    await started;
+  }
+
+  /** A dead node stays dead: the cluster goes on without it, and `cluster.json` says so. */
+  #ended(run: NodeRun, how: string): void {
+    run.child = undefined;
+    run.serving = false;
+    this.#writeClusterFile();
+    this.#changed();
+    if (!this.#stopping) {
+      const { directory, say } = this.#options;
+      say(`node ${run.name} ended (${how}); the cluster goes on without it. Start it again: npx sky dev --dir ${directory} --revive ${run.name}`);
+    }
+  }
+
+  #writeClusterFile(): void {
+    const nodes = this.layout.founding.document.founders.map((card) => {
+      const ports = portsOf(card);
+      const pid = this.#runs.get(card.name)?.child?.pid ?? null;
+      return { name: card.name, aid: card.aid, pid, dir: join(this.#options.directory, "nodes", card.name), ports };
+    });
+    writeAtomic(join(this.#options.directory, "cluster.json"), `${JSON.stringify({ nodes }, undefined, 2)}\n`, 0o644);
+  }
+
+  #changed(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  #until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!condition()) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+}
+
+/** Small heaps: an idle node holds little, and a young generation that may grow costs memory of every thread. */
+const NODE_FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=4"];
+
+const portOf = (endpoint: string): number => Number(endpoint.slice(endpoint.lastIndexOf(":") + 1));
+
+export function portsOf({ endpoints }: FounderCard): { api: number; approach: number; cluster: number; service: number; health: number } {
+  const api = portOf(endpoints.api);
+  assert(portOf(endpoints.service) === api + 3, "devEndpoints gives five ports in a row");
+  return { api, approach: portOf(endpoints.approach), cluster: portOf(endpoints.cluster), service: portOf(endpoints.service), health: api + 4 };
+}
+
+function settingsOf(directory: string, card: FounderCard): Record<string, string> {
+  const ports = portsOf(card);
+  return {
+    dataDir: directory,
+    apiPort: String(ports.api),
+    approachPort: String(ports.approach),
+    clusterPort: String(ports.cluster),
+    servicePort: String(ports.service),
+    healthPort: String(ports.health),
+  };
+}
+
+/** Whether a node's root is dealt. */
+export const isInitialised = (directory: string): boolean => {
+  const boot = readBootFile(directory);
+  return boot.ok && boot.value.dealt !== null;
+};
