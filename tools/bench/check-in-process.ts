@@ -28,8 +28,16 @@ const ROUNDS = 5;
 
 const member = { namespace: "org", name: "member" };
 const viewer = { namespace: "docs", name: "viewer" };
-const groupNode = (level: number, i: number): GraphNode => ({ namespace: "org", name: `group-${level}-${i}`, relation: member });
-const userNode = (i: number): GraphNode => ({ namespace: "org", name: `user-${i}`, relation: { namespace: "", name: "" } });
+const groupNode = (level: number, i: number): GraphNode => ({
+  namespace: "org",
+  name: `group-${level}-${i}`,
+  relation: member,
+});
+const userNode = (i: number): GraphNode => ({
+  namespace: "org",
+  name: `user-${i}`,
+  relation: { namespace: "", name: "" },
+});
 const documentNode = (i: number): GraphNode => ({ namespace: "docs", name: `document-${i}`, relation: viewer });
 
 const groupsAt = (level: number): number => Math.ceil(USERS / FAN ** level);
@@ -43,15 +51,22 @@ function* facts(): Iterable<GraphFact> {
   for (let level = 1; level <= DEPTH; level++) {
     for (let i = 0; i < groupsAt(level); i++) yield { kind: "subjectAdded", subject: groupNode(level, i) };
   }
-  for (let i = 0; i < USERS; i++) yield { kind: "subjectMapped", edge: { parent: userNode(i), child: groupNode(1, Math.floor(i / FAN)) } };
+  for (let i = 0; i < USERS; i++)
+    yield { kind: "subjectMapped", edge: { parent: userNode(i), child: groupNode(1, Math.floor(i / FAN)) } };
   for (let level = 1; level < DEPTH; level++) {
     for (let i = 0; i < groupsAt(level); i++) {
-      yield { kind: "subjectMapped", edge: { parent: groupNode(level, i), child: groupNode(level + 1, Math.floor(i / FAN)) } };
+      yield {
+        kind: "subjectMapped",
+        edge: { parent: groupNode(level, i), child: groupNode(level + 1, Math.floor(i / FAN)) },
+      };
     }
   }
   for (let i = 0; i < DOCUMENTS; i++) {
     yield { kind: "objectAdded", object: documentNode(i) };
-    yield { kind: "assertionAdded", assertion: { subject: groupNode(DEPTH, i % groupsAt(DEPTH)), object: documentNode(i) } };
+    yield {
+      kind: "assertionAdded",
+      assertion: { subject: groupNode(DEPTH, i % groupsAt(DEPTH)), object: documentNode(i) },
+    };
   }
 }
 
@@ -84,16 +99,24 @@ export function benchCheckInProcess(): CheckFigure {
     let allowed = 0;
     for (const { subject, object } of asked) if (graph.check(subject, object)) allowed += 1;
     const seconds = (performance.now() - start) / 1000;
-    if (allowed !== QUESTIONS / 2) throw new Error(`${allowed} of ${QUESTIONS} checks were true; half of them should be.`);
+    if (allowed !== QUESTIONS / 2)
+      throw new Error(`${allowed} of ${QUESTIONS} checks were true; half of them should be.`);
     // The first round warms up.
     if (round > 0) rates.push(QUESTIONS / seconds);
   }
   rates.sort((a, b) => a - b);
   const bytes = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
-  return { perSecond: Math.round(rates[ROUNDS >> 1] ?? 0), tuples: graph.size.assertions + graph.size.maps, depth: DEPTH, bytes };
+  return {
+    perSecond: Math.round(rates[ROUNDS >> 1] ?? 0),
+    tuples: graph.size.assertions + graph.size.maps,
+    depth: DEPTH,
+    bytes,
+  };
 }
 
 if (import.meta.main) {
   const { perSecond, tuples, depth, bytes } = benchCheckInProcess();
-  console.log(`check in process: ${perSecond} per second (${tuples} tuples, depth ${depth}, ${Math.round(bytes / 2 ** 20)} MB)`);
+  console.log(
+    `check in process: ${perSecond} per second (${tuples} tuples, depth ${depth}, ${Math.round(bytes / 2 ** 20)} MB)`,
+  );
 }

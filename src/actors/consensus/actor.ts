@@ -297,7 +297,8 @@ export class ConsensusActor {
         return;
       case "requestBlock":
         this.fetching.want(`block/${effect.hash}`, leaderOf(effect.view, this.committee.keys.length), (peer) => {
-          if (this.context.final.view >= effect.view || this.blocks.get(effect.hash) !== undefined) this.fetching.done(`block/${effect.hash}`);
+          if (this.context.final.view >= effect.view || this.blocks.get(effect.hash) !== undefined)
+            this.fetching.done(`block/${effect.hash}`);
           else this.#send(peer, { kind: "blockRequest", hash: effect.hash });
         });
         return;
@@ -351,12 +352,22 @@ export class ConsensusActor {
       case "vote": {
         const signature = this.signatures.get(notice.vote, notice.view, notice.hash, self);
         if (signature === undefined) return [];
-        return one({ kind: "vote", vote: notice.vote, epoch, view: notice.view, hash: notice.hash, member: self, signature });
+        return one({
+          kind: "vote",
+          vote: notice.vote,
+          epoch,
+          view: notice.view,
+          hash: notice.hash,
+          member: self,
+          signature,
+        });
       }
       case "proposal": {
         const opened = this.blocks.get(notice.hash);
         const signature = opened && this.signatures.get("notarize", opened.header.view, notice.hash, self);
-        return opened === undefined || signature === undefined ? [] : one({ kind: "proposal", block: opened.block, signature });
+        return opened === undefined || signature === undefined
+          ? []
+          : one({ kind: "proposal", block: opened.block, signature });
       }
       case "certificate": {
         const certificate = this.signatures.certificate(notice.certificate, notice.view);
@@ -525,7 +536,12 @@ export class ConsensusActor {
     const proof = events.at(-1)?.proof;
     if (proof?.kind === "finalization") this.signatures.keep(proof.certificate);
     this.#settled(last);
-    this.post({ type: "logSynchronised", final: finalOf(last), finalizedView: viewOf(finalizedView), bundles: bundles.map(({ digest }) => digest) });
+    this.post({
+      type: "logSynchronised",
+      final: finalOf(last),
+      finalizedView: viewOf(finalizedView),
+      bundles: bundles.map(({ digest }) => digest),
+    });
     this.drain();
     if (this.context.pendingFinal === null) this.fetching.done(SYNCHRONISATION);
     else this.fetching.again(SYNCHRONISATION, from);

@@ -4,7 +4,14 @@ import { decode } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { MerkleFrontier } from "../../crypto/merkle.ts";
-import { BODY_BYTES_MAX, type Block, HEADER_BYTES_MAX, type Header, bodyShape, headerShape } from "../../events/facts/block.ts";
+import {
+  BODY_BYTES_MAX,
+  type Block,
+  HEADER_BYTES_MAX,
+  type Header,
+  bodyShape,
+  headerShape,
+} from "../../events/facts/block.ts";
 import { blockHash, bodyHash } from "../../events/facts/hashing.ts";
 import type { BlockSummary, FinalBlock } from "../../machines/consensus/types.ts";
 
@@ -20,7 +27,8 @@ export interface OpenedBlock {
 export function openBlock(block: Block): Result<OpenedBlock> {
   const header = decode(headerShape, block.header, HEADER_BYTES_MAX);
   if (!header.ok) return header;
-  if (bodyHash(block.body) !== header.value.bodyHash) return refuse("BODY_MISMATCH", "The body is not the one the header names.", "peer");
+  if (bodyHash(block.body) !== header.value.bodyHash)
+    return refuse("BODY_MISMATCH", "The body is not the one the header names.", "peer");
   const body = decode(bodyShape, block.body, BODY_BYTES_MAX);
   if (!body.ok) return body;
   const bundles = body.value.kind === "executions" ? body.value.bundles : [];
@@ -92,7 +100,8 @@ export class Blocks {
     assert(frontier !== undefined, "a final block has its ancestors");
     this.#final = last.hash;
     for (const [hash, opened] of this.#open) if (opened.header.view <= last.header.view) this.#open.delete(hash);
-    for (const hash of this.#frontiers.keys()) if (hash !== this.#final && !this.#open.has(hash)) this.#frontiers.delete(hash);
+    for (const hash of this.#frontiers.keys())
+      if (hash !== this.#final && !this.#open.has(hash)) this.#frontiers.delete(hash);
     return frontier;
   }
 }

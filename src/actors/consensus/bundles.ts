@@ -14,10 +14,16 @@ export const MEMPOOL_BYTES_MAX = 64 * 1024 * 1024;
 export const BLOCK_BUNDLE_BYTES_MAX = 8 * 1024 * 1024;
 
 /** What a member signs of its bundle. */
-export const bundleSigningBytes = (committee: Committee, body: Uint8Array): Uint8Array => signingBytes("bundle", committee.cluster, body);
+export const bundleSigningBytes = (committee: Committee, body: Uint8Array): Uint8Array =>
+  signingBytes("bundle", committee.cluster, body);
 
 export function encodeBundleBody(committee: Committee, signed: readonly Uint8Array[]): Uint8Array {
-  return encode(bundleBodyShape, { cluster: committee.cluster, epoch: committee.epoch, member: committee.self, signed });
+  return encode(bundleBodyShape, {
+    cluster: committee.cluster,
+    epoch: committee.epoch,
+    member: committee.self,
+    signed,
+  });
 }
 
 /** Judges a stranger's bundle: bounds, cluster, epoch, and the signature of the member that made it. */

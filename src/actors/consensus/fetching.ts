@@ -56,7 +56,9 @@ export class Fetching {
   #ask(wanted: Wanted, preferred: MemberIndex | null): void {
     const connected = this.#ports.peers.connected();
     const peer =
-      preferred !== null && connected.includes(preferred) ? preferred : connected[Math.floor(this.#ports.random() * connected.length)];
+      preferred !== null && connected.includes(preferred)
+        ? preferred
+        : connected[Math.floor(this.#ports.random() * connected.length)];
     if (peer !== undefined) wanted.ask(peer);
     wanted.handle = this.#ports.clock.set(wanted.wait, () => this.#ask(wanted, null));
     wanted.wait = Math.min(WAIT_CAP_MS, wanted.wait * GROWTH);

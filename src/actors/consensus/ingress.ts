@@ -90,12 +90,14 @@ export class Ingress {
     const { hash, header } = opened.value;
     const { view } = header;
     if (header.epoch !== committee.epoch) return this.#refuse("proposal of another epoch", from);
-    if (leaderOf(view, committee.keys.length) !== from) return this.#refuse("proposal by a member that does not lead its view", from);
+    if (leaderOf(view, committee.keys.length) !== from)
+      return this.#refuse("proposal by a member that does not lead its view", from);
     if (view > context.view + 1) return this.#refuse("proposal for a view beyond the next", from);
     if (view <= context.final.view) return this.#actor.post({ type: "memberHeard", member: from });
     if (!signatures.has("notarize", view, hash, from)) {
       if (!signatures.holds("notarize", view, hash, from, signature)) return this.#refuse("BAD_SIGNATURE", from);
-      if (!signatures.add("notarize", view, hash, from, signature)) return this.#refuse("too many proposals in one view", from);
+      if (!signatures.add("notarize", view, hash, from, signature))
+        return this.#refuse("too many proposals in one view", from);
     }
     if (blocks.get(hash) === undefined) blocks.add(opened.value);
     const aheadMs = header.time - this.#ports.clock.now();
@@ -167,7 +169,8 @@ export class Ingress {
     const opened = openBlock(block);
     if (!opened.ok) return this.#refuse(opened.refusal.code, from);
     const { hash, header } = opened.value;
-    if (signatures.certificate("notarization", header.view)?.blockHash !== hash) return this.#refuse("block that was not asked for", from);
+    if (signatures.certificate("notarization", header.view)?.blockHash !== hash)
+      return this.#refuse("block that was not asked for", from);
     fetching.done(`block/${hash}`);
     if (blocks.get(hash) === undefined) blocks.add(opened.value);
     this.#actor.post({ type: "blockFetched", block: summaryOf(opened.value) });
@@ -178,7 +181,8 @@ export class Ingress {
     const { committee, signatures, blocks, context } = this.#actor;
     if (epoch !== committee.epoch) return this.#refuse("request of another epoch", from);
     const final = signatures.certificate("finalization", context.final.view);
-    if (view <= context.final.view && final !== undefined) this.#reply(from, { kind: "certificate", certificate: final });
+    if (view <= context.final.view && final !== undefined)
+      this.#reply(from, { kind: "certificate", certificate: final });
     for (const kind of ["nullification", "notarization"] as const) {
       const certificate = signatures.certificate(kind, view);
       if (certificate === undefined) continue;

@@ -42,7 +42,8 @@ export function isCertificateSound(
 ): boolean {
   const { kind, epoch, view, blockHash, signatures } = certificate;
   const members = signersOf(certificate, committee.keys.length);
-  if (members === undefined || members.length < quorumOf(committee.keys.length) || members.length !== signatures.length) return false;
+  if (members === undefined || members.length < quorumOf(committee.keys.length) || members.length !== signatures.length)
+    return false;
   if (epoch !== committee.epoch || (blockHash === null) !== (kind === "nullification")) return false;
   const message = voteBytes(committee.cluster, VOTE_OF[kind], epoch, view, blockHash);
   return members.every((member, i) => {
@@ -97,7 +98,8 @@ export class Signatures {
     for (const [key, members] of this.#views.get(view)?.votes ?? []) {
       const signature = members.get(member);
       const [kind = "", hash = ""] = key.split("/");
-      if (signature !== undefined) found.push({ kind: kind as VoteKind, hash: hash === "" ? null : (hash as Digest), signature });
+      if (signature !== undefined)
+        found.push({ kind: kind as VoteKind, hash: hash === "" ? null : (hash as Digest), signature });
     }
     return found;
   }
@@ -147,8 +149,17 @@ export class Signatures {
     const chosen = [...signers].sort((a, b) => a - b).slice(0, quorumOf(size));
     const bitmap = new Uint8Array(Math.ceil(size / 8));
     for (const member of chosen) bitmap[member >> 3] = (bitmap[member >> 3] ?? 0) | (1 << (member & 7));
-    const signatures = chosen.map((member) => present(this.get(VOTE_OF[kind], view, hash, member), "a counted vote has a signature"));
-    const certificate: Certificate = { kind, epoch: this.#committee.epoch, view, blockHash: hash, signers: bitmap, signatures };
+    const signatures = chosen.map((member) =>
+      present(this.get(VOTE_OF[kind], view, hash, member), "a counted vote has a signature"),
+    );
+    const certificate: Certificate = {
+      kind,
+      epoch: this.#committee.epoch,
+      view,
+      blockHash: hash,
+      signers: bitmap,
+      signatures,
+    };
     this.keep(certificate);
     return certificate;
   }

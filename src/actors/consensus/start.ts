@@ -27,11 +27,20 @@ const ROOTS_LOADED = 128;
 export function ensureGenesis(log: LogDatabase, genesis: LogEvent): void {
   const first = log.hashAt(heightOf(0));
   if (first === undefined) log.commit({ append: { expected: heightOf(0), events: [genesis] } });
-  else assert(first === genesis.hash, "the log in this directory belongs to another cluster; give the node its own data directory");
+  else
+    assert(
+      first === genesis.hash,
+      "the log in this directory belongs to another cluster; give the node its own data directory",
+    );
 }
 
 /** Loads the flags from a log whose tree is `frontier`. */
-export function loadStart(log: LogDatabase, committee: Committee, frontier: MerkleFrontier, journalLost: boolean): Start {
+export function loadStart(
+  log: LogDatabase,
+  committee: Committee,
+  frontier: MerkleFrontier,
+  journalLost: boolean,
+): Start {
   const head = present(log.head(), "the log begins with genesis");
   const event = present(log.event(head.height), "the head can be read");
   const final = openBlock(event.block);

@@ -45,7 +45,8 @@ export function checkPage(
     const opened = openBlock(block);
     if (!opened.ok) return opened;
     const { header, hash } = opened.value;
-    if (header.height !== height || header.parent !== parent) return wrong(height, "it does not follow the event before it");
+    if (header.height !== height || header.parent !== parent)
+      return wrong(height, "it does not follow the event before it");
     if (header.logRoot !== tree.root()) return wrong(height, "its logRoot is not the tree over the log before it");
     const defect = bundleDefect(opened.value.bundles, bytes);
     if (defect !== undefined) return wrong(height, defect);
@@ -56,11 +57,13 @@ export function checkPage(
     }
     events.push({ height, hash, block, proof: proof.kind === "finalization" ? proof : { kind: "none" } });
     openedBlocks.push(opened.value);
-    for (const [k, digest] of opened.value.bundles.entries()) bundles.push({ digest, bytes: present(bytes[k], "counted above"), height });
+    for (const [k, digest] of opened.value.bundles.entries())
+      bundles.push({ digest, bytes: present(bytes[k], "counted above"), height });
     parent = hash;
     tree = tree.appended(hash);
   }
-  if (events.at(-1)?.proof.kind !== "finalization") return wrong(head.height + page.length, "the page ends without a finality proof");
+  if (events.at(-1)?.proof.kind !== "finalization")
+    return wrong(head.height + page.length, "the page ends without a finality proof");
   return ok({ events, opened: openedBlocks, bundles, finalizedView });
 }
 

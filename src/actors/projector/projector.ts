@@ -48,7 +48,11 @@ export class Projector {
     const rebac = this.rebac.verifyRows();
     if (!rebac.ok) return rebac;
     if (this.rebac.height === this.ledger.height) return ledger;
-    return refuse("PROJECTION_DAMAGED", "The graph's and the ledger's tables stand at different heights; rebuild them.", "none");
+    return refuse(
+      "PROJECTION_DAMAGED",
+      "The graph's and the ledger's tables stand at different heights; rebuild them.",
+      "none",
+    );
   }
 
   /** Applies consecutive blocks in one transaction: all of them or none. */

@@ -1,6 +1,18 @@
 /** Facts: what commands did, derived by `decide` and never stored as truth (DESIGN §4). */
 import type { Aid, CommandId, Digest, Height, LogTime } from "../../base/brands.ts";
-import { type Shape, boolean, bytes, hex, integer, list, nullable, record, text, union, variant } from "../../base/codec.ts";
+import {
+  type Shape,
+  boolean,
+  bytes,
+  hex,
+  integer,
+  list,
+  nullable,
+  record,
+  text,
+  union,
+  variant,
+} from "../../base/codec.ts";
 import { aidShape, digestShape } from "./command.ts";
 import {
   type Assertion,
@@ -63,7 +75,12 @@ export type IdentityFact = {
 };
 
 /** A batch whose author, key state or signature does not hold: recorded once for the batch, at its first command's index. */
-export type BatchFact = { readonly kind: "batchRefused"; readonly author: Aid | null; readonly code: string; readonly message: string };
+export type BatchFact = {
+  readonly kind: "batchRefused";
+  readonly author: Aid | null;
+  readonly code: string;
+  readonly message: string;
+};
 
 export type FactData = GraphFact | OutcomeFact | IdentityFact | BatchFact;
 
@@ -127,7 +144,10 @@ export const factDataShape: Shape<FactData> = union<FactData>(
     }),
   ),
   variant("identifierIncepted", record("incepted", { aid: aidShape, icp: bytes(1, 65_536) })),
-  variant("batchRefused", record("batch refused", { author: nullable(aidShape), code: text(64), message: text(16_384) })),
+  variant(
+    "batchRefused",
+    record("batch refused", { author: nullable(aidShape), code: text(64), message: text(16_384) }),
+  ),
 );
 
 export const factShape: Shape<Fact> = record("fact", {

@@ -80,7 +80,12 @@ export const foundingDocumentShape: Shape<FoundingDocument> = record("founding d
       epochKey: bytes(32),
       bootKey: bytes(32),
       issuer: bytes(1, 4096),
-      endpoints: record<Endpoints>("endpoints", { api: endpoint, approach: endpoint, cluster: endpoint, service: endpoint }),
+      endpoints: record<Endpoints>("endpoints", {
+        api: endpoint,
+        approach: endpoint,
+        cluster: endpoint,
+        service: endpoint,
+      }),
     }),
     100,
     FOUNDERS_MIN,

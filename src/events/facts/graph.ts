@@ -70,7 +70,10 @@ export const PRECONDITIONS_MAX = 100;
 const name = text(4 * NAME_BYTES_MAX);
 export const relationShape: Shape<Relation> = record("relation", { namespace: name, name });
 export const graphNodeShape: Shape<GraphNode> = record("node", { namespace: name, name, relation: relationShape });
-export const assertionShape: Shape<Assertion> = record("assertion", { subject: graphNodeShape, object: graphNodeShape });
+export const assertionShape: Shape<Assertion> = record("assertion", {
+  subject: graphNodeShape,
+  object: graphNodeShape,
+});
 export const nodeEdgeShape: Shape<NodeEdge> = record("edge", { parent: graphNodeShape, child: graphNodeShape });
 export const relationEdgeShape: Shape<RelationEdge> = record("edge", { parent: relationShape, child: relationShape });
 

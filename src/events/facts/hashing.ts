@@ -34,7 +34,11 @@ interface VoteBody {
   readonly view: View;
   readonly hash: Digest | null;
 }
-const voteShape: Shape<VoteBody> = record("vote", { epoch: integer<Epoch>(), view: integer<View>(), hash: nullable(digestShape) });
+const voteShape: Shape<VoteBody> = record("vote", {
+  epoch: integer<Epoch>(),
+  view: integer<View>(),
+  hash: nullable(digestShape),
+});
 
 /** What a member signs when it votes; certificates hold such signatures. A nullify vote names no block. */
 export const voteBytes = (cluster: Digest, kind: VoteKind, at: Epoch, inView: View, hash: Digest | null): Uint8Array =>

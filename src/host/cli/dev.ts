@@ -52,7 +52,10 @@ export async function run(options: DevCommandOptions, io: CliIo): Promise<ExitCo
       say("the story is told");
     }
     if (options.once === true || interruption.aborted) return;
-    if (!json) io.out(`\nRunning; Ctrl-C stops it. Nodes and ports: ${join(directory, "cluster.json")}\nAsk it: npx sky oracle expand subjects 'my-org:Document%3A123%23View' --dir ${directory}`);
+    if (!json)
+      io.out(
+        `\nRunning; Ctrl-C stops it. Nodes and ports: ${join(directory, "cluster.json")}\nAsk it: npx sky oracle expand subjects 'my-org:Document%3A123%23View' --dir ${directory}`,
+      );
     await new Promise<void>((done) => interruption.addEventListener("abort", () => done(), { once: true }));
   }
 }

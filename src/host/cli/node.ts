@@ -28,13 +28,18 @@ export async function run(options: NodeCommandOptions, io: CliIo): Promise<ExitC
   for (const warning of warnings) io.err(`warning: ${warning}`);
   const passphrase = await founderPassphrase(config, io);
   if (passphrase !== undefined && !passphrase.ok) return reportRefusal(io, passphrase.refusal, json);
-  return runNode(config, io, { dev: false, pretty: io.isTerminal && !json, ...(passphrase === undefined ? {} : { passphrase: passphrase.value }) });
+  return runNode(config, io, {
+    dev: false,
+    pretty: io.isTerminal && !json,
+    ...(passphrase === undefined ? {} : { passphrase: passphrase.value }),
+  });
 }
 
 /** A founder that was never initialised opens its keystore with the passphrase that `sky init founder` asked for (DESIGN §6). */
 async function founderPassphrase(config: NodeConfig, io: CliIo) {
   const boot = readBootFile(config.dataDir);
-  if (!boot.ok) throw new Fault(boot.refusal.code, `${boot.refusal.message} Make a node's directory with \`sky init founder\`.`);
+  if (!boot.ok)
+    throw new Fault(boot.refusal.code, `${boot.refusal.message} Make a node's directory with \`sky init founder\`.`);
   return boot.value.dealt === null ? readPassphrase(io, `Passphrase of founder ${boot.value.name}`) : undefined;
 }
 

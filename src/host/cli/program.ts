@@ -105,9 +105,7 @@ function addClusterCommands(program: Command, context: ProgramContext): void {
   const run = runner(context);
   program
     .command("dev")
-    .description(
-      "run a cluster on this machine; for trying out, never for real secrets",
-    )
+    .description("run a cluster on this machine; for trying out, never for real secrets")
     .option(
       "--dir <directory>",
       "keep the cluster here and start it again from here; without it, a temporary directory",

@@ -109,7 +109,13 @@ class Outgoing {
   }
 
   #dial(): void {
-    const socket = connect({ ...this.#endpoint, ...this.#options.tls, ...context, rejectUnauthorized: false, timeout: 0 });
+    const socket = connect({
+      ...this.#endpoint,
+      ...this.#options.tls,
+      ...context,
+      rejectUnauthorized: false,
+      timeout: 0,
+    });
     this.#socket = socket;
     socket.setNoDelay(true);
     const patience = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
@@ -233,7 +239,8 @@ class Incoming {
 
   #countAuthenticated(socket: TLSSocket): void {
     for (const raw of this.#sockets) {
-      if (raw.remotePort === socket.remotePort && raw.remoteAddress === socket.remoteAddress) raw.emit("sky:authenticated");
+      if (raw.remotePort === socket.remotePort && raw.remoteAddress === socket.remoteAddress)
+        raw.emit("sky:authenticated");
     }
   }
 }

@@ -45,7 +45,11 @@ async function lastMark(log: LogDatabase, authenticate: Authenticate): Promise<V
 }
 
 /** Remembers that everything up to the head holds. */
-export async function writeMark(log: LogDatabase, verified: Verified<MerkleFrontier>, authenticate: Authenticate): Promise<void> {
+export async function writeMark(
+  log: LogDatabase,
+  verified: Verified<MerkleFrontier>,
+  authenticate: Authenticate,
+): Promise<void> {
   const mark = encode(markShape, { next: verified.next, parent: verified.parent, frontier: verified.tree.state });
   const tag = await authenticate(mark);
   log.commit({ marks: [{ name: MARK, value: encode(sealedMarkShape, { mark, tag }) }] });
@@ -72,7 +76,8 @@ export interface StartCheck {
 export async function checkAtStart(log: LogDatabase, authenticate: Authenticate): Promise<StartCheck> {
   const mark = await lastMark(log, authenticate);
   const head = log.head()?.height ?? heightOf(0);
-  if (mark.next > head + 1) throw new LogDamage(log.path, heightOf(head + 1), "events that this node had verified are missing");
+  if (mark.next > head + 1)
+    throw new LogDamage(log.path, heightOf(head + 1), "events that this node had verified are missing");
   const verified = mark.next > head ? mark : verify(log, mark, head);
   await writeMark(log, verified, authenticate);
   return { verified, unread: mark.next };
@@ -84,7 +89,12 @@ const PAUSE_MS = 20;
 /** Reads everything below `until` again, a slice at a time. Returns a function that stops it. */
 export function checkInBackground(log: LogDatabase, until: Height, onDamage: (damage: LogDamage) => void): () => void {
   if (until === 0) return () => {};
-  const slices = verifyRange(log, { from: START.next, to: heightOf(until - 1), tree: START.tree, parent: START.parent });
+  const slices = verifyRange(log, {
+    from: START.next,
+    to: heightOf(until - 1),
+    tree: START.tree,
+    parent: START.parent,
+  });
   let timer: NodeJS.Timeout;
   const step = (): void => {
     const slice = slices.next();

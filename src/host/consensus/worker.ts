@@ -113,7 +113,9 @@ async function start(): Promise<void> {
   assert(head !== undefined, "the log begins with genesis");
   host.post({ kind: "started", head: head.height, hash: head.hash });
 
-  data.port.on("message", (messages: readonly ToConsensus[]) => guarded(() => messages.forEach((message) => take(message))));
+  data.port.on("message", (messages: readonly ToConsensus[]) =>
+    guarded(() => messages.forEach((message) => take(message))),
+  );
 
   function take(message: ToConsensus): void {
     switch (message.kind) {
@@ -181,7 +183,10 @@ async function openNetwork(founding: Founding, actor: () => ConsensusActor | und
       if (!judged.ok) return judged;
       const member = document.founders.findIndex(({ aid }) => aid === judged.value.aid);
       if (judged.value.role === "node" && member >= 0) return { ok: true, value: member as MemberIndex };
-      return { ok: false, refusal: { code: "NOT_A_MEMBER", message: "The certificate is not of a member of this epoch.", blame: "peer" } };
+      return {
+        ok: false,
+        refusal: { code: "NOT_A_MEMBER", message: "The certificate is not of a member of this epoch.", blame: "peer" },
+      };
     },
     onFrame: (from, frame) => guarded(() => actor()?.receive(from, frame)),
     onConnected: (member) => actor()?.post({ type: "peerConnected", member }),
@@ -190,12 +195,17 @@ async function openNetwork(founding: Founding, actor: () => ConsensusActor | und
 }
 
 /** Everything asked for in one turn travels to the enclave in one message. */
-function batchedSigner(signer: ReturnType<typeof signerClient>): (message: Uint8Array, done: (signature: Uint8Array) => void) => void {
+function batchedSigner(
+  signer: ReturnType<typeof signerClient>,
+): (message: Uint8Array, done: (signature: Uint8Array) => void) => void {
   let batch: { message: Uint8Array; done: (signature: Uint8Array) => void }[] = [];
   const flush = async (): Promise<void> => {
     const asked = batch;
     batch = [];
-    const signed = await signer.sign("epoch", asked.map(({ message }) => message));
+    const signed = await signer.sign(
+      "epoch",
+      asked.map(({ message }) => message),
+    );
     if (!signed.ok) return; // sealed: the node is stopping
     guarded(() => asked.forEach(({ done }, i) => signed.value[i] !== undefined && done(signed.value[i])));
   };

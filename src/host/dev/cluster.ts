@@ -81,8 +81,10 @@ export class DevCluster {
   /** Starts a dead node again and unseals it. Returns a sentence. Throws: Fault. */
   async revive(name: string): Promise<string> {
     const run = this.#runs.get(name);
-    if (run === undefined) throw new Fault("UNKNOWN_NODE", `There is no node ${name}; there are ${[...this.#runs.keys()].join(", ")}.`);
-    if (run.child !== undefined) throw new Fault("NODE_RUNS", `Node ${name} runs (pid ${run.child.pid}); nothing to revive.`);
+    if (run === undefined)
+      throw new Fault("UNKNOWN_NODE", `There is no node ${name}; there are ${[...this.#runs.keys()].join(", ")}.`);
+    if (run.child !== undefined)
+      throw new Fault("NODE_RUNS", `Node ${name} runs (pid ${run.child.pid}); nothing to revive.`);
     await this.#spawn(name);
     this.#writeClusterFile();
     await this.#unseal([name]);
@@ -95,9 +97,15 @@ export class DevCluster {
       this.#passphrases.get(name)?.erase();
       this.#passphrases.delete(name);
     }
-    await this.#until(() => names.every((name) => this.#runs.get(name)?.serving !== false || this.#runs.get(name)?.child === undefined));
+    await this.#until(() =>
+      names.every((name) => this.#runs.get(name)?.serving !== false || this.#runs.get(name)?.child === undefined),
+    );
     const failed = names.filter((name) => this.#runs.get(name)?.child === undefined);
-    if (failed.length > 0) throw new Fault("NODE_FAILED", `${failed.join(", ")} ended after unsealing; ${this.#logOf(present(failed[0], "one"))} says why.`);
+    if (failed.length > 0)
+      throw new Fault(
+        "NODE_FAILED",
+        `${failed.join(", ")} ended after unsealing; ${this.#logOf(present(failed[0], "one"))} says why.`,
+      );
   }
 
   /** Stops every node, in order and at once; a node that does not end is killed. */
@@ -116,8 +124,14 @@ export class DevCluster {
 
   async #spawn(name: string): Promise<void> {
     const run = present(this.#runs.get(name), "a node of this cluster");
-    const node = present(this.layout.nodes.find((one) => one.name === name), "a node of this cluster");
-    const card = present(this.layout.founding.document.founders.find((one) => one.name === name), "a founder");
+    const node = present(
+      this.layout.nodes.find((one) => one.name === name),
+      "a node of this cluster",
+    );
+    const card = present(
+      this.layout.founding.document.founders.find((one) => one.name === name),
+      "a founder",
+    );
     const log = openSync(this.#logOf(name), "a", 0o600);
     const child = fork(ENTRY, [], { stdio: ["ignore", log, log, "ipc"], execArgv: NODE_FLAGS, serialization: "json" });
     closeSync(log);
@@ -125,7 +139,10 @@ export class DevCluster {
     run.serving = false;
     let failure: string | undefined;
     const started = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Fault("NODE_FAILED", `Node ${name} did not start in time; ${this.#logOf(name)} says why.`)), START_TIMEOUT_MS);
+      const timer = setTimeout(
+        () => reject(new Fault("NODE_FAILED", `Node ${name} did not start in time; ${this.#logOf(name)} says why.`)),
+        START_TIMEOUT_MS,
+      );
       child.on("message", (report) => {
         const message = report as DevNodeReport;
         if (message.kind === "started") {
@@ -139,7 +156,12 @@ export class DevCluster {
       });
       child.once("exit", (code, signal) => {
         clearTimeout(timer);
-        reject(new Fault("NODE_FAILED", failure ?? `Node ${name} ended (${signal ?? String(code)}); ${this.#logOf(name)} says why.`));
+        reject(
+          new Fault(
+            "NODE_FAILED",
+            failure ?? `Node ${name} ended (${signal ?? String(code)}); ${this.#logOf(name)} says why.`,
+          ),
+        );
         this.#ended(run, signal ?? `code ${String(code)}`);
       });
     });
@@ -159,7 +181,9 @@ export class DevCluster {
     this.#changed();
     if (!this.#stopping) {
       const { directory, say } = this.#options;
-      say(`node ${run.name} ended (${how}); the cluster goes on without it. Start it again: npx sky dev --dir ${directory} --revive ${run.name}`);
+      say(
+        `node ${run.name} ended (${how}); the cluster goes on without it. Start it again: npx sky dev --dir ${directory} --revive ${run.name}`,
+      );
     }
   }
 
@@ -194,10 +218,22 @@ const NODE_FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-s
 
 const portOf = (endpoint: string): number => Number(endpoint.slice(endpoint.lastIndexOf(":") + 1));
 
-export function portsOf({ endpoints }: FounderCard): { api: number; approach: number; cluster: number; service: number; health: number } {
+export function portsOf({ endpoints }: FounderCard): {
+  api: number;
+  approach: number;
+  cluster: number;
+  service: number;
+  health: number;
+} {
   const api = portOf(endpoints.api);
   assert(portOf(endpoints.service) === api + 3, "devEndpoints gives five ports in a row");
-  return { api, approach: portOf(endpoints.approach), cluster: portOf(endpoints.cluster), service: portOf(endpoints.service), health: api + 4 };
+  return {
+    api,
+    approach: portOf(endpoints.approach),
+    cluster: portOf(endpoints.cluster),
+    service: portOf(endpoints.service),
+    health: api + 4,
+  };
 }
 
 function settingsOf(directory: string, card: FounderCard): Record<string, string> {

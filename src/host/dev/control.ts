@@ -23,7 +23,8 @@ export interface Control {
 export async function openControl(directory: string, revive: (name: string) => Promise<string>): Promise<Control> {
   const path = socketPath(directory);
   if (existsSync(path)) {
-    if (await answers(path)) throw new Fault("ALREADY_RUNNING", `Another sky dev runs the cluster in ${directory}; stop it first.`);
+    if (await answers(path))
+      throw new Fault("ALREADY_RUNNING", `Another sky dev runs the cluster in ${directory}; stop it first.`);
     rmSync(path);
   }
   const server = createServer((socket) => {
@@ -58,14 +59,24 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-export type ControlAnswer = { readonly ok: true; readonly message: string } | { readonly ok: false; readonly code: string; readonly message: string };
+export type ControlAnswer =
+  | { readonly ok: true; readonly message: string }
+  | { readonly ok: false; readonly code: string; readonly message: string };
 
 /** Asks the process that runs the cluster. Throws: Fault NOT_RUNNING. */
 export function askToRevive(directory: string, name: string): Promise<ControlAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath(directory));
     let answer = "";
-    socket.once("error", (cause) => reject(new Fault("NOT_RUNNING", `No sky dev runs the cluster in ${directory}; start it with npx sky dev --dir ${directory}.`, { cause })));
+    socket.once("error", (cause) =>
+      reject(
+        new Fault(
+          "NOT_RUNNING",
+          `No sky dev runs the cluster in ${directory}; start it with npx sky dev --dir ${directory}.`,
+          { cause },
+        ),
+      ),
+    );
     socket.on("data", (chunk) => {
       answer += chunk.toString("utf8");
     });

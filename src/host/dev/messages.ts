@@ -7,4 +7,7 @@ export interface DevNodeOrder {
   readonly passphrase: string | null;
 }
 
-export type DevNodeReport = { readonly kind: "started" } | { readonly kind: "serving" } | { readonly kind: "failed"; readonly reason: string };
+export type DevNodeReport =
+  | { readonly kind: "started" }
+  | { readonly kind: "serving" }
+  | { readonly kind: "failed"; readonly reason: string };

@@ -4,7 +4,13 @@ import { type ChannelCredentials, type ServiceError, credentials } from "@grpc/g
 import { Fault, present } from "../../base/errors.ts";
 import { clientFiles } from "../founding/client-folder.ts";
 import type { DevDirectory } from "../founding/dev-directory.ts";
-import { type Object as Object_, Oracle_Client, type Relation, type Subject, type Subjects } from "../../wire/generated/com/hellblazer/delphi/v1/oracle.ts";
+import {
+  type Object as Object_,
+  Oracle_Client,
+  type Relation,
+  type Subject,
+  type Subjects,
+} from "../../wire/generated/com/hellblazer/delphi/v1/oracle.ts";
 
 const NAMESPACE = { name: "my-org" };
 const member: Relation = { namespace: NAMESPACE, name: "member" };
@@ -13,11 +19,15 @@ const subject = (name: string, relation?: Relation): Subject => ({ namespace: NA
 const view: Object_ = { namespace: NAMESPACE, name: "Document:123#View", relation: undefined };
 
 const GROUPS = Object.fromEntries(
-  ["Users", "Admins", "HelpDesk", "Managers", "Technicians", "ABCTechnicians"].map((name) => [name, subject(name, member)]),
+  ["Users", "Admins", "HelpDesk", "Managers", "Technicians", "ABCTechnicians"].map((name) => [
+    name,
+    subject(name, member),
+  ]),
 );
 const FLAGGED_PEOPLE = ["Egin", "Ali", "Gül", "Fuat"];
 const flaggedTechnicians = subject("ABCTechnicians", flag);
-const named = (name: string): Subject => GROUPS[name] ?? (FLAGGED_PEOPLE.includes(name) ? subject(name, flag) : subject(name));
+const named = (name: string): Subject =>
+  GROUPS[name] ?? (FLAGGED_PEOPLE.includes(name) ? subject(name, flag) : subject(name));
 
 /** Member, group. */
 const MAPS: readonly (readonly [Subject, Subject])[] = [
@@ -31,18 +41,28 @@ const MAPS: readonly (readonly [Subject, Subject])[] = [
   [named("Jale"), named("ABCTechnicians")],
 ];
 
-type Unary<Request, Reply> = (this: Oracle_Client, request: Request, callback: (error: ServiceError | null, reply: Reply) => void) => unknown;
+type Unary<Request, Reply> = (
+  this: Oracle_Client,
+  request: Request,
+  callback: (error: ServiceError | null, reply: Reply) => void,
+) => unknown;
 
 /** Tells the story, each call through another node. Throws: Fault STORY_FAILED at the first line that is not true. */
 export async function tellStory(layout: DevDirectory, say: (line: string) => void): Promise<void> {
   const files = clientFiles(layout.clients.default);
-  const tls: ChannelCredentials = credentials.createSsl(readFileSync(files.anchors), readFileSync(files.key), readFileSync(files.certificate));
+  const tls: ChannelCredentials = credentials.createSsl(
+    readFileSync(files.anchors),
+    readFileSync(files.key),
+    readFileSync(files.certificate),
+  );
   const clients = layout.founding.document.founders.map(({ endpoints }) => new Oracle_Client(endpoints.service, tls));
   let turn = 0;
   const call = <Request, Reply>(method: Unary<Request, Reply>, request: Request): Promise<Reply> => {
     const client = present(clients[turn++ % clients.length], "a cluster has nodes");
     return new Promise((resolve, reject) => {
-      method.call(client, request, (error, reply) => (error === null ? resolve(reply) : reject(new Fault("STORY_FAILED", error.message, { cause: error }))));
+      method.call(client, request, (error, reply) =>
+        error === null ? resolve(reply) : reject(new Fault("STORY_FAILED", error.message, { cause: error })),
+      );
     });
   };
   try {
@@ -58,7 +78,10 @@ class Story {
   /** Height of the newest write: every question is asked of some node at least that fresh. */
   #ts = 0n;
 
-  constructor(call: <Request, Reply>(method: Unary<Request, Reply>, request: Request) => Promise<Reply>, say: (line: string) => void) {
+  constructor(
+    call: <Request, Reply>(method: Unary<Request, Reply>, request: Request) => Promise<Reply>,
+    say: (line: string) => void,
+  ) {
     this.#call = call;
     this.#say = say;
   }
@@ -77,14 +100,21 @@ class Story {
   }
 
   #expect(what: string, found: unknown, expected: unknown): void {
-    if (found !== expected) throw new Fault("STORY_FAILED", `${what}: expected ${String(expected)}, found ${String(found)}.`);
+    if (found !== expected)
+      throw new Fault("STORY_FAILED", `${what}: expected ${String(expected)}, found ${String(found)}.`);
   }
 
   async tell(): Promise<void> {
     const { prototype: oracle } = Oracle_Client;
     await this.#write(oracle.addNamespace as Unary<unknown, { ts: bigint }>, NAMESPACE);
-    await Promise.all([member, flag].map((relation) => this.#write(oracle.addRelation as Unary<unknown, { ts: bigint }>, relation)));
-    await Promise.all(MAPS.map(([parent, child]) => this.#write(oracle.mapSubject as Unary<unknown, { ts: bigint }>, { parent, child })));
+    await Promise.all(
+      [member, flag].map((relation) => this.#write(oracle.addRelation as Unary<unknown, { ts: bigint }>, relation)),
+    );
+    await Promise.all(
+      MAPS.map(([parent, child]) =>
+        this.#write(oracle.mapSubject as Unary<unknown, { ts: bigint }>, { parent, child }),
+      ),
+    );
     this.#say(`seventeen people and groups mapped at once, each through another node (height ${this.#ts})`);
 
     await this.#grant(GROUPS["Users"]);
@@ -96,31 +126,47 @@ class Story {
     this.#expect("flagged direct viewers", direct.filter(({ relation }) => relation?.name === "flag").length, 1);
     const all = (await this.#call(oracle.expandSubject as Unary<Object_, Subjects>, view)).subjects;
     this.#expect("subjects of the expansion", all.length, 14);
-    this.#expect("flagged subjects of the expansion", all.filter(({ relation }) => relation?.name === "flag").length, 5);
+    this.#expect(
+      "flagged subjects of the expansion",
+      all.filter(({ relation }) => relation?.name === "flag").length,
+      5,
+    );
     this.#say("the flagged technicians may too: 2 direct, 1 flagged; expansion finds 14 subjects, 5 flagged");
 
     await this.#judge({ Jale: true, Egin: true, HelpDesk: false, Demet: false });
     this.#say("Jale and Egin may view; HelpDesk and Demet may not");
-    await this.#write(oracle.unmapSubject as Unary<unknown, { ts: bigint }>, { parent: named("ABCTechnicians"), child: named("Technicians") });
+    await this.#write(oracle.unmapSubject as Unary<unknown, { ts: bigint }>, {
+      parent: named("ABCTechnicians"),
+      child: named("Technicians"),
+    });
     await this.#judge({ Jale: false, Egin: true });
     this.#say("ABCTechnicians leave the Technicians: Jale may no longer, Egin still may");
-    await this.#write(oracle.deleteAssertion as Unary<unknown, { ts: bigint }>, { subject: GROUPS["Users"], object: view });
+    await this.#write(oracle.deleteAssertion as Unary<unknown, { ts: bigint }>, {
+      subject: GROUPS["Users"],
+      object: view,
+    });
     await this.#judge({ Jale: false, Egin: false });
     this.#say(`the Users' grant is deleted: neither may (height ${this.#ts})`);
   }
 
   async #grant(to: Subject | undefined): Promise<void> {
-    await this.#write(Oracle_Client.prototype.addAssertion as Unary<unknown, { ts: bigint }>, { subject: to, object: view });
+    await this.#write(Oracle_Client.prototype.addAssertion as Unary<unknown, { ts: bigint }>, {
+      subject: to,
+      object: view,
+    });
   }
 
   /** Direct viewers, from a node that has reached the newest write. */
   async #direct(): Promise<readonly Subject[]> {
     await this.#may("Users");
-    const { subjects } = await this.#call(Oracle_Client.prototype.readSubjects as Unary<unknown, Subjects>, { objects: [view] });
+    const { subjects } = await this.#call(Oracle_Client.prototype.readSubjects as Unary<unknown, Subjects>, {
+      objects: [view],
+    });
     return subjects;
   }
 
   async #judge(expected: Readonly<Record<string, boolean>>): Promise<void> {
-    for (const [name, may] of Object.entries(expected)) this.#expect(`whether ${name} may view`, await this.#may(name), may);
+    for (const [name, may] of Object.entries(expected))
+      this.#expect(`whether ${name} may view`, await this.#may(name), may);
   }
 }

@@ -13,7 +13,11 @@ const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length
 const now = (): number => Date.now();
 
 /** Takes nodes through initialise (once) and unseal; every operator fetches its shares, `threshold` of them give theirs. */
-export async function unsealNodes(layout: DevDirectory, names: readonly string[], say: (line: string) => void): Promise<void> {
+export async function unsealNodes(
+  layout: DevDirectory,
+  names: readonly string[],
+  say: (line: string) => void,
+): Promise<void> {
   const { founding, operators } = layout;
   for (const [i, operator] of operators.entries()) {
     const file = openOperator(operator);
@@ -21,7 +25,10 @@ export async function unsealNodes(layout: DevDirectory, names: readonly string[]
       const tls = await operatorTls(founding, file.secrets, random, now());
       const outcomes = await Promise.all(
         names.map(async (name) => {
-          const card = present(founding.document.founders.find((one) => one.name === name), "a node of this cluster");
+          const card = present(
+            founding.document.founders.find((one) => one.name === name),
+            "a node of this cluster",
+          );
           const connection = demand(await connectOperator(founding, card, tls, { now, timeoutMs: HANDSHAKE_MS }));
           try {
             const outcome = await unsealNode({ founding, file, connection, random, now, progress: () => {} });
@@ -33,7 +40,9 @@ export async function unsealNodes(layout: DevDirectory, names: readonly string[]
         }),
       );
       const unsealed = outcomes.filter((outcome) => outcome.unsealed).length;
-      say(`operator ${operator.name} ${i === 0 ? "opened the ceremony" : "joined"}: ${unsealed} of ${names.length} nodes unsealed`);
+      say(
+        `operator ${operator.name} ${i === 0 ? "opened the ceremony" : "joined"}: ${unsealed} of ${names.length} nodes unsealed`,
+      );
     } finally {
       file.close();
     }

@@ -47,14 +47,20 @@ export class CheckAhead {
   async #ship(): Promise<void> {
     const { Piscina } = await import("piscina");
     this.#pool ??= new Piscina({
-      filename: new URL(import.meta.url.endsWith(".ts") ? "./crypto-task.ts" : "./crypto-task.js", import.meta.url).href,
+      filename: new URL(import.meta.url.endsWith(".ts") ? "./crypto-task.ts" : "./crypto-task.js", import.meta.url)
+        .href,
       minThreads: 0,
       maxThreads: Math.max(1, availableParallelism() - 1),
       idleTimeout: 10_000,
     });
     while (this.#waiting.length >= TASK_SIZE && this.#shipped < 8) {
       const batch = this.#waiting.splice(0, TASK_SIZE);
-      const task: CheckTask = batch.map(({ keyState: { keys, threshold }, message, signatures }) => ({ keys, threshold, message, signatures }));
+      const task: CheckTask = batch.map(({ keyState: { keys, threshold }, message, signatures }) => ({
+        keys,
+        threshold,
+        message,
+        signatures,
+      }));
       this.#shipped += 1;
       const verdicts = (await this.#pool.run(task)) as readonly boolean[];
       this.#shipped -= 1;

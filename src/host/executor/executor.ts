@@ -80,7 +80,8 @@ export class Executor {
           this.#executed(step.value, performance.now() - began);
           return this.#queue.length === 0 ? this.#next() : void setImmediate(() => this.#next());
         }
-        if (commands % COMMANDS_PER_LOOK === 0 && performance.now() > end) return void setImmediate(() => this.#slice(work, began));
+        if (commands % COMMANDS_PER_LOOK === 0 && performance.now() > end)
+          return void setImmediate(() => this.#slice(work, began));
       }
     } catch (error) {
       this.#fail(error);
@@ -106,4 +107,3 @@ function executableOf({ height, hash, block, bundles }: Delivery): ExecutableBlo
   const content = body.value.kind === "genesis" ? body.value : { kind: "bundles" as const, bundles };
   return { height, hash, time: logTime(header.value.time), content };
 }
-

@@ -3,7 +3,14 @@ import type { Aid, CommandId, Digest, LogTime } from "../../base/brands.ts";
 import { encode } from "../../base/codec.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import { signingBytes } from "../../crypto/hash.ts";
-import { COMMANDS_PER_SIGNED_MAX, type Command, type KeyStateRef, SIGNED_BYTES_MAX, signedBodyShape, signedShape } from "../../events/facts/command.ts";
+import {
+  COMMANDS_PER_SIGNED_MAX,
+  type Command,
+  type KeyStateRef,
+  SIGNED_BYTES_MAX,
+  signedBodyShape,
+  signedShape,
+} from "../../events/facts/command.ts";
 import { type GraphWrite, graphWriteShape } from "../../events/facts/graph.ts";
 import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
 import type { Ledger } from "../../projections/ledger/ledger.ts";
@@ -33,10 +40,15 @@ const ANSWER_MARGIN_MS = 25;
 /** Bytes of legacy commands signed together; well below what one batch may have. */
 const GROUP_BYTES_MAX = SIGNED_BYTES_MAX / 2;
 
-const OVERLOADED = refuse("OVERLOADED", "The node holds as many unordered commands as it may; come back in a moment.", "none");
+const OVERLOADED = refuse(
+  "OVERLOADED",
+  "The node holds as many unordered commands as it may; come back in a moment.",
+  "none",
+);
 const unknown = (): Refusal => ({
   code: "OUTCOME_UNKNOWN",
-  message: "The command was not settled before the deadline; its outcome is unknown. Sending it again with the same id is safe.",
+  message:
+    "The command was not settled before the deadline; its outcome is unknown. Sending it again with the same id is safe.",
   blame: "none",
 });
 
@@ -79,7 +91,8 @@ export class Submission {
       const { author, id, outcome } = command;
       this.#waiters.settle(keyOf(author, id, outcome.digest), ok(outcomeOf(command)));
     }
-    for (const [digest, keys] of this.#inFlight) if (!keys.some((key) => this.#waiters.has(key))) this.#inFlight.delete(digest);
+    for (const [digest, keys] of this.#inFlight)
+      if (!keys.some((key) => this.#waiters.has(key))) this.#inFlight.delete(digest);
   }
 
   /** Consensus did not take a batch: its clients are told so at once. */
@@ -131,14 +144,19 @@ export class Submission {
     if (!opened.ok) return opened.refusal;
     const { body } = opened.value;
     const no = (code: string, message: string): Refusal => ({ code, message, blame: "client" });
-    if (body.cluster !== cluster) return no("FOREIGN_CLUSTER", "The batch was signed for another cluster; connect to that one.");
+    if (body.cluster !== cluster)
+      return no("FOREIGN_CLUSTER", "The batch was signed for another cluster; connect to that one.");
     const keyState = ledger.keyState(body.author);
-    if (keyState === undefined) return no("UNKNOWN_IDENTIFIER", `${body.author} is no identifier of this cluster; introduce it first.`);
+    if (keyState === undefined)
+      return no("UNKNOWN_IDENTIFIER", `${body.author} is no identifier of this cluster; introduce it first.`);
     if (keyState.sn !== body.keyState.sn || keyState.said !== body.keyState.said) {
       return no("STALE_KEY_STATE", `${body.author} signed under a key state that is not its newest; sign again.`);
     }
     if (!pool.isSigned(opened.value, signed, keyState)) {
-      return no("BAD_SIGNATURE", `The batch is not signed by the current keys of ${body.author}; sign "sky/signed/v1" over cluster and body.`);
+      return no(
+        "BAD_SIGNATURE",
+        `The batch is not signed by the current keys of ${body.author}; sign "sky/signed/v1" over cluster and body.`,
+      );
     }
     return undefined;
   }
@@ -162,10 +180,17 @@ export class Submission {
   submitFor(principal: Aid, write: GraphWrite, deadlineMs: number): Promise<Result<CommandOutcome>> {
     const { ledger, gateway, now, randomBytes } = this.#options;
     if (!hasRole(ledger.graph, gateway.aid, "gateway")) {
-      return Promise.resolve(refuse("PERMISSION_DENIED", "This node is no gateway: clients sign their own commands through sky.oracle.v1."));
+      return Promise.resolve(
+        refuse("PERMISSION_DENIED", "This node is no gateway: clients sign their own commands through sky.oracle.v1."),
+      );
     }
     if (!hasRole(ledger.graph, principal, "legacy")) {
-      return Promise.resolve(refuse("PERMISSION_DENIED", `${principal} may not use the compatible service; an administrator grants sky:cluster#legacy.`));
+      return Promise.resolve(
+        refuse(
+          "PERMISSION_DENIED",
+          `${principal} may not use the compatible service; an administrator grants sky:cluster#legacy.`,
+        ),
+      );
     }
     if (this.#waiters.count >= COMMANDS_WAITING_MAX) return Promise.resolve(OVERLOADED);
     const command: Command = {
@@ -204,7 +229,13 @@ export class Submission {
   async #signGroup(principal: Aid, group: readonly LegacyCommand[]): Promise<void> {
     const { cluster, gateway, sign } = this.#options;
     const commands = group.map(({ command }) => command);
-    const body = encode(signedBodyShape, { cluster, author: gateway.aid, principal, keyState: gateway.keyState, commands });
+    const body = encode(signedBodyShape, {
+      cluster,
+      author: gateway.aid,
+      principal,
+      keyState: gateway.keyState,
+      commands,
+    });
     const signatures = await sign([signingBytes("signed", cluster, body)]);
     const sig = signatures.ok ? signatures.value[0] : undefined;
     if (!signatures.ok || sig === undefined) {

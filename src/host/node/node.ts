@@ -94,12 +94,20 @@ class Node implements RunningNode {
     this.#foundingFile = demand(readPublic(path, 2 * FOUNDING_BYTES_MAX));
     this.#founding = demand(openFounding(this.#foundingFile));
     const { document } = this.#founding;
-    if (document.dev && !dev) throw new Fault("DEV_CLUSTER", `${path} founds a development cluster; run it with \`sky dev\`. It cannot become a real one.`);
-    if (!document.dev && dev) throw new Fault("NOT_A_DEV_CLUSTER", `${path} founds a real cluster; run its nodes with \`sky node\`.`);
+    if (document.dev && !dev)
+      throw new Fault(
+        "DEV_CLUSTER",
+        `${path} founds a development cluster; run it with \`sky dev\`. It cannot become a real one.`,
+      );
+    if (!document.dev && dev)
+      throw new Fault("NOT_A_DEV_CLUSTER", `${path} founds a real cluster; run its nodes with \`sky node\`.`);
     this.aid = demand(readBootFile(config.dataDir)).aid;
     const card = document.founders.find((founder) => founder.aid === this.aid);
     if (card === undefined) {
-      throw new Fault("NOT_A_FOUNDER", `${path} does not name ${this.aid}, the node in ${config.dataDir}; give it the document of its own cluster.`);
+      throw new Fault(
+        "NOT_A_FOUNDER",
+        `${path} does not name ${this.aid}, the node in ${config.dataDir}; give it the document of its own cluster.`,
+      );
     }
     this.#card = card;
   }
@@ -170,7 +178,12 @@ class Node implements RunningNode {
       aid: this.aid,
       enclave,
       timings: timingsOf(config),
-      bind: { host: this.#host, cluster: config.clusterPort, service: config.servicePort, approach: config.approachPort },
+      bind: {
+        host: this.#host,
+        cluster: config.clusterPort,
+        service: config.servicePort,
+        approach: config.approachPort,
+      },
       connectionsMax: config.connectionsMax,
       logger,
       metrics,
@@ -214,7 +227,10 @@ class Node implements RunningNode {
     const { document, cluster, identifiers } = this.#founding;
     const tls = await freshIdentity(hostsOf([this.#card.endpoints.api]), (request) => enclave.bootCertificate(request));
     const server = new Server(SERVICE_SERVER_OPTIONS);
-    let callerOf: CallerOf = () => ({ ok: false, refusal: { code: "UNAVAILABLE", message: "The port is opening; try again.", blame: "none" } });
+    let callerOf: CallerOf = () => ({
+      ok: false,
+      refusal: { code: "UNAVAILABLE", message: "The port is opening; try again.", blame: "none" },
+    });
     const context = {
       enclave: this.#observed(enclave),
       callerOf: ((call) => callerOf(call)) as CallerOf,
@@ -238,9 +254,20 @@ class Node implements RunningNode {
       port: config.apiPort,
       tls,
       authenticate: (certificate) => {
-        const judged = verifyPeerCertificate(certificate, { cluster, now: Date.now(), keyStateOf: (aid) => identifiers.get(aid) });
+        const judged = verifyPeerCertificate(certificate, {
+          cluster,
+          now: Date.now(),
+          keyStateOf: (aid) => identifiers.get(aid),
+        });
         if (!judged.ok || admitted.has(judged.value.aid)) return judged;
-        return { ok: false, refusal: { code: "NOT_OPERATOR", message: "Only operators and administrators may connect to this port.", blame: "client" } };
+        return {
+          ok: false,
+          refusal: {
+            code: "NOT_OPERATOR",
+            message: "Only operators and administrators may connect to this port.",
+            blame: "client",
+          },
+        };
       },
       server,
       onRefused: (reason) => metrics.refused("api", reason),
@@ -257,7 +284,12 @@ class Node implements RunningNode {
       started: () => [{ name: "listening", ok: this.#started }],
       ready: () => [
         { name: "unsealed", ok: this.#serving !== undefined },
-        { name: "quorum", ok: this.#serving !== undefined && this.#serving.connected() + 1 >= quorumOf(this.#founding.document.founders.length) },
+        {
+          name: "quorum",
+          ok:
+            this.#serving !== undefined &&
+            this.#serving.connected() + 1 >= quorumOf(this.#founding.document.founders.length),
+        },
       ],
     };
   }

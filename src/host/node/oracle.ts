@@ -26,7 +26,8 @@ export function oraclePort({ ledger, submission, heights, projector }: OraclePar
   const height = (): Height => heightOf(Math.max(0, ledger.height));
   return {
     height,
-    waitFor: (wanted, deadlineMs) => (wanted <= ledger.height ? Promise.resolve(true) : heights.wait(wanted, deadlineMs - Date.now())),
+    waitFor: (wanted, deadlineMs) =>
+      wanted <= ledger.height ? Promise.resolve(true) : heights.wait(wanted, deadlineMs - Date.now()),
     mayRead: (aid) => {
       if (readersAt !== ledger.height || readers.size > READERS_REMEMBERED_MAX) {
         readers.clear();
@@ -50,6 +51,7 @@ export function oraclePort({ ledger, submission, heights, projector }: OraclePar
 }
 
 function historical(wanted: Height, head: Height, projector: ProjectorHost): Result<HistoricalView> {
-  if (wanted > head) return refuse("HEIGHT_UNKNOWN", `This node is at height ${head}; height ${wanted} is not known here yet.`);
+  if (wanted > head)
+    return refuse("HEIGHT_UNKNOWN", `This node is at height ${head}; height ${wanted} is not known here yet.`);
   return ok({ height: wanted, check: (assertions) => projector.checkAt(wanted, assertions) });
 }

@@ -44,7 +44,12 @@ export interface ServingOptions {
   readonly aid: Aid;
   readonly enclave: EnclaveHost;
   readonly timings: Timings;
-  readonly bind: { readonly host: string; readonly cluster: number; readonly service: number; readonly approach: number };
+  readonly bind: {
+    readonly host: string;
+    readonly cluster: number;
+    readonly service: number;
+    readonly approach: number;
+  };
   readonly connectionsMax: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -154,7 +159,10 @@ class Parts implements Serving {
       timings,
       listen: { host: bind.host, port: bind.cluster },
       signer,
-      certify: async (spki) => chainPem(demand(await enclave.issueCertificate(certificateRequest(spki, hostsOf([endpoints.cluster]), Date.now())))),
+      certify: async (spki) =>
+        chainPem(
+          demand(await enclave.issueCertificate(certificateRequest(spki, hostsOf([endpoints.cluster]), Date.now()))),
+        ),
       onDelivery: (delivery) => this.#executor?.deliver(delivery),
       onBundle: (bundle) => {
         const ledger = this.#ledger;
@@ -174,12 +182,18 @@ class Parts implements Serving {
             this.#submission?.refused(event.signed);
             return;
           case "evidence":
-            logger.warn("A member misbehaved; the evidence is kept in the log database", { kind: event.evidence, view: event.view, count: event.member });
+            logger.warn("A member misbehaved; the evidence is kept in the log database", {
+              kind: event.evidence,
+              view: event.view,
+              count: event.member,
+            });
             return;
           case "halted":
             this.#fatal(
               "DIVERGED",
-              new Error(`at height ${event.height} this replica has root ${event.root}, f+1 others agree on ${event.theirs}; it no longer votes or serves`),
+              new Error(
+                `at height ${event.height} this replica has root ${event.root}, f+1 others agree on ${event.theirs}; it no longer votes or serves`,
+              ),
             );
             return;
           case "damaged":
@@ -217,7 +231,8 @@ class Parts implements Serving {
       onDeath: (error) => this.#fatal("PROJECTOR_DIED", error),
     });
     this.#projected = projector.opened.height;
-    if (projector.opened.rebuilt !== null) logger.warn("The projection was damaged and is rebuilt from the log", { reason: projector.opened.rebuilt });
+    if (projector.opened.rebuilt !== null)
+      logger.warn("The projection was damaged and is rebuilt from the log", { reason: projector.opened.rebuilt });
     return projector;
   }
 
@@ -285,7 +300,9 @@ class Parts implements Serving {
       founding.document.founders.find((founder) => founder.aid === aid),
       "the node is a founder",
     );
-    const tls = await freshIdentity(hostsOf([endpoints.service, endpoints.approach]), async (request) => demand(await enclave.issueCertificate(request)));
+    const tls = await freshIdentity(hostsOf([endpoints.service, endpoints.approach]), async (request) =>
+      demand(await enclave.issueCertificate(request)),
+    );
     const issuers = new Map(founding.document.founders.map((founder) => [founder.aid, founder.issuer]));
     const authenticate = (certificate: Uint8Array) =>
       verifyPeerCertificate(certificate, {
@@ -295,7 +312,10 @@ class Parts implements Serving {
         issuerOf: (who) => issuers.get(who),
       });
     const service = new Server(SERVICE_SERVER_OPTIONS);
-    let callerOf: CallerOf = () => ({ ok: false, refusal: { code: "UNAVAILABLE", message: "The port is opening; try again.", blame: "none" } });
+    let callerOf: CallerOf = () => ({
+      ok: false,
+      refusal: { code: "UNAVAILABLE", message: "The port is opening; try again.", blame: "none" },
+    });
     const context = {
       port: oraclePort({
         ledger,
@@ -314,7 +334,15 @@ class Parts implements Serving {
     const health = await addHealth(service, SERVICES);
     addReflection(service, [...SERVICES, "grpc.health.v1.Health"]);
     const limits = { connectionsMax };
-    const listener = await openGrpcListener({ host: bind.host, port: bind.service, tls, authenticate, server: service, onRefused: (reason) => metrics.refused("service", reason), limits });
+    const listener = await openGrpcListener({
+      host: bind.host,
+      port: bind.service,
+      tls,
+      authenticate,
+      server: service,
+      onRefused: (reason) => metrics.refused("service", reason),
+      limits,
+    });
     callerOf = listener.callerOf;
     this.#listeners.push(listener);
     for (const name of ["", ...SERVICES]) health.setServing(name, true);
@@ -322,9 +350,16 @@ class Parts implements Serving {
     const approach = new Server(SERVICE_SERVER_OPTIONS);
     const admission = await addHealth(approach, []);
     this.#listeners.push(
-      await openGrpcListener({ host: bind.host, port: bind.approach, tls, authenticate, server: approach, onRefused: (reason) => metrics.refused("approach", reason), limits }),
+      await openGrpcListener({
+        host: bind.host,
+        port: bind.approach,
+        tls,
+        authenticate,
+        server: approach,
+        onRefused: (reason) => metrics.refused("approach", reason),
+        limits,
+      }),
     );
     admission.setServing("", true);
   }
 }
-

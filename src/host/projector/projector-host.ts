@@ -57,7 +57,8 @@ export function startProjector(options: ProjectorHostOptions): Promise<Projector
     const died = (error: Error): void => {
       gone();
       reject(error);
-      for (const answer of questions.values()) answer(refuse("UNAVAILABLE", "The node is stopping; ask another one.", "none"));
+      for (const answer of questions.values())
+        answer(refuse("UNAVAILABLE", "The node is stopping; ask another one.", "none"));
       questions.clear();
       if (!stopping) options.onDeath(error);
       stopping = true;
@@ -75,7 +76,9 @@ export function startProjector(options: ProjectorHostOptions): Promise<Projector
       checkAt: (height, assertions) => {
         if (stopping) return Promise.resolve(refuse("UNAVAILABLE", "The node is stopping; ask another one.", "none"));
         if (questions.size >= QUESTIONS_MAX) {
-          return Promise.resolve(refuse("OVERLOADED", "Too many questions about the past are waiting; ask again in a moment.", "none"));
+          return Promise.resolve(
+            refuse("OVERLOADED", "Too many questions about the past are waiting; ask again in a moment.", "none"),
+          );
         }
         return new Promise((answer) => {
           ids += 1;

@@ -13,7 +13,12 @@ export interface ProjectorWorkerData {
 
 export type ToProjector =
   | { readonly kind: "project"; readonly block: ProjectedBlock }
-  | { readonly kind: "checkAt"; readonly id: number; readonly height: Height; readonly assertions: readonly Assertion[] }
+  | {
+      readonly kind: "checkAt";
+      readonly id: number;
+      readonly height: Height;
+      readonly assertions: readonly Assertion[];
+    }
   | { readonly kind: "stop" };
 
 export type FromProjector =

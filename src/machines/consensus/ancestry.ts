@@ -12,7 +12,9 @@ export interface Parent {
   readonly executedHeight: Height;
 }
 
-export type ParentSearch = { readonly kind: "found"; readonly parent: Parent } | { readonly kind: "missing"; readonly view: View };
+export type ParentSearch =
+  | { readonly kind: "found"; readonly parent: Parent }
+  | { readonly kind: "missing"; readonly view: View };
 
 export const finalParent = (turn: Turn): Parent => turn.next.final;
 
@@ -42,11 +44,13 @@ export type ParentVerdict =
 /** What this member knows of a block's parent: "I do not know yet" is never "invalid" (rule 3). */
 export function judgeParent(turn: Turn, block: Candidate): ParentVerdict {
   const { final, notarizations, verdicts } = turn.next;
-  if (block.parent === final.hash && block.parentView === final.view) return { kind: "certified", parent: finalParent(turn) };
+  if (block.parent === final.hash && block.parentView === final.view)
+    return { kind: "certified", parent: finalParent(turn) };
   if (block.parentView <= final.view) return { kind: "refused", reason: "it does not extend the final block" };
   const notarized = notarizations[block.parentView];
   if (notarized === undefined) return { kind: "missing", view: block.parentView };
-  if (notarized !== block.parent) return { kind: "refused", reason: "another block was notarized in its parent's view" };
+  if (notarized !== block.parent)
+    return { kind: "refused", reason: "another block was notarized in its parent's view" };
   const verdict = verdicts[block.parentView];
   if (verdict === "refused") return { kind: "refused", reason: "its parent was refused" };
   const parent = turn.candidate(block.parent);

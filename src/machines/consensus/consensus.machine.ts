@@ -14,7 +14,15 @@ import { ATTEST_EVERY, compareRoots, noteAttestation } from "./roots.ts";
 import { Turn } from "./turn.ts";
 import type { BlockSummary, ConsensusEffect, ConsensusEvent, Context } from "./types.ts";
 import { adoptCertificate, countVote, noteHeard } from "./votes.ts";
-import { backedOff, enterView, isQuiet, leaderIsSilent, nullifyCurrent, sendEntryCertificate, settleTimers } from "./view.ts";
+import {
+  backedOff,
+  enterView,
+  isQuiet,
+  leaderIsSilent,
+  nullifyCurrent,
+  sendEntryCertificate,
+  settleTimers,
+} from "./view.ts";
 
 type Of<T extends ConsensusEvent["type"]> = Extract<ConsensusEvent, { type: T }>;
 
@@ -56,7 +64,8 @@ function addCandidate(turn: Turn, block: BlockSummary): void {
 function onProposal(turn: Turn, { from, block, aheadMs }: Of<"proposalVerified">): void {
   const { next } = turn;
   noteHeard(turn, from);
-  if (from !== leaderOf(block.view, next.size)) return turn.refuse("proposal by a member that does not lead its view", from);
+  if (from !== leaderOf(block.view, next.size))
+    return turn.refuse("proposal by a member that does not lead its view", from);
   if (block.view > next.view + 1) return turn.refuse("proposal for a view beyond the next", from);
   noteAttestation(turn, from, block.executedHeight, block.executedRoot);
   const first = next.proposals[block.view];
@@ -82,7 +91,8 @@ const CLOCK_AHEAD_MAX_MS = 500;
 function onVoteSigned(turn: Turn, { kind, view, hash }: Of<"voteSigned">): void {
   const { next } = turn;
   if (view <= next.final.view) return;
-  const proposes = kind === "notarize" && leaderOf(view, next.size) === next.self && hash !== null && next.proposals[view] === hash;
+  const proposes =
+    kind === "notarize" && leaderOf(view, next.size) === next.self && hash !== null && next.proposals[view] === hash;
   turn.broadcast(proposes ? { kind: "proposal", hash } : { kind: "vote", vote: kind, view, hash });
   countVote(turn, kind, view, hash, next.self);
 }
@@ -146,7 +156,8 @@ const HANDLERS: { readonly [T in ConsensusEvent["type"]]: (turn: Turn, event: Of
   bodyJudged: onBodyJudged,
   voteVerified: (turn, { kind, view, hash, member }) => countVote(turn, kind, view, hash, member),
   memberHeard: (turn, { member }) => noteHeard(turn, member),
-  certificateVerified: (turn, { kind, view, hash, signers }) => adoptCertificate(turn, kind, view, hash, signers, false),
+  certificateVerified: (turn, { kind, view, hash, signers }) =>
+    adoptCertificate(turn, kind, view, hash, signers, false),
   voteSigned: onVoteSigned,
   proposalBuilt: (turn, { block }) => adoptOwnProposal(turn, block),
   proposalFailed: (turn, { view }) => {
@@ -204,7 +215,8 @@ const guardOf =
     standingOf(context) === name;
 
 /** Leaves a state for whichever other standing holds now. */
-const settle = (self: Standing) => ORDER.filter((name) => name !== self).map((name) => ({ guard: name, target: name }) as const);
+const settle = (self: Standing) =>
+  ORDER.filter((name) => name !== self).map((name) => ({ guard: name, target: name }) as const);
 
 const machine = setup({
   types: {} as { context: Context; events: ConsensusEvent; input: Context },

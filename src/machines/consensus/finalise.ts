@@ -48,7 +48,11 @@ export function resolvePendingFinal(turn: Turn): boolean {
   }
   turn.emit({ type: "recordFinal", hashes: chain.map((block) => block.hash), view: pending.view });
   const ordered = chain.flatMap((block) => block.bundles);
-  setFinal(turn, { hash: last.hash, height: last.height, view: last.view, time: last.time, executedHeight: last.executedHeight }, ordered);
+  setFinal(
+    turn,
+    { hash: last.hash, height: last.height, view: last.view, time: last.time, executedHeight: last.executedHeight },
+    ordered,
+  );
   return true;
 }
 

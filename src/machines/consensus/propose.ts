@@ -92,7 +92,8 @@ export function considerProposal(turn: Turn): boolean {
   const hash = next.proposals[next.view];
   const block = hash === undefined ? undefined : turn.candidate(hash);
   const own = turn.ownVotes(next.view);
-  if (block === undefined || own.notarize !== undefined || own.nullify === true || !turn.mayVote(next.view)) return false;
+  if (block === undefined || own.notarize !== undefined || own.nullify === true || !turn.mayVote(next.view))
+    return false;
   const judgement = judgeProposal(turn, block);
   if (judgement === "open") return false;
   if (judgement !== "valid") {

@@ -1,12 +1,23 @@
 /** The context a member starts from: genesis, or what its journal says (consensus.md, "Durable before sending"). */
-import { type Digest, type Epoch, type Height, type MemberIndex, type View, view as viewOf } from "../../base/brands.ts";
+import {
+  type Digest,
+  type Epoch,
+  type Height,
+  type MemberIndex,
+  type View,
+  view as viewOf,
+} from "../../base/brands.ts";
 import type { CertificateKind } from "../../events/facts/block.ts";
 import type { BlockSummary, Candidate, Context, FinalBlock, OwnVotes, Timings, Verdict, VoteKind } from "./types.ts";
 
 /** Everything a member journalled for its epoch that still matters, oldest first. */
 export interface Restored {
   readonly votes: readonly { readonly kind: VoteKind; readonly view: View; readonly hash: Digest | null }[];
-  readonly certificates: readonly { readonly kind: CertificateKind; readonly view: View; readonly hash: Digest | null }[];
+  readonly certificates: readonly {
+    readonly kind: CertificateKind;
+    readonly view: View;
+    readonly hash: Digest | null;
+  }[];
   readonly verdicts: readonly { readonly view: View; readonly verdict: Verdict }[];
   readonly proposals: readonly { readonly view: View; readonly hash: Digest }[];
   /** Blocks above the final one; `judged` when the body and all its bundles are on this disk. */
@@ -14,7 +25,14 @@ export interface Restored {
   readonly mempool: readonly Digest[];
 }
 
-export const NOTHING_RESTORED: Restored = { votes: [], certificates: [], verdicts: [], proposals: [], candidates: [], mempool: [] };
+export const NOTHING_RESTORED: Restored = {
+  votes: [],
+  certificates: [],
+  verdicts: [],
+  proposals: [],
+  candidates: [],
+  mempool: [],
+};
 
 export interface Membership {
   readonly epoch: Epoch;
@@ -35,7 +53,8 @@ export interface Membership {
 export function restoreContext(membership: Membership, restored: Restored): Context {
   const { journalLost, ...identity } = membership;
   const floor = membership.final.view;
-  const live = <T extends { readonly view: View }>(records: readonly T[]): readonly T[] => records.filter(({ view }) => view > floor);
+  const live = <T extends { readonly view: View }>(records: readonly T[]): readonly T[] =>
+    records.filter(({ view }) => view > floor);
 
   const own: Record<number, OwnVotes> = {};
   for (const { kind, view, hash } of live(restored.votes)) own[view] = { ...own[view], [kind]: hash ?? true };
@@ -47,8 +66,12 @@ export function restoreContext(membership: Membership, restored: Restored): Cont
     else if (hash !== null && kind === "notarization") notarizations[view] = hash;
     else if (hash !== null && (pendingFinal === null || view > pendingFinal.view)) pendingFinal = { view, hash };
   }
-  const verdicts = Object.fromEntries(live(restored.verdicts).map(({ view, verdict }): [number, Verdict] => [view, verdict]));
-  const proposals = Object.fromEntries(live(restored.proposals).map(({ view, hash }): [number, Digest] => [view, hash]));
+  const verdicts = Object.fromEntries(
+    live(restored.verdicts).map(({ view, verdict }): [number, Verdict] => [view, verdict]),
+  );
+  const proposals = Object.fromEntries(
+    live(restored.proposals).map(({ view, hash }): [number, Digest] => [view, hash]),
+  );
   const candidates: Record<Digest, Candidate> = {};
   for (const { block, judged } of restored.candidates) {
     if (block.view > floor) candidates[block.hash] = { ...block, body: judged ? "valid" : "unasked" };

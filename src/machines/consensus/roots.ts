@@ -21,7 +21,8 @@ export function compareRoots(turn: Turn, height: Height): void {
   if (mine === undefined || next.halted !== null) return;
   const others = new Map<Digest, number>();
   for (const attested of Object.values(next.attested)) {
-    if (attested.height === height && attested.root !== mine) others.set(attested.root, (others.get(attested.root) ?? 0) + 1);
+    if (attested.height === height && attested.root !== mine)
+      others.set(attested.root, (others.get(attested.root) ?? 0) + 1);
   }
   for (const [theirs, count] of others) {
     if (count <= faultsTolerated(next.size)) continue;

@@ -73,14 +73,20 @@ export class Turn {
     assert(this.mayVote(view), `vote in view ${view}, where a lost vote may stand`);
     switch (kind) {
       case "notarize":
-        assert(own.notarize === undefined && own.nullify === undefined, `rule 8: second or late notarize in view ${view}`);
+        assert(
+          own.notarize === undefined && own.nullify === undefined,
+          `rule 8: second or late notarize in view ${view}`,
+        );
         break;
       case "nullify":
         assert(own.finalize === undefined, `rule 8: nullify after finalize in view ${view}`);
         break;
       case "finalize":
         assert(own.nullify === undefined, `rule 8: finalize after nullify in view ${view}`);
-        assert(hash !== null && this.next.notarizations[view] === hash, `rule 8: finalize without notarization in view ${view}`);
+        assert(
+          hash !== null && this.next.notarizations[view] === hash,
+          `rule 8: finalize without notarization in view ${view}`,
+        );
         assert(this.next.verdicts[view] === "certified", `rule 8: finalize of an uncertified block in view ${view}`);
         break;
     }

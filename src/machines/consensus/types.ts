@@ -144,7 +144,12 @@ export type ConsensusEvent =
   | { readonly type: "started" }
   | { readonly type: "bundleHeld"; readonly digest: Digest }
   /** The leader's signature over the block holds, and body and bodyHash fit. `aheadMs`: header time minus this node's clock. */
-  | { readonly type: "proposalVerified"; readonly from: MemberIndex; readonly block: BlockSummary; readonly aheadMs: number }
+  | {
+      readonly type: "proposalVerified";
+      readonly from: MemberIndex;
+      readonly block: BlockSummary;
+      readonly aheadMs: number;
+    }
   /** A block that was asked for by hash or by view; its certificate comes as an event of its own. */
   | { readonly type: "blockFetched"; readonly block: BlockSummary }
   | { readonly type: "bodyJudged"; readonly hash: Digest; readonly valid: boolean }
@@ -170,7 +175,12 @@ export type ConsensusEvent =
   | { readonly type: "executionReached"; readonly height: Height; readonly root: Digest }
   | { readonly type: "rootAttested"; readonly member: MemberIndex; readonly height: Height; readonly root: Digest }
   /** Blocks fetched with their proofs were appended to the log: this one is final now. */
-  | { readonly type: "logSynchronised"; readonly final: FinalBlock; readonly finalizedView: View; readonly bundles: readonly Digest[] }
+  | {
+      readonly type: "logSynchronised";
+      readonly final: FinalBlock;
+      readonly finalizedView: View;
+      readonly bundles: readonly Digest[];
+    }
   | { readonly type: "peerConnected"; readonly member: MemberIndex }
   /** While the journal is lost: the highest certificate another member sent for this survey. */
   | { readonly type: "highestCertificateReported"; readonly member: MemberIndex; readonly view: View }
@@ -188,7 +198,12 @@ export interface Evidence {
 export type PeerNotice =
   | { readonly kind: "vote"; readonly vote: VoteKind; readonly view: View; readonly hash: Digest | null }
   | { readonly kind: "proposal"; readonly hash: Digest }
-  | { readonly kind: "certificate"; readonly certificate: CertificateKind; readonly view: View; readonly hash: Digest | null }
+  | {
+      readonly kind: "certificate";
+      readonly certificate: CertificateKind;
+      readonly view: View;
+      readonly hash: Digest | null;
+    }
   | { readonly kind: "bundles"; readonly digests: readonly Digest[] }
   | { readonly kind: "root"; readonly height: Height; readonly root: Digest }
   /** Ask for the certificate that ends a view (and its block, if it was notarized). */

@@ -13,7 +13,8 @@ function votersAbove(context: Context): number {
   const voters = new Set<string>();
   for (const [key, tally] of Object.entries(context.tallies)) {
     if (Number(key) <= context.final.view) continue;
-    for (const votes of [tally.notarize, tally.nullify, tally.finalize]) for (const member of Object.keys(votes)) voters.add(member);
+    for (const votes of [tally.notarize, tally.nullify, tally.finalize])
+      for (const member of Object.keys(votes)) voters.add(member);
   }
   return voters.size;
 }
@@ -70,7 +71,8 @@ export function settleTimers(turn: Turn, wasArmed: boolean): void {
   const idle = next.halted !== null || isQuiet(next);
   if (idle) {
     if (!wasArmed) return;
-    for (const timer of ["leader", "advance", "repeat", "standstill", "propose", "clock"] as const) turn.clearTimer(timer);
+    for (const timer of ["leader", "advance", "repeat", "standstill", "propose", "clock"] as const)
+      turn.clearTimer(timer);
     next.timersArmed = false;
     next.proposing = next.proposing === "building" ? "building" : "no";
     return;

@@ -41,13 +41,20 @@ export function countVote(turn: Turn, kind: VoteKind, view: View, hash: Digest |
 
 function supporters(tally: Tally, kind: VoteKind, hash: Digest | null): MemberIndex[] {
   const signers: MemberIndex[] = [];
-  for (const [member, vote] of Object.entries(tally[kind])) if (vote === (hash ?? true)) signers.push(memberIndex(Number(member)));
+  for (const [member, vote] of Object.entries(tally[kind]))
+    if (vote === (hash ?? true)) signers.push(memberIndex(Number(member)));
   return signers;
 }
 
-function misbehaviour(tally: Tally, kind: VoteKind, hash: Digest | null, member: MemberIndex): Evidence["kind"] | undefined {
+function misbehaviour(
+  tally: Tally,
+  kind: VoteKind,
+  hash: Digest | null,
+  member: MemberIndex,
+): Evidence["kind"] | undefined {
   const earlier = tally[kind][member];
-  if (earlier !== undefined && earlier !== (hash ?? true)) return kind === "notarize" ? "twoNotarizeVotes" : "twoFinalizeVotes";
+  if (earlier !== undefined && earlier !== (hash ?? true))
+    return kind === "notarize" ? "twoNotarizeVotes" : "twoFinalizeVotes";
   if (kind === "nullify" && tally.finalize[member] !== undefined) return "nullifyAndFinalize";
   if (kind === "finalize" && tally.nullify[member] === true) return "nullifyAndFinalize";
   return undefined;

@@ -11,7 +11,12 @@ import { assert } from "../../base/errors.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import { domainDigest, sha256 } from "../../crypto/hash.ts";
 import { BUNDLE_BYTES_MAX, bundleBodyShape, bundleShape } from "../../events/facts/bundle.ts";
-import { type Command, NOT_AFTER_AHEAD_MAX_MS, PAYLOAD_BYTES_MAX, type SignedBody } from "../../events/facts/command.ts";
+import {
+  type Command,
+  NOT_AFTER_AHEAD_MAX_MS,
+  PAYLOAD_BYTES_MAX,
+  type SignedBody,
+} from "../../events/facts/command.ts";
 import { type Fact, type FactData, type GraphFact, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
 import { FOUNDING_BYTES_MAX, foundingDocumentShape } from "../../events/facts/founding.ts";
 import { graphWriteShape } from "../../events/facts/graph.ts";
@@ -44,7 +49,9 @@ export interface ExecutableBlock {
   readonly height: Height;
   readonly hash: Digest;
   readonly time: LogTime;
-  readonly content: { readonly kind: "genesis"; readonly document: Uint8Array } | { readonly kind: "bundles"; readonly bundles: readonly Uint8Array[] };
+  readonly content:
+    | { readonly kind: "genesis"; readonly document: Uint8Array }
+    | { readonly kind: "bundles"; readonly bundles: readonly Uint8Array[] };
 }
 
 export interface ExecutedBlock {
@@ -121,7 +128,14 @@ export class Ledger {
   *execute(block: ExecutableBlock): Generator<void, ExecutedBlock> {
     assert(block.height === this.#height + 1, `block ${block.height} follows ${this.#height}`);
     this.#window.forgetBefore(block.time);
-    const work: Work = { block, overlay: new BlockOverlay(this.graph), facts: [], settled: [], roles: new Map(), index: 0 };
+    const work: Work = {
+      block,
+      overlay: new BlockOverlay(this.graph),
+      facts: [],
+      settled: [],
+      roles: new Map(),
+      index: 0,
+    };
     if (block.content.kind === "genesis") this.#genesis(work, block.content.document);
     else for (const bundle of block.content.bundles) yield* this.#bundle(work, bundle);
     work.overlay.merge();
@@ -145,12 +159,19 @@ export class Ledger {
       if (seen.has(aid)) continue;
       seen.add(aid);
       const inception = parseInception(icp);
-      assert(inception.ok && inception.value.aid === aid, "a founding document's inceptions were checked when it was opened");
+      assert(
+        inception.ok && inception.value.aid === aid,
+        "a founding document's inceptions were checked when it was opened",
+      );
       this.#keyStates.set(aid, inception.value);
       this.#emit(work, 0, { kind: "identifierIncepted", aid, icp });
       work.index += 1;
     }
-    const decision = decide(work.overlay, { changes: foundingPolicy(document.value), preconditions: [] }, { mayChangePolicy: true });
+    const decision = decide(
+      work.overlay,
+      { changes: foundingPolicy(document.value), preconditions: [] },
+      { mayChangePolicy: true },
+    );
     assert(decision.ok, "the founding policy can be made");
     work.overlay.keepCommand();
     decision.value.facts.forEach((fact, n) => this.#emit(work, n, fact));
@@ -181,57 +202,101 @@ export class Ledger {
   }
 
   /** Signature, key state and gateway: what holds or fails for a batch as a whole. */
-  #judgeBatch(work: Work, opened: OpenedSigned, signed: Uint8Array): { readonly code: string; readonly message: string } | undefined {
+  #judgeBatch(
+    work: Work,
+    opened: OpenedSigned,
+    signed: Uint8Array,
+  ): { readonly code: string; readonly message: string } | undefined {
     const { body } = opened;
     const keyState = this.#keyStates.get(body.author);
-    if (body.cluster !== this.cluster) return { code: "FOREIGN_CLUSTER", message: "The batch was signed for another cluster." };
-    if (keyState === undefined) return { code: "UNKNOWN_IDENTIFIER", message: `${body.author} is no identifier of this cluster.` };
+    if (body.cluster !== this.cluster)
+      return { code: "FOREIGN_CLUSTER", message: "The batch was signed for another cluster." };
+    if (keyState === undefined)
+      return { code: "UNKNOWN_IDENTIFIER", message: `${body.author} is no identifier of this cluster.` };
     if (keyState.sn !== body.keyState.sn || keyState.said !== body.keyState.said) {
-      return { code: "STALE_KEY_STATE", message: `${body.author} signed under a key state that is not its newest; sign again.` };
+      return {
+        code: "STALE_KEY_STATE",
+        message: `${body.author} signed under a key state that is not its newest; sign again.`,
+      };
     }
     if (!this.#ports.isSigned(opened, signed, keyState)) {
       return { code: "BAD_SIGNATURE", message: `The batch is not signed by the current keys of ${body.author}.` };
     }
     if (body.principal === null) return undefined;
     const granted = hasRole(work.overlay, body.author, "gateway") && hasRole(work.overlay, body.principal, "legacy");
-    return granted ? undefined : { code: "GATEWAY_FORBIDDEN", message: `${body.author} may not sign for ${body.principal}; grant gateway and legacy.` };
+    return granted
+      ? undefined
+      : {
+          code: "GATEWAY_FORBIDDEN",
+          message: `${body.author} may not sign for ${body.principal}; grant gateway and legacy.`,
+        };
   }
 
   #command(work: Work, body: SignedBody, command: Command): void {
     const digest = commandDigest(command);
     const known = this.#window.find(body.author, command.id);
-    const settledAs = { author: body.author, principal: body.principal, id: command.id, digest, notAfter: command.notAfter };
+    const settledAs = {
+      author: body.author,
+      principal: body.principal,
+      id: command.id,
+      digest,
+      notAfter: command.notAfter,
+    };
     if (known !== undefined) {
-      if (known.outcome.digest === digest) work.settled.push(known); // the first result stands; it acts never twice
+      if (known.outcome.digest === digest)
+        work.settled.push(known); // the first result stands; it acts never twice
       else this.#settle(work, { kind: "commandRefused", ...settledAs, ...DUPLICATE_ID }, [], false);
       return;
     }
     const timing = this.#timing(work, command);
     if (timing !== undefined) return this.#settle(work, { kind: "commandRefused", ...settledAs, ...timing }, [], false);
     const judged = this.#judge(work, body, command);
-    if (judged.ok) return this.#settle(work, { kind: "commandExecuted", ...settledAs, changed: judged.value.changed }, judged.value.facts, true);
+    if (judged.ok)
+      return this.#settle(
+        work,
+        { kind: "commandExecuted", ...settledAs, changed: judged.value.changed },
+        judged.value.facts,
+        true,
+      );
     const { code, message } = judged.refusal;
-    this.#settle(work, { kind: "commandRefused", ...settledAs, code, message: message.slice(0, MESSAGE_CHARACTERS_MAX) }, [], true);
+    this.#settle(
+      work,
+      { kind: "commandRefused", ...settledAs, code, message: message.slice(0, MESSAGE_CHARACTERS_MAX) },
+      [],
+      true,
+    );
   }
 
   #timing(work: Work, command: Command): { readonly code: string; readonly message: string } | undefined {
     const { time } = work.block;
-    if (command.notAfter < time) return { code: "EXPIRED", message: "The command's notAfter had passed when its turn came; send it anew under another id." };
+    if (command.notAfter < time)
+      return {
+        code: "EXPIRED",
+        message: "The command's notAfter had passed when its turn came; send it anew under another id.",
+      };
     if (command.notAfter > time + NOT_AFTER_AHEAD_MAX_MS) {
-      return { code: "NOT_AFTER_TOO_FAR", message: "notAfter lies more than one hour ahead of the log; choose an earlier one." };
+      return {
+        code: "NOT_AFTER_TOO_FAR",
+        message: "notAfter lies more than one hour ahead of the log; choose an earlier one.",
+      };
     }
     return undefined;
   }
 
   /** Policy, payload and the graph's own rules. A throw is the refusal DEFECT and has changed nothing. */
-  #judge(work: Work, body: SignedBody, command: Command): Result<{ readonly facts: readonly GraphFact[]; readonly changed: readonly boolean[] }> {
+  #judge(
+    work: Work,
+    body: SignedBody,
+    command: Command,
+  ): Result<{ readonly facts: readonly GraphFact[]; readonly changed: readonly boolean[] }> {
     const actor = body.principal ?? body.author;
     let allowed = work.roles.get(actor);
     if (allowed === undefined) {
       allowed = mayWrite(work.overlay, actor);
       work.roles.set(actor, allowed);
     }
-    if (!allowed) return refuse("PERMISSION_DENIED", `${actor} may not write; an administrator grants sky:cluster#write.`);
+    if (!allowed)
+      return refuse("PERMISSION_DENIED", `${actor} may not write; an administrator grants sky:cluster#write.`);
     const write = decode(graphWriteShape, command.payload, PAYLOAD_BYTES_MAX);
     if (!write.ok) return refuse("MALFORMED", `The command cannot be read: ${write.refusal.message}.`);
     const mayChangePolicy = body.principal === null && hasRole(work.overlay, body.author, "admin");
@@ -243,7 +308,11 @@ export class Ledger {
     } catch (error) {
       if (error instanceof RangeError) throw error; // stack or memory: replicas could differ, so the process ends (DESIGN §4)
       this.#ports.defect(error);
-      return refuse("DEFECT", "The command met a defect of this software and changed nothing; please report it.", "none");
+      return refuse(
+        "DEFECT",
+        "The command met a defect of this software and changed nothing; please report it.",
+        "none",
+      );
     }
   }
 
@@ -279,4 +348,3 @@ export const emptyLedger = (cluster: Digest, graph: LiveGraph): LedgerState => (
   keyStates: new Map(),
   settled: [],
 });
-

@@ -6,12 +6,18 @@ import type { GraphView } from "../rebac/live-graph.ts";
 import { NULL_RELATION, POLICY_NAMESPACE, type PolicyRole, policyObject } from "../rebac/names.ts";
 
 /** The identifier as a subject of the policy. */
-export const policySubject = (aid: Aid): GraphNode => ({ namespace: POLICY_NAMESPACE, name: aid, relation: NULL_RELATION });
+export const policySubject = (aid: Aid): GraphNode => ({
+  namespace: POLICY_NAMESPACE,
+  name: aid,
+  relation: NULL_RELATION,
+});
 
-export const hasRole = (graph: GraphView, aid: Aid, role: PolicyRole): boolean => graph.check(policySubject(aid), policyObject(role));
+export const hasRole = (graph: GraphView, aid: Aid, role: PolicyRole): boolean =>
+  graph.check(policySubject(aid), policyObject(role));
 
 /** Administrators may do whatever writers and readers may. */
-export const mayWrite = (graph: GraphView, aid: Aid): boolean => hasRole(graph, aid, "write") || hasRole(graph, aid, "admin");
+export const mayWrite = (graph: GraphView, aid: Aid): boolean =>
+  hasRole(graph, aid, "write") || hasRole(graph, aid, "admin");
 export const mayRead = (graph: GraphView, aid: Aid): boolean =>
   hasRole(graph, aid, "read") || hasRole(graph, aid, "write") || hasRole(graph, aid, "admin");
 

@@ -50,7 +50,8 @@ const settledDigest = ({ notAfter, author, id, height, index, outcome }: Settled
   domainDigest("ledger-settled", Buffer.from(`${notAfter}/${author}/${height}/${index}/`), id, outcome);
 const blockDigest = (height: number, hash: Uint8Array, root: Uint8Array, time: number): Digest =>
   domainDigest("ledger-block", Buffer.from(`${height}/${time}/`), hash, root);
-const identifierDigest = (aid: string, icp: Uint8Array): Digest => domainDigest("ledger-identifier", Buffer.from(aid), icp);
+const identifierDigest = (aid: string, icp: Uint8Array): Digest =>
+  domainDigest("ledger-identifier", Buffer.from(aid), icp);
 
 const settledRowOf = (row: unknown): SettledRow => ({
   notAfter: numberOf(row, "not_after"),
@@ -73,7 +74,9 @@ export class LedgerTables {
       writeMeta: db.prepare("INSERT OR REPLACE INTO ledger_meta (id, height, sum) VALUES (1, ?, ?)"),
       block: db.prepare("INSERT INTO ledger_blocks (height, hash, root, time) VALUES (?, ?, ?, ?)"),
       identifier: db.prepare("INSERT INTO ledger_identifiers (aid, icp) VALUES (?, ?)"),
-      settled: db.prepare("INSERT OR IGNORE INTO ledger_settled (not_after, author, id, height, idx, outcome) VALUES (?, ?, ?, ?, ?, ?)"),
+      settled: db.prepare(
+        "INSERT OR IGNORE INTO ledger_settled (not_after, author, id, height, idx, outcome) VALUES (?, ?, ?, ?, ?, ?)",
+      ),
       expired: db.prepare("SELECT * FROM ledger_settled WHERE not_after < ? ORDER BY not_after, author, id"),
       expire: db.prepare("DELETE FROM ledger_settled WHERE not_after < ?"),
       allBlocks: db.prepare("SELECT * FROM ledger_blocks ORDER BY height"),
@@ -103,8 +106,17 @@ export class LedgerTables {
     for (const { index, outcome } of settled) {
       if (outcome.notAfter < time) continue;
       const bytes = encode(factDataShape, outcome);
-      const row: SettledRow = { notAfter: outcome.notAfter, author: outcome.author, id: Buffer.from(outcome.id, "hex"), height, index, outcome: bytes };
-      const { changes } = insert.run(row.notAfter, row.author, row.id, row.height, row.index, row.outcome) as { changes: number };
+      const row: SettledRow = {
+        notAfter: outcome.notAfter,
+        author: outcome.author,
+        id: Buffer.from(outcome.id, "hex"),
+        height,
+        index,
+        outcome: bytes,
+      };
+      const { changes } = insert.run(row.notAfter, row.author, row.id, row.height, row.index, row.outcome) as {
+        changes: number;
+      };
       if (changes === 1) this.#sum.add(settledDigest(row));
     }
   }
@@ -131,10 +143,15 @@ export class LedgerTables {
       blocks += 1;
       sum.add(blockDigest(numberOf(row, "height"), blobOf(row, "hash"), blobOf(row, "root"), numberOf(row, "time")));
     }
-    for (const row of this.#statements.allIdentifiers.iterate()) sum.add(identifierDigest(textOf(row, "aid"), blobOf(row, "icp")));
+    for (const row of this.#statements.allIdentifiers.iterate())
+      sum.add(identifierDigest(textOf(row, "aid"), blobOf(row, "icp")));
     for (const row of this.#statements.allSettled.iterate()) sum.add(settledDigest(settledRowOf(row)));
     if (digestOf(sum.bytes()) === digestOf(this.#sum.bytes()) && blocks === this.#height + 1) return ok(undefined);
-    return refuse("PROJECTION_DAMAGED", `The ledger's tables at height ${this.#height} are not those that were written; rebuild them.`, "none");
+    return refuse(
+      "PROJECTION_DAMAGED",
+      `The ledger's tables at height ${this.#height} are not those that were written; rebuild them.`,
+      "none",
+    );
   }
 
   /** Hash and root of an executed height. */
@@ -144,7 +161,12 @@ export class LedgerTables {
   }
 
   /** What the ledger starts from at this height. */
-  load(): { readonly height: Height | -1; readonly root: Digest; readonly keyStates: ReadonlyMap<Aid, KeyState>; readonly settled: readonly SettledCommand[] } {
+  load(): {
+    readonly height: Height | -1;
+    readonly root: Digest;
+    readonly keyStates: ReadonlyMap<Aid, KeyState>;
+    readonly settled: readonly SettledCommand[];
+  } {
     const keyStates = new Map<Aid, KeyState>();
     for (const row of this.#statements.allIdentifiers.iterate()) {
       const inception = parseInception(blobOf(row, "icp"));
@@ -156,7 +178,10 @@ export class LedgerTables {
       const { author, id, height, index, outcome } = settledRowOf(row);
       const fact = decode(factDataShape, outcome, OUTCOME_BYTES_MAX);
       const block = this.blockAt(heightOf(height));
-      assert(fact.ok && (fact.value.kind === "commandExecuted" || fact.value.kind === "commandRefused"), "an outcome was encoded here");
+      assert(
+        fact.ok && (fact.value.kind === "commandExecuted" || fact.value.kind === "commandRefused"),
+        "an outcome was encoded here",
+      );
       assert(block !== undefined, "a settled command has its block");
       const command = { author: author as Aid, id: Buffer.from(id).toString("hex") as CommandId };
       settled.push({ ...command, height: heightOf(height), index, blockHash: block.hash, outcome: fact.value });

@@ -12,7 +12,16 @@ import { type EdgeKind, type GraphStore, isTentative } from "./graph-store.ts";
 import type { GraphView, LiveGraph } from "./live-graph.ts";
 
 /** Tables in the order in which a merge takes things away: edges before their ends, nodes before what they lie in. */
-const TABLES = ["assertion", "subjectMap", "objectMap", "relationMap", "subject", "object", "relation", "namespace"] as const;
+const TABLES = [
+  "assertion",
+  "subjectMap",
+  "objectMap",
+  "relationMap",
+  "subject",
+  "object",
+  "relation",
+  "namespace",
+] as const;
 type Table = (typeof TABLES)[number];
 const INSERTED = 0;
 const HID = 1;
@@ -103,11 +112,17 @@ export class BlockOverlay implements GraphView {
       case "namespaceAdded":
         return this.#addNamespace(fact.namespace);
       case "namespaceDeleted":
-        return this.#hide("namespace", present(this.store.namespace(fact.namespace, HIDDEN_FROM_WRITER)?.id, "it is there"));
+        return this.#hide(
+          "namespace",
+          present(this.store.namespace(fact.namespace, HIDDEN_FROM_WRITER)?.id, "it is there"),
+        );
       case "relationAdded":
         return this.#addRelation(fact.relation);
       case "relationDeleted":
-        return this.#hide("relation", present(this.store.relation(fact.relation, HIDDEN_FROM_WRITER)?.id, "it is there"));
+        return this.#hide(
+          "relation",
+          present(this.store.relation(fact.relation, HIDDEN_FROM_WRITER)?.id, "it is there"),
+        );
       case "subjectAdded":
         return this.#addNode("subject", fact.subject);
       case "subjectDeleted":
@@ -121,17 +136,41 @@ export class BlockOverlay implements GraphView {
       case "assertionDeleted":
         return this.#hideEdge("assertion", ...this.#assertionEnds(fact.assertion));
       case "subjectMapped":
-        return this.#addEdge("subjectMap", this.#known("subject", fact.edge.parent), this.#known("subject", fact.edge.child));
+        return this.#addEdge(
+          "subjectMap",
+          this.#known("subject", fact.edge.parent),
+          this.#known("subject", fact.edge.child),
+        );
       case "subjectUnmapped":
-        return this.#hideEdge("subjectMap", this.#known("subject", fact.edge.parent), this.#known("subject", fact.edge.child));
+        return this.#hideEdge(
+          "subjectMap",
+          this.#known("subject", fact.edge.parent),
+          this.#known("subject", fact.edge.child),
+        );
       case "objectMapped":
-        return this.#addEdge("objectMap", this.#known("object", fact.edge.parent), this.#known("object", fact.edge.child));
+        return this.#addEdge(
+          "objectMap",
+          this.#known("object", fact.edge.parent),
+          this.#known("object", fact.edge.child),
+        );
       case "objectUnmapped":
-        return this.#hideEdge("objectMap", this.#known("object", fact.edge.parent), this.#known("object", fact.edge.child));
+        return this.#hideEdge(
+          "objectMap",
+          this.#known("object", fact.edge.parent),
+          this.#known("object", fact.edge.child),
+        );
       case "relationMapped":
-        return this.#addEdge("relationMap", this.#knownRelation(fact.edge.parent), this.#knownRelation(fact.edge.child));
+        return this.#addEdge(
+          "relationMap",
+          this.#knownRelation(fact.edge.parent),
+          this.#knownRelation(fact.edge.child),
+        );
       case "relationUnmapped":
-        return this.#hideEdge("relationMap", this.#knownRelation(fact.edge.parent), this.#knownRelation(fact.edge.child));
+        return this.#hideEdge(
+          "relationMap",
+          this.#knownRelation(fact.edge.parent),
+          this.#knownRelation(fact.edge.child),
+        );
       default:
         return unreachable(fact);
     }
@@ -160,7 +199,10 @@ export class BlockOverlay implements GraphView {
   #addRelation(relation: Relation): void {
     const entry = this.store.vocabulary.relation(relation);
     if (entry !== undefined) return this.#restore("relation", entry.id);
-    const namespace = present(this.store.namespace(relation.namespace, HIDDEN_FROM_WRITER), "a relation's namespace comes before it");
+    const namespace = present(
+      this.store.namespace(relation.namespace, HIDDEN_FROM_WRITER),
+      "a relation's namespace comes before it",
+    );
     this.#note("relation", this.store.insertRelation(namespace, relation, ADDED).id, INSERTED);
   }
 

@@ -14,7 +14,12 @@ export class Cascade {
   readonly #store: GraphStore;
   readonly #budget: Budget;
   readonly #nodes = { subject: new Set<number>(), object: new Set<number>() };
-  readonly #edges = { assertion: new Set<number>(), subjectMap: new Set<number>(), objectMap: new Set<number>(), relationMap: new Set<number>() };
+  readonly #edges = {
+    assertion: new Set<number>(),
+    subjectMap: new Set<number>(),
+    objectMap: new Set<number>(),
+    relationMap: new Set<number>(),
+  };
   readonly #relations = new Set<RelationEntry>();
   #namespace: NamespaceEntry | undefined;
   #exceeded = false;
@@ -66,7 +71,9 @@ export class Cascade {
         .map((entry) => entry.relation)
         .sort(compareRelations)
         .map((relation): GraphFact => ({ kind: "relationDeleted", relation })),
-      ...(this.#namespace === undefined ? [] : [{ kind: "namespaceDeleted", namespace: this.#namespace.name } satisfies GraphFact]),
+      ...(this.#namespace === undefined
+        ? []
+        : [{ kind: "namespaceDeleted", namespace: this.#namespace.name } satisfies GraphFact]),
     ];
   }
 

@@ -9,18 +9,23 @@ import { type GraphRefusal, NAME_FAULTS, refusal } from "./refusals.ts";
 export function judgeNames(change: GraphChange): GraphRefusal | undefined {
   switch (change.kind) {
     case "addNamespace":
-      if (change.namespace === "") return refusal("NAME_EMPTY", "A namespace needs a name; the null one is always there.");
+      if (change.namespace === "")
+        return refusal("NAME_EMPTY", "A namespace needs a name; the null one is always there.");
       return judgeName("namespace", change.namespace);
     case "deleteNamespace":
       if (change.namespace === "") return refusal("RESERVED", "The null namespace cannot be deleted; name another.");
       if (change.namespace === POLICY_NAMESPACE) {
-        return refusal("RESERVED", `The namespace ${POLICY_NAMESPACE} holds the cluster's policy and cannot be deleted.`);
+        return refusal(
+          "RESERVED",
+          `The namespace ${POLICY_NAMESPACE} holds the cluster's policy and cannot be deleted.`,
+        );
       }
       return judgeName("namespace", change.namespace);
     case "addRelation":
       return judgeNamedRelation(change.relation);
     case "deleteRelation":
-      if (isNullRelation(change.relation)) return refusal("RESERVED", "The null relation cannot be deleted; name another.");
+      if (isNullRelation(change.relation))
+        return refusal("RESERVED", "The null relation cannot be deleted; name another.");
       return judgeRelation(change.relation);
     case "addSubject":
     case "deleteSubject":
@@ -51,7 +56,9 @@ export function judgeNode(what: "subject" | "object", node: GraphNode): GraphRef
 }
 
 function judgeNamedRelation(relation: Relation): GraphRefusal | undefined {
-  return isNullRelation(relation) ? refusal("NAME_EMPTY", "The relation needs a name; the null one is always there.") : judgeRelation(relation);
+  return isNullRelation(relation)
+    ? refusal("NAME_EMPTY", "The relation needs a name; the null one is always there.")
+    : judgeRelation(relation);
 }
 
 function judgeRelation(relation: Relation): GraphRefusal | undefined {

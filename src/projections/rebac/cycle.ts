@@ -46,7 +46,8 @@ export function findCycle(
         count += 1;
       });
     }
-    if (marks.marks[parent] === generation) return { kind: "cycle", path: pathDown(maps, queue, levelStarts, parent, compare) };
+    if (marks.marks[parent] === generation)
+      return { kind: "cycle", path: pathDown(maps, queue, levelStarts, parent, compare) };
   }
   return { kind: "none" };
 }

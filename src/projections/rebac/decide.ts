@@ -12,7 +12,15 @@
 import { unreachable } from "../../base/errors.ts";
 import { type Result, ok } from "../../base/result.ts";
 import type { GraphFact } from "../../events/facts/fact.ts";
-import type { Assertion, GraphChange, GraphNode, GraphWrite, NodeEdge, Relation, RelationEdge } from "../../events/facts/graph.ts";
+import type {
+  Assertion,
+  GraphChange,
+  GraphNode,
+  GraphWrite,
+  NodeEdge,
+  Relation,
+  RelationEdge,
+} from "../../events/facts/graph.ts";
 import type { BlockOverlay } from "./block-overlay.ts";
 import { Budget } from "./budget.ts";
 import { Cascade } from "./cascade.ts";
@@ -20,7 +28,16 @@ import { judgeNames, judgeNode, namesPolicy } from "./change-parts.ts";
 import { findCycle } from "./cycle.ts";
 import { HIDDEN_FROM_WRITER } from "./edge-table.ts";
 import type { GraphStore } from "./graph-store.ts";
-import { compareNodes, compareRelations, isNullRelation, policyObject, sameNode, sameRelation, showNode, showRelation } from "./names.ts";
+import {
+  compareNodes,
+  compareRelations,
+  isNullRelation,
+  policyObject,
+  sameNode,
+  sameRelation,
+  showNode,
+  showRelation,
+} from "./names.ts";
 import { policyReach } from "./policy-reach.ts";
 import { type GraphRefusal, cycleRefusal, limitExceeded, refusal } from "./refusals.ts";
 import type { Side } from "./vocabulary.ts";
@@ -41,7 +58,11 @@ export interface GraphDecision {
  * with `keepCommand` or `dropCommand`. When it is refused, or throws, nothing of it is left.
  * Refuses: every GraphRefusalCode.
  */
-export function decide(overlay: BlockOverlay, write: GraphWrite, options: DecideOptions): Result<GraphDecision, GraphRefusal> {
+export function decide(
+  overlay: BlockOverlay,
+  write: GraphWrite,
+  options: DecideOptions,
+): Result<GraphDecision, GraphRefusal> {
   overlay.beginCommand();
   const judgement = new Judgement(overlay, options);
   let refused: GraphRefusal | undefined;
@@ -52,7 +73,9 @@ export function decide(overlay: BlockOverlay, write: GraphWrite, options: Decide
   } finally {
     if (!judged || refused !== undefined) overlay.dropCommand();
   }
-  return refused === undefined ? ok({ facts: judgement.facts, changed: judgement.changed }) : { ok: false, refusal: refused };
+  return refused === undefined
+    ? ok({ facts: judgement.facts, changed: judgement.changed })
+    : { ok: false, refusal: refused };
 }
 
 const NOTHING: readonly GraphFact[] = [];
@@ -80,7 +103,8 @@ class Judgement {
   }
 
   judge(write: GraphWrite): GraphRefusal | undefined {
-    if (write.changes.length === 0) return refusal("EMPTY_MESSAGE", "The command asks for no change; send at least one.");
+    if (write.changes.length === 0)
+      return refusal("EMPTY_MESSAGE", "The command asks for no change; send at least one.");
     for (const [i, { kind, assertion }] of write.preconditions.entries()) {
       const fault = judgeNode("subject", assertion.subject) ?? judgeNode("object", assertion.object);
       if (fault !== undefined) return fault;
@@ -112,7 +136,10 @@ class Judgement {
       this.facts.push(fact);
     }
     if (admins > 0 && this.#adminCount() === 0) {
-      return refusal("RESERVED", "The last assertion on sky:cluster#sky/admin cannot be removed; name another administrator first.");
+      return refusal(
+        "RESERVED",
+        "The last assertion on sky:cluster#sky/admin cannot be removed; name another administrator first.",
+      );
     }
     this.changed.push(outcome.length > 0);
     return undefined;
@@ -139,7 +166,9 @@ class Judgement {
       case "addAssertion":
         return this.#addAssertion(change.assertion);
       case "deleteAssertion":
-        return this.#overlay.holds(change.assertion) ? [{ kind: "assertionDeleted", assertion: change.assertion }] : NOTHING;
+        return this.#overlay.holds(change.assertion)
+          ? [{ kind: "assertionDeleted", assertion: change.assertion }]
+          : NOTHING;
       case "mapRelation":
         return this.#mapRelation(change.edge);
       case "unmapRelation":
@@ -159,7 +188,8 @@ class Judgement {
 
   #missingNamespace(namespace: string, facts: GraphFact[]): GraphFact[] {
     const promised = facts.some((fact) => fact.kind === "namespaceAdded" && fact.namespace === namespace);
-    if (!promised && this.#store.namespace(namespace, HIDDEN_FROM_WRITER) === undefined) facts.push({ kind: "namespaceAdded", namespace });
+    if (!promised && this.#store.namespace(namespace, HIDDEN_FROM_WRITER) === undefined)
+      facts.push({ kind: "namespaceAdded", namespace });
     return facts;
   }
 
@@ -197,7 +227,11 @@ class Judgement {
       const byName = (a: number, b: number): number => compareNodes(nodes.nodeOf(a), nodes.nodeOf(b));
       const search = findCycle(this.#mapsOf(side), nodes.marks, { parent, child }, this.#budget, byName);
       if (search.kind === "limit") return limitExceeded();
-      if (search.kind === "cycle") return cycleRefusal(showNode(edge.parent), search.path.map((id) => showNode(nodes.nodeOf(id))));
+      if (search.kind === "cycle")
+        return cycleRefusal(
+          showNode(edge.parent),
+          search.path.map((id) => showNode(nodes.nodeOf(id))),
+        );
     }
     const facts = this.#missingNode(side, edge.parent, []);
     this.#missingNode(side, edge.child, facts);
@@ -206,7 +240,8 @@ class Judgement {
   }
 
   #mapRelation(edge: RelationEdge): Outcome {
-    if (sameRelation(edge.parent, edge.child)) return cycleRefusal(showRelation(edge.parent), [showRelation(edge.child)]);
+    if (sameRelation(edge.parent, edge.child))
+      return cycleRefusal(showRelation(edge.parent), [showRelation(edge.child)]);
     if (this.#isRelationMapped(edge)) return NOTHING;
     const { vocabulary, relationMap } = this.#store;
     const parent = this.#store.relation(edge.parent, HIDDEN_FROM_WRITER);
@@ -214,9 +249,19 @@ class Judgement {
     if (parent !== undefined && child !== undefined) {
       const named = (id: number): Relation => vocabulary.relationById(id).relation;
       const byName = (a: number, b: number): number => compareRelations(named(a), named(b));
-      const search = findCycle(relationMap, vocabulary.marks, { parent: parent.id, child: child.id }, this.#budget, byName);
+      const search = findCycle(
+        relationMap,
+        vocabulary.marks,
+        { parent: parent.id, child: child.id },
+        this.#budget,
+        byName,
+      );
       if (search.kind === "limit") return limitExceeded();
-      if (search.kind === "cycle") return cycleRefusal(showRelation(edge.parent), search.path.map((id) => showRelation(named(id))));
+      if (search.kind === "cycle")
+        return cycleRefusal(
+          showRelation(edge.parent),
+          search.path.map((id) => showRelation(named(id))),
+        );
     }
     const facts = this.#missingRelation(edge.parent, []);
     this.#missingRelation(edge.child, facts);
@@ -265,7 +310,11 @@ class Judgement {
   #isRelationMapped(edge: RelationEdge): boolean {
     const parent = this.#store.relation(edge.parent, HIDDEN_FROM_WRITER);
     const child = this.#store.relation(edge.child, HIDDEN_FROM_WRITER);
-    return parent !== undefined && child !== undefined && this.#store.relationMap.has(parent.id, child.id, HIDDEN_FROM_WRITER);
+    return (
+      parent !== undefined &&
+      child !== undefined &&
+      this.#store.relationMap.has(parent.id, child.id, HIDDEN_FROM_WRITER)
+    );
   }
 
   /** Direct assertions on the object that makes administrators. */

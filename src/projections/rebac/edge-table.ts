@@ -150,7 +150,14 @@ export class EdgeTable {
     const from = records[at + FROM] ?? 0;
     const to = records[at + TO] ?? 0;
     if (((records[at + STATE] ?? VACANT) & REMOVED) === 0) this.#count(from, to, -1);
-    this.#unlink(records[at + PREVIOUS_OUT] ?? 0, records[at + NEXT_OUT] ?? 0, NEXT_OUT, PREVIOUS_OUT, this.outHead, from);
+    this.#unlink(
+      records[at + PREVIOUS_OUT] ?? 0,
+      records[at + NEXT_OUT] ?? 0,
+      NEXT_OUT,
+      PREVIOUS_OUT,
+      this.outHead,
+      from,
+    );
     this.#unlink(records[at + PREVIOUS_IN] ?? 0, records[at + NEXT_IN] ?? 0, NEXT_IN, PREVIOUS_IN, this.inHead, to);
     const bucket = this.#bucketOf(from, to);
     const following = records[at + NEXT_HASH] ?? 0;

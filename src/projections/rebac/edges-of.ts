@@ -2,7 +2,12 @@
 import { type EdgeTable, HIDDEN_FROM_WRITER, NEXT_IN, NEXT_OUT, RECORD_SHIFT, STATE } from "./edge-table.ts";
 
 /** Visits the edges that leave a node (`out`) or arrive at it (`in`); stops early when `visit` returns false. */
-export function eachEdge(edges: EdgeTable, direction: "out" | "in", node: number, visit: (edge: number) => boolean | void): void {
+export function eachEdge(
+  edges: EdgeTable,
+  direction: "out" | "in",
+  node: number,
+  visit: (edge: number) => boolean | void,
+): void {
   const { records } = edges;
   const [head, degree, following] =
     direction === "out" ? [edges.outHead, edges.outDegree, NEXT_OUT] : [edges.inHead, edges.inDegree, NEXT_IN];

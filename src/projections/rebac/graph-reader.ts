@@ -88,7 +88,12 @@ export class GraphReader {
     return from !== 0 && to !== 0 && this.#store.assertion.has(from, to, this.#hidden);
   }
 
-  #read(given: NodeTable, asked: NodeTable, nodes: readonly GraphNode[], predicate: Relation | undefined): readonly GraphNode[] {
+  #read(
+    given: NodeTable,
+    asked: NodeTable,
+    nodes: readonly GraphNode[],
+    predicate: Relation | undefined,
+  ): readonly GraphNode[] {
     const generation = asked.marks.begin();
     let count = 0;
     for (const node of nodes) {
@@ -189,7 +194,11 @@ export class GraphReader {
     const { marks } = object.marks;
     for (let edge = outHead[subject] ?? 0; edge !== 0; ) {
       const record = edge << RECORD_SHIFT;
-      if (marks[records[record + TO] ?? 0] === objectGeneration && ((records[record + STATE] ?? 0) & this.#hidden) === 0) return true;
+      if (
+        marks[records[record + TO] ?? 0] === objectGeneration &&
+        ((records[record + STATE] ?? 0) & this.#hidden) === 0
+      )
+        return true;
       edge = records[record + NEXT_OUT] ?? 0;
     }
     return false;
@@ -230,7 +239,8 @@ export class GraphReader {
     const { records, inHead } = assertion;
     for (let edge = inHead[object] ?? 0; edge !== 0; ) {
       const record = edge << RECORD_SHIFT;
-      if (marks[records[record + FROM] ?? 0] === generation && ((records[record + STATE] ?? 0) & this.#hidden) === 0) return true;
+      if (marks[records[record + FROM] ?? 0] === generation && ((records[record + STATE] ?? 0) & this.#hidden) === 0)
+        return true;
       edge = records[record + NEXT_IN] ?? 0;
     }
     return false;
@@ -249,4 +259,5 @@ export class GraphReader {
   }
 }
 
-const hasRelation = (table: NodeTable, id: number, relation: RelationEntry): boolean => table.scopeOf(id).relation === relation;
+const hasRelation = (table: NodeTable, id: number, relation: RelationEntry): boolean =>
+  table.scopeOf(id).relation === relation;

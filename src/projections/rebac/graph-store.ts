@@ -36,7 +36,10 @@ export class GraphStore {
   }
 
   settleRelation(relation: Relation): RelationEntry {
-    return this.vocabulary.relation(relation) ?? this.insertRelation(this.settleNamespace(relation.namespace), relation, SETTLED);
+    return (
+      this.vocabulary.relation(relation) ??
+      this.insertRelation(this.settleNamespace(relation.namespace), relation, SETTLED)
+    );
   }
 
   insertRelation(namespace: NamespaceEntry, relation: Relation, state: number): RelationEntry {
@@ -65,7 +68,10 @@ export class GraphStore {
   }
 
   deleteRelation(id: number): void {
-    assert(this.relationMap.outHead[id] === 0 && this.relationMap.inHead[id] === 0, "a relation goes after all maps it has");
+    assert(
+      this.relationMap.outHead[id] === 0 && this.relationMap.inHead[id] === 0,
+      "a relation goes after all maps it has",
+    );
     this.vocabulary.deleteRelation(id);
   }
 

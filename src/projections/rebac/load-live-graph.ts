@@ -21,7 +21,8 @@ export function loadLiveGraph(db: SqlDatabase): LiveGraph {
     const namespace = textOf(row, "namespace");
     const name = textOf(row, "name");
     if (kind === NODE_KINDS.namespace) store.settleNamespace(namespace);
-    else if (kind === NODE_KINDS.relation) idOfRow.set(numberOf(row, "id"), store.settleRelation({ namespace, name }).id);
+    else if (kind === NODE_KINDS.relation)
+      idOfRow.set(numberOf(row, "id"), store.settleRelation({ namespace, name }).id);
     else {
       const relation = { namespace: textOf(row, "relation_namespace"), name: textOf(row, "relation_name") };
       const side = kind === NODE_KINDS.subject ? "subject" : "object";

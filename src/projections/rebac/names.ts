@@ -52,7 +52,8 @@ export function compareNames(a: string, b: string): number {
   return a.length - b.length;
 }
 
-const rank = (unit: number): number => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x2000 : unit >= 0xe000 ? unit - 0x800 : unit);
+const rank = (unit: number): number =>
+  unit >= 0xd800 && unit <= 0xdfff ? unit + 0x2000 : unit >= 0xe000 ? unit - 0x800 : unit;
 
 /** By namespace, then name. */
 export const compareRelations = (a: Relation, b: Relation): number =>

@@ -62,9 +62,18 @@ export class PastGraph {
     });
   }
 
-  #readAt(asked: "subject" | "object", height: Height, given: readonly GraphNode[], predicate: Relation | undefined): readonly GraphNode[] {
+  #readAt(
+    asked: "subject" | "object",
+    height: Height,
+    given: readonly GraphNode[],
+    predicate: Relation | undefined,
+  ): readonly GraphNode[] {
     if (!isRelation(predicate)) return [];
-    const found = given.filter(isNameable).flatMap((node) => this.#sql.read[asked].all({ height, ...named("given", node), ...filter(predicate) }).map(nodeOf));
+    const found = given
+      .filter(isNameable)
+      .flatMap((node) =>
+        this.#sql.read[asked].all({ height, ...named("given", node), ...filter(predicate) }).map(nodeOf),
+      );
     if (given.length <= 1) return found;
     found.sort(compareNodes);
     return found.filter((node, i) => {
@@ -75,7 +84,8 @@ export class PastGraph {
 }
 
 /** Half a surrogate pair would be bound as U+FFFD, and so find another node's name. */
-const isNameable = ({ namespace, name, relation }: GraphNode): boolean => namespace.isWellFormed() && name.isWellFormed() && isRelation(relation);
+const isNameable = ({ namespace, name, relation }: GraphNode): boolean =>
+  namespace.isWellFormed() && name.isWellFormed() && isRelation(relation);
 const isRelation = (relation: Relation | undefined): boolean =>
   relation === undefined || (relation.namespace.isWellFormed() && relation.name.isWellFormed());
 

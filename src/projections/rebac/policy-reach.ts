@@ -16,7 +16,9 @@ export type PolicyReach = "none" | "reaches" | "limit";
 /** Judges facts against the state before them. Bounds: the budget, one visit for each edge followed. */
 export function policyReach(store: GraphStore, facts: readonly GraphFact[], budget: Budget): PolicyReach {
   const { subject, object, assertion, objectMap, subjectMap } = store;
-  const roles = POLICY_ROLES.map((role) => object.find(policyObject(role), HIDDEN_FROM_WRITER)).filter((id) => id !== 0);
+  const roles = POLICY_ROLES.map((role) => object.find(policyObject(role), HIDDEN_FROM_WRITER)).filter(
+    (id) => id !== 0,
+  );
   if (roles.length === 0) return "none";
   const granted = climb(object, objectMap, roles, budget);
   if (granted === undefined) return "limit";
@@ -40,7 +42,12 @@ export function policyReach(store: GraphStore, facts: readonly GraphFact[], budg
 }
 
 /** The starts and everything reachable from them through maps; undefined when the budget ends first. */
-function climb(nodes: NodeTable, maps: EdgeTable, starts: readonly number[], budget: Budget): readonly number[] | undefined {
+function climb(
+  nodes: NodeTable,
+  maps: EdgeTable,
+  starts: readonly number[],
+  budget: Budget,
+): readonly number[] | undefined {
   const generation = nodes.marks.begin();
   const { marks } = nodes.marks;
   const reached = [...starts];

@@ -25,7 +25,10 @@ export const NAME_FAULTS: Readonly<Record<NameFault, string>> = {
 };
 
 export const limitExceeded = (): GraphRefusal =>
-  refusal("LIMIT_EXCEEDED", `The command would visit or remove more than ${VISITS_MAX} things; split it into smaller ones.`);
+  refusal(
+    "LIMIT_EXCEEDED",
+    `The command would visit or remove more than ${VISITS_MAX} things; split it into smaller ones.`,
+  );
 
 /** Nodes of a cycle that a sentence names before it skips to the end. */
 const SHOWN_HEAD = 5;
@@ -37,5 +40,8 @@ export function cycleRefusal(parent: string, path: readonly string[]): GraphRefu
     path.length <= SHOWN_HEAD + SHOWN_TAIL
       ? path
       : [...path.slice(0, SHOWN_HEAD), `(${path.length - SHOWN_HEAD - SHOWN_TAIL} more)`, ...path.slice(-SHOWN_TAIL)];
-  return refusal("CYCLE", `The map would close the cycle ${[parent, ...shown].join(" → ")}; remove one of its maps first.`);
+  return refusal(
+    "CYCLE",
+    `The map would close the cycle ${[parent, ...shown].join(" → ")}; remove one of its maps first.`,
+  );
 }

@@ -22,7 +22,8 @@ export interface EdgeRow extends Life {
   readonly child: number;
 }
 
-const unreadable = (column: string): Fault => new Fault("PROJECTION_DAMAGED", `A row of the graph's tables has no ${column} of its type; rebuild the projection.`);
+const unreadable = (column: string): Fault =>
+  new Fault("PROJECTION_DAMAGED", `A row of the graph's tables has no ${column} of its type; rebuild the projection.`);
 
 /** Throws: Fault PROJECTION_DAMAGED when the column is not there or of another type. */
 export function numberOf(row: unknown, column: string): number {
@@ -60,7 +61,11 @@ export const nodeRowOf = (row: unknown): NodeRow => ({
   relationName: textOf(row, "relation_name"),
 });
 
-export const edgeRowOf = (row: unknown): EdgeRow => ({ ...lifeOf(row), parent: numberOf(row, "parent"), child: numberOf(row, "child") });
+export const edgeRowOf = (row: unknown): EdgeRow => ({
+  ...lifeOf(row),
+  parent: numberOf(row, "parent"),
+  child: numberOf(row, "child"),
+});
 
 /** Bytes of the largest row: six numbers, four names of up to 1,024 bytes with their lengths, and room for rows that somebody edited. */
 const SCRATCH_BYTES = 64 * 1024;

@@ -76,7 +76,10 @@ const lifeColumns = (table: "rebac_node" | "rebac_edge") =>
 const nodeName = ["namespace", "name", "relation_namespace", "relation_name"] as const;
 
 const SCHEMA: readonly Compilable[] = [
-  nodeName.reduce((table, column) => table.addColumn(column, "text", (text) => text.notNull()), lifeColumns("rebac_node")),
+  nodeName.reduce(
+    (table, column) => table.addColumn(column, "text", (text) => text.notNull()),
+    lifeColumns("rebac_node"),
+  ),
   (["parent", "child"] as const).reduce(
     (table, column) => table.addColumn(column, "integer", (integer) => integer.notNull()),
     lifeColumns("rebac_edge"),
@@ -96,7 +99,11 @@ const SCHEMA: readonly Compilable[] = [
     .ifNotExists()
     .on("rebac_node")
     .columns(["name", "kind", "namespace", "relation_name", "relation_namespace", "to_height"]),
-  builder.schema.createIndex("rebac_edge_out").ifNotExists().on("rebac_edge").columns(["parent", "kind", "to_height", "child"]),
+  builder.schema
+    .createIndex("rebac_edge_out")
+    .ifNotExists()
+    .on("rebac_edge")
+    .columns(["parent", "kind", "to_height", "child"]),
   builder.schema.createIndex("rebac_edge_in").ifNotExists().on("rebac_edge").columns(["child", "kind", "to_height"]),
 ];
 
@@ -136,8 +143,20 @@ const NAMED_IN_ORDER = sql`select node.namespace, node.name, node.relation_names
 
 /** What the questions for subjects (given an object) and for objects (given a subject) differ in. */
 const SIDES = {
-  subject: { asked: "parent", given: "child", givenKind: NODE_KINDS.object, askedMap: EDGE_KINDS.subjectMap, givenMap: EDGE_KINDS.objectMap },
-  object: { asked: "child", given: "parent", givenKind: NODE_KINDS.subject, askedMap: EDGE_KINDS.objectMap, givenMap: EDGE_KINDS.subjectMap },
+  subject: {
+    asked: "parent",
+    given: "child",
+    givenKind: NODE_KINDS.object,
+    askedMap: EDGE_KINDS.subjectMap,
+    givenMap: EDGE_KINDS.objectMap,
+  },
+  object: {
+    asked: "child",
+    given: "parent",
+    givenKind: NODE_KINDS.subject,
+    askedMap: EDGE_KINDS.objectMap,
+    givenMap: EDGE_KINDS.subjectMap,
+  },
 } as const;
 
 const asserted = (asked: "subject" | "object", from: string): RawBuilder<unknown> => {
@@ -175,7 +194,8 @@ const insertOf = (table: "rebac_node" | "rebac_edge", names: readonly string[]):
 
 /** Statements of the writer, by position of their parameters. */
 export function writerStatements(db: SqlDatabase) {
-  const prepare = (query: RawBuilder<unknown> | Compilable): SqlStatement => db.prepare("as" in query ? query.compile(builder).sql : query.compile().sql);
+  const prepare = (query: RawBuilder<unknown> | Compilable): SqlStatement =>
+    db.prepare("as" in query ? query.compile(builder).sql : query.compile().sql);
   return {
     insertNode: prepare(insertOf("rebac_node", NODE_COLUMNS)),
     insertEdge: prepare(insertOf("rebac_edge", EDGE_COLUMNS)),
@@ -210,9 +230,16 @@ export function writerStatements(db: SqlDatabase) {
         .where("child", "=", slot<number>())
         .returning(["id", "from_height", "from_index"]),
     ),
-    readMeta: prepare(builder.selectFrom("rebac_meta").select(["height", "rolling", "rows", "nodes", "edges"]).where("id", "=", sql.lit(1))),
+    readMeta: prepare(
+      builder
+        .selectFrom("rebac_meta")
+        .select(["height", "rolling", "rows", "nodes", "edges"])
+        .where("id", "=", sql.lit(1)),
+    ),
     /** height, rolling, rows, nodes, edges */
-    writeMeta: prepare(sql`insert or replace into rebac_meta (id, height, rolling, rows, nodes, edges) values (1, ?, ?, ?, ?, ?)`),
+    writeMeta: prepare(
+      sql`insert or replace into rebac_meta (id, height, rolling, rows, nodes, edges) values (1, ?, ?, ?, ?, ?)`,
+    ),
     allNodes: prepare(builder.selectFrom("rebac_node").select(NODE_COLUMNS).orderBy("id")),
     allEdges: prepare(builder.selectFrom("rebac_edge").select(EDGE_COLUMNS).orderBy("id")),
   };
@@ -233,7 +260,19 @@ export function historyStatements(db: SqlDatabase) {
 export function loadStatements(db: SqlDatabase) {
   const prepare = (query: Compilable): SqlStatement => db.prepare(query.compile().sql);
   return {
-    nodes: prepare(builder.selectFrom("rebac_node").select(["id", "kind", ...nodeName]).where("to_height", "=", sql.lit(OPEN)).orderBy("id")),
-    edges: prepare(builder.selectFrom("rebac_edge").select(["kind", "parent", "child"]).where("to_height", "=", sql.lit(OPEN)).orderBy("id")),
+    nodes: prepare(
+      builder
+        .selectFrom("rebac_node")
+        .select(["id", "kind", ...nodeName])
+        .where("to_height", "=", sql.lit(OPEN))
+        .orderBy("id"),
+    ),
+    edges: prepare(
+      builder
+        .selectFrom("rebac_edge")
+        .select(["kind", "parent", "child"])
+        .where("to_height", "=", sql.lit(OPEN))
+        .orderBy("id"),
+    ),
   };
 }

@@ -116,7 +116,11 @@ export class RebacTables {
   verifyRows(): Result<Digest, Refusal<"PROJECTION_DAMAGED">> {
     const found = this.fullRoot();
     if (found === this.rowsRoot) return ok(found);
-    return refuse("PROJECTION_DAMAGED", `The graph's tables at height ${this.#height} are not those that were written; rebuild them.`, "none");
+    return refuse(
+      "PROJECTION_DAMAGED",
+      `The graph's tables at height ${this.#height} are not those that were written; rebuild them.`,
+      "none",
+    );
   }
 
   #applyCommand(height: number, index: number, facts: readonly GraphFact[]): void {
@@ -149,17 +153,41 @@ export class RebacTables {
       case "objectDeleted":
         return this.#closeNode("object", fact.object);
       case "assertionAdded":
-        return this.#openEdge("assertion", this.#idOf("subject", fact.assertion.subject), this.#idOf("object", fact.assertion.object));
+        return this.#openEdge(
+          "assertion",
+          this.#idOf("subject", fact.assertion.subject),
+          this.#idOf("object", fact.assertion.object),
+        );
       case "assertionDeleted":
-        return this.#closeEdge("assertion", this.#idOf("subject", fact.assertion.subject), this.#idOf("object", fact.assertion.object));
+        return this.#closeEdge(
+          "assertion",
+          this.#idOf("subject", fact.assertion.subject),
+          this.#idOf("object", fact.assertion.object),
+        );
       case "subjectMapped":
-        return this.#openEdge("subjectMap", this.#idOf("subject", fact.edge.parent), this.#idOf("subject", fact.edge.child));
+        return this.#openEdge(
+          "subjectMap",
+          this.#idOf("subject", fact.edge.parent),
+          this.#idOf("subject", fact.edge.child),
+        );
       case "subjectUnmapped":
-        return this.#closeEdge("subjectMap", this.#idOf("subject", fact.edge.parent), this.#idOf("subject", fact.edge.child));
+        return this.#closeEdge(
+          "subjectMap",
+          this.#idOf("subject", fact.edge.parent),
+          this.#idOf("subject", fact.edge.child),
+        );
       case "objectMapped":
-        return this.#openEdge("objectMap", this.#idOf("object", fact.edge.parent), this.#idOf("object", fact.edge.child));
+        return this.#openEdge(
+          "objectMap",
+          this.#idOf("object", fact.edge.parent),
+          this.#idOf("object", fact.edge.child),
+        );
       case "objectUnmapped":
-        return this.#closeEdge("objectMap", this.#idOf("object", fact.edge.parent), this.#idOf("object", fact.edge.child));
+        return this.#closeEdge(
+          "objectMap",
+          this.#idOf("object", fact.edge.parent),
+          this.#idOf("object", fact.edge.child),
+        );
       case "relationMapped":
         return this.#openEdge("relationMap", this.#relationId(fact.edge.parent), this.#relationId(fact.edge.child));
       case "relationUnmapped":
@@ -178,7 +206,18 @@ export class RebacTables {
     const { height, index } = this.#at;
     const row = rowOf(this.#nodes, kind, node, { fromHeight: height, fromIndex: index, toHeight: OPEN, toIndex: 0 });
     const { namespace, name, relationNamespace, relationName } = row;
-    this.#sql.insertNode.run(row.id, row.kind, namespace, name, relationNamespace, relationName, height, index, OPEN, 0);
+    this.#sql.insertNode.run(
+      row.id,
+      row.kind,
+      namespace,
+      name,
+      relationNamespace,
+      relationName,
+      height,
+      index,
+      OPEN,
+      0,
+    );
     this.#remember(keyOf(kind, node), row.id);
     this.#came(nodeDigest(row));
   }
@@ -199,7 +238,9 @@ export class RebacTables {
     const id = this.#edges;
     const kind = EDGE_KINDS[edgeKind];
     this.#sql.insertEdge.run(id, kind, parent, child, height, index, OPEN, 0);
-    this.#came(edgeDigest({ id, kind, parent, child, fromHeight: height, fromIndex: index, toHeight: OPEN, toIndex: 0 }));
+    this.#came(
+      edgeDigest({ id, kind, parent, child, fromHeight: height, fromIndex: index, toHeight: OPEN, toIndex: 0 }),
+    );
   }
 
   #closeEdge(edgeKind: EdgeKind, parent: number, child: number): void {
@@ -208,7 +249,14 @@ export class RebacTables {
     const closed = this.#sql.closeEdge.get(height, index, parent, kind, child);
     assert(closed !== undefined, "a fact takes away an edge that is there");
     const id = numberOf(closed, "id");
-    const since = { id, kind, parent, child, fromHeight: numberOf(closed, "from_height"), fromIndex: numberOf(closed, "from_index") };
+    const since = {
+      id,
+      kind,
+      parent,
+      child,
+      fromHeight: numberOf(closed, "from_height"),
+      fromIndex: numberOf(closed, "from_index"),
+    };
     this.#went(edgeDigest({ ...since, toHeight: OPEN, toIndex: 0 }));
     this.#came(edgeDigest({ ...since, toHeight: height, toIndex: index }));
   }
@@ -226,7 +274,13 @@ export class RebacTables {
     const key = keyOf(kind, node);
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
-    const row = this.#sql.findNode.get(node.name, NODE_KINDS[kind], node.namespace, node.relation.name, node.relation.namespace);
+    const row = this.#sql.findNode.get(
+      node.name,
+      NODE_KINDS[kind],
+      node.namespace,
+      node.relation.name,
+      node.relation.namespace,
+    );
     assert(row !== undefined, "a fact names nodes that are there");
     const id = numberOf(row, "id");
     this.#remember(key, id);

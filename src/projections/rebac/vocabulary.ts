@@ -117,8 +117,12 @@ export class Vocabulary {
 
   /** Namespaces and relations the writer sees, without the null ones. */
   count(): { readonly namespaces: number; readonly relations: number } {
-    const seen = (entry: { readonly state: number } | undefined): boolean => entry !== undefined && (entry.state & REMOVED) === 0;
-    return { namespaces: this.#namespaceById.filter(seen).length - 1, relations: this.#relationById.filter(seen).length - 1 };
+    const seen = (entry: { readonly state: number } | undefined): boolean =>
+      entry !== undefined && (entry.state & REMOVED) === 0;
+    return {
+      namespaces: this.#namespaceById.filter(seen).length - 1,
+      relations: this.#relationById.filter(seen).length - 1,
+    };
   }
 }
 

@@ -30,7 +30,10 @@ describe("a committee that nothing disturbs", () => {
     const cluster = new Cluster({ seed: 3 });
     const bundles: string[] = [];
     for (let i = 0; i < 200; i++) cluster.later(i * 2, () => bundles.push(cluster.submit(`bundle ${i}`, i % 4)));
-    cluster.run(60_000, () => bundles.length === 200 && cluster.members.every((_, i) => ordered(cluster, i).length === 200));
+    cluster.run(
+      60_000,
+      () => bundles.length === 200 && cluster.members.every((_, i) => ordered(cluster, i).length === 200),
+    );
     expect(new Set(ordered(cluster, 2))).toEqual(new Set(bundles));
     expect(ordered(cluster, 2)).toHaveLength(200);
     assertSafe(cluster);
@@ -81,43 +84,49 @@ describe("a committee with a dead member", () => {
 });
 
 describe("seeded disorder", () => {
-  it.each(Array.from({ length: 60 }, (_, i) => i + 100))("seed %i: loss, duplication, partitions, crashes and lost disks break no rule, and it recovers", (seed) => {
-    const cluster = new Cluster({ seed, size: seed % 3 === 0 ? 7 : 4, loss: 0.1, delayMsMax: 120, duplicate: 0.1 });
-    cluster.onStep = () => {};
-    let down = -1;
-    for (let i = 0; i < 60; i++) {
-      cluster.later(i * 150, () => cluster.submit(`bundle ${i}`, Math.floor(cluster.random() * cluster.size)));
-      if (i % 10 === 5) {
-        cluster.later(i * 150, () => {
-          const victim = Math.floor(cluster.random() * cluster.size);
-          if (down >= 0) cluster.members[down]?.restart();
-          down = victim;
-          cluster.members[victim]?.crash();
-        });
+  it.each(Array.from({ length: 60 }, (_, i) => i + 100))(
+    "seed %i: loss, duplication, partitions, crashes and lost disks break no rule, and it recovers",
+    (seed) => {
+      const cluster = new Cluster({ seed, size: seed % 3 === 0 ? 7 : 4, loss: 0.1, delayMsMax: 120, duplicate: 0.1 });
+      cluster.onStep = () => {};
+      let down = -1;
+      for (let i = 0; i < 60; i++) {
+        cluster.later(i * 150, () => cluster.submit(`bundle ${i}`, Math.floor(cluster.random() * cluster.size)));
+        if (i % 10 === 5) {
+          cluster.later(i * 150, () => {
+            const victim = Math.floor(cluster.random() * cluster.size);
+            if (down >= 0) cluster.members[down]?.restart();
+            down = victim;
+            cluster.members[victim]?.crash();
+          });
+        }
+        if (i % 15 === 7) {
+          cluster.later(i * 150, () => {
+            const lonely = Math.floor(cluster.random() * cluster.size);
+            cluster.reaches = (from, to) => from !== lonely && (seed % 2 === 0 || to !== lonely);
+          });
+          cluster.later(i * 150 + 1000, () => {
+            cluster.reaches = () => true;
+          });
+        }
       }
-      if (i % 15 === 7) {
-        cluster.later(i * 150, () => {
-          const lonely = Math.floor(cluster.random() * cluster.size);
-          cluster.reaches = (from, to) => from !== lonely && (seed % 2 === 0 || to !== lonely);
-        });
-        cluster.later(i * 150 + 1000, () => {
-          cluster.reaches = () => true;
-        });
-      }
-    }
-    cluster.run(15_000);
-    assertSafe(cluster);
-    cluster.calm();
-    if (down >= 0) cluster.members[down]?.restart();
-    cluster.submit("last", 0);
-    const done = (): boolean => {
-      const first = cluster.members[0]?.log.length ?? 0;
-      return cluster.members.every((member, i) => member.log.length === first && ordered(cluster, i).includes([...cluster.bundlesMade].at(-1) ?? ""));
-    };
-    expect(cluster.run(120_000, done)).toBe(true);
-    cluster.run(30_000);
-    expect(cluster.pending).toBe(0);
-    assertSafe(cluster);
-    for (const member of cluster.members) expect(member.evidence).toEqual([]);
-  });
+      cluster.run(15_000);
+      assertSafe(cluster);
+      cluster.calm();
+      if (down >= 0) cluster.members[down]?.restart();
+      cluster.submit("last", 0);
+      const done = (): boolean => {
+        const first = cluster.members[0]?.log.length ?? 0;
+        return cluster.members.every(
+          (member, i) =>
+            member.log.length === first && ordered(cluster, i).includes([...cluster.bundlesMade].at(-1) ?? ""),
+        );
+      };
+      expect(cluster.run(120_000, done)).toBe(true);
+      cluster.run(30_000);
+      expect(cluster.pending).toBe(0);
+      assertSafe(cluster);
+      for (const member of cluster.members) expect(member.evidence).toEqual([]);
+    },
+  );
 });

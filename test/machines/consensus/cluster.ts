@@ -20,7 +20,13 @@ import {
 } from "../../../src/machines/consensus/types.ts";
 import { createStepper, type Stepper } from "../../../src/machines/step.ts";
 
-export const GENESIS: FinalBlock = { hash: digest("genesis"), height: height(0), view: view(0), time: logTime(0), executedHeight: height(0) };
+export const GENESIS: FinalBlock = {
+  hash: digest("genesis"),
+  height: height(0),
+  view: view(0),
+  time: logTime(0),
+  executedHeight: height(0),
+};
 export const GENESIS_ROOT = digest("root of genesis");
 
 export function digest(text: string): Digest {
@@ -42,8 +48,20 @@ export function mulberry32(seed: number): () => number {
 
 export type Wire =
   | { readonly kind: "proposal"; readonly block: BlockSummary }
-  | { readonly kind: "vote"; readonly vote: VoteKind; readonly view: number; readonly hash: Digest | null; readonly member: number }
-  | { readonly kind: "certificate"; readonly certificate: CertificateKind; readonly view: number; readonly hash: Digest | null; readonly signers: readonly MemberIndex[] }
+  | {
+      readonly kind: "vote";
+      readonly vote: VoteKind;
+      readonly view: number;
+      readonly hash: Digest | null;
+      readonly member: number;
+    }
+  | {
+      readonly kind: "certificate";
+      readonly certificate: CertificateKind;
+      readonly view: number;
+      readonly hash: Digest | null;
+      readonly signers: readonly MemberIndex[];
+    }
   | { readonly kind: "bundle"; readonly digest: Digest }
   | { readonly kind: "block"; readonly block: BlockSummary }
   | { readonly kind: "blockRequest"; readonly hash: Digest }
@@ -75,7 +93,10 @@ export interface NetworkOptions {
 export class Member {
   readonly index: MemberIndex;
   readonly cluster: Cluster;
-  readonly disk: Disk = { restored: { votes: [], certificates: [], verdicts: [], proposals: [], candidates: [], mempool: [] }, log: [] };
+  readonly disk: Disk = {
+    restored: { votes: [], certificates: [], verdicts: [], proposals: [], candidates: [], mempool: [] },
+    log: [],
+  };
   machine: Stepper<typeof consensusMachine>;
   alive = true;
   generation = 0;
@@ -110,7 +131,16 @@ export class Member {
     const executed = last?.height ?? height(0);
     return createStepper(consensusMachine, {
       input: restoreContext(
-        { epoch: epoch(0), self: this.index, size: this.cluster.size, timings: DEFAULT_TIMINGS, final, executed, roots: Object.fromEntries(this.roots), journalLost },
+        {
+          epoch: epoch(0),
+          self: this.index,
+          size: this.cluster.size,
+          timings: DEFAULT_TIMINGS,
+          final,
+          executed,
+          roots: Object.fromEntries(this.roots),
+          journalLost,
+        },
         this.disk.restored,
       ),
     });
@@ -215,13 +245,17 @@ export class Member {
         this.#notify(effect.notice, [effect.to]);
         return;
       case "broadcast":
-        this.#notify(effect.notice, cluster.members.filter((other) => other !== this).map(({ index }) => index));
+        this.#notify(
+          effect.notice,
+          cluster.members.filter((other) => other !== this).map(({ index }) => index),
+        );
         return;
       case "setTimer": {
         const token = cluster.tick();
         this.timers.set(effect.timer, token);
         cluster.later(effect.ms, () => {
-          if (generation === this.generation && this.timers.get(effect.timer) === token) this.take({ type: "timerFired", timer: effect.timer });
+          if (generation === this.generation && this.timers.get(effect.timer) === token)
+            this.take({ type: "timerFired", timer: effect.timer });
         });
         return;
       }
@@ -236,7 +270,8 @@ export class Member {
         const attempt = (): void => {
           const block = this.blocks.get(effect.hash);
           if (generation !== this.generation || block === undefined) return;
-          if (block.bundles.every((one) => this.bundles.has(one))) this.take({ type: "bodyJudged", hash: effect.hash, valid: true });
+          if (block.bundles.every((one) => this.bundles.has(one)))
+            this.take({ type: "bodyJudged", hash: effect.hash, valid: true });
           else {
             for (const one of block.bundles) if (cluster.bundlesMade.has(one)) this.bundles.add(one); // fetched from a random peer
             cluster.later(100, attempt);
@@ -247,7 +282,8 @@ export class Member {
       }
       case "requestBlock": {
         const attempt = (): void => {
-          if (generation !== this.generation || this.blocks.has(effect.hash) || this.context.final.view >= effect.view) return;
+          if (generation !== this.generation || this.blocks.has(effect.hash) || this.context.final.view >= effect.view)
+            return;
           cluster.send(this.index, cluster.pick(this.index), { kind: "blockRequest", hash: effect.hash });
           cluster.later(100, attempt);
         };
@@ -255,7 +291,11 @@ export class Member {
         return;
       }
       case "requestProposal": {
-        const fields = { ...effect, time: Math.max(effect.parentTime + 1, Math.floor(cluster.now)), leader: this.index };
+        const fields = {
+          ...effect,
+          time: Math.max(effect.parentTime + 1, Math.floor(cluster.now)),
+          leader: this.index,
+        };
         const block: BlockSummary = {
           hash: digest(JSON.stringify(fields)),
           view: effect.view,
@@ -284,7 +324,11 @@ export class Member {
     const attempt = (): void => {
       if (generation !== this.generation || !this.alive || this.context.final.view >= target) return;
       const peer = cluster.members[cluster.pick(this.index)];
-      if (peer?.alive === true && cluster.reaches(peer.index, this.index) && peer.disk.log.length > this.disk.log.length) {
+      if (
+        peer?.alive === true &&
+        cluster.reaches(peer.index, this.index) &&
+        peer.disk.log.length > this.disk.log.length
+      ) {
         const missing = peer.disk.log.slice(this.disk.log.length);
         for (const { block, view: finalizedView } of missing) {
           this.blocks.set(block.hash, block);
@@ -315,7 +359,9 @@ export class Member {
       }
       case "certificate": {
         const signers = this.certificates.get(key(notice.certificate, notice.view, notice.hash));
-        return signers === undefined ? [] : [{ kind: "certificate", certificate: notice.certificate, view: notice.view, hash: notice.hash, signers }];
+        return signers === undefined
+          ? []
+          : [{ kind: "certificate", certificate: notice.certificate, view: notice.view, hash: notice.hash, signers }];
       }
       case "bundles":
         return notice.digests.map((one) => ({ kind: "bundle", digest: one }));
@@ -329,15 +375,32 @@ export class Member {
     switch (message.kind) {
       case "proposal":
         this.blocks.set(message.block.hash, message.block);
-        this.take({ type: "proposalVerified", from, block: message.block, aheadMs: message.block.time - this.cluster.now });
+        this.take({
+          type: "proposalVerified",
+          from,
+          block: message.block,
+          aheadMs: message.block.time - this.cluster.now,
+        });
         return;
       case "vote":
-        this.take({ type: "voteVerified", kind: message.vote, view: view(message.view), hash: message.hash, member: memberIndex(message.member) });
+        this.take({
+          type: "voteVerified",
+          kind: message.vote,
+          view: view(message.view),
+          hash: message.hash,
+          member: memberIndex(message.member),
+        });
         return;
       case "certificate":
         if (message.signers.length < quorumOf(this.cluster.size)) return;
         this.certificates.set(key(message.certificate, message.view, message.hash), message.signers);
-        this.take({ type: "certificateVerified", kind: message.certificate, view: view(message.view), hash: message.hash, signers: message.signers });
+        this.take({
+          type: "certificateVerified",
+          kind: message.certificate,
+          view: view(message.view),
+          hash: message.hash,
+          signers: message.signers,
+        });
         return;
       case "bundle":
         this.hold(message.digest);
@@ -386,7 +449,11 @@ export class Member {
 const key = (kind: CertificateKind, at: number, hash: Digest | null): string => `${kind}/${at}/${hash ?? ""}`;
 
 export const highestCertificate = (context: Context): number =>
-  Math.max(context.final.view, ...Object.keys(context.notarizations).map(Number), ...Object.keys(context.nullifications).map(Number));
+  Math.max(
+    context.final.view,
+    ...Object.keys(context.notarizations).map(Number),
+    ...Object.keys(context.nullifications).map(Number),
+  );
 
 export class Cluster {
   readonly size: number;
@@ -451,7 +518,8 @@ export class Cluster {
     const member = this.members[at];
     if (member?.alive === true) {
       member.hold(one);
-      for (const other of this.members) if (other !== member) this.send(member.index, other.index, { kind: "bundle", digest: one });
+      for (const other of this.members)
+        if (other !== member) this.send(member.index, other.index, { kind: "bundle", digest: one });
     }
     return one;
   }
@@ -480,7 +548,8 @@ export class Cluster {
       this.#queue[0] = last;
       for (let parent = 0; ; ) {
         let least = parent;
-        for (const child of [2 * parent + 1, 2 * parent + 2]) if (before(this.#queue[child], this.#queue[least])) least = child;
+        for (const child of [2 * parent + 1, 2 * parent + 2])
+          if (before(this.#queue[child], this.#queue[least])) least = child;
         if (least === parent) break;
         this.#swap(parent, least);
         parent = least;
@@ -510,10 +579,12 @@ export function assertSafe(cluster: Cluster): void {
     const votes = new Map<string, string>();
     for (const { kind, view: at, hash } of member.sent) {
       const earlier = votes.get(`${kind}/${at}`);
-      if (earlier !== undefined && earlier !== String(hash)) throw new Error(`member ${member.index} voted twice in view ${at}`);
+      if (earlier !== undefined && earlier !== String(hash))
+        throw new Error(`member ${member.index} voted twice in view ${at}`);
       votes.set(`${kind}/${at}`, String(hash));
       const opposite = kind === "nullify" ? "finalize" : kind === "finalize" ? "nullify" : undefined;
-      if (opposite !== undefined && votes.has(`${opposite}/${at}`)) throw new Error(`member ${member.index} nullified and finalised view ${at}`);
+      if (opposite !== undefined && votes.has(`${opposite}/${at}`))
+        throw new Error(`member ${member.index} nullified and finalised view ${at}`);
     }
   }
 }

@@ -48,7 +48,11 @@ class Node {
         },
         connected: () => nodes.flatMap((node, i) => (node?.alive === true && i !== self ? [memberIndex(i)] : [])),
       },
-      clock: { now: () => Date.now(), set: (ms, run) => setTimeout(run, ms), clear: (handle) => clearTimeout(handle as NodeJS.Timeout) },
+      clock: {
+        now: () => Date.now(),
+        set: (ms, run) => setTimeout(run, ms),
+        clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+      },
       schedule: (run) => void setImmediate(() => this.alive && run()),
       random: Math.random,
       sign: (message, done) => void setImmediate(() => this.alive && done(sign(message))),
@@ -61,7 +65,12 @@ class Node {
         },
         bundleHeld: () => {},
       },
-      observer: { refused: (reason) => this.refused.push(reason), advanced: () => {}, halted: () => {}, evidence: () => {} },
+      observer: {
+        refused: (reason) => this.refused.push(reason),
+        advanced: () => {},
+        halted: () => {},
+        evidence: () => {},
+      },
     };
     const head = this.log.head();
     let tree = MerkleFrontier.empty;
@@ -111,7 +120,8 @@ afterEach(() => {
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
 });
 
-const bytesOf = (node: Node): string[] => node.delivered.flatMap(({ bundles }) => bundles.map((one) => bundleDigest(one)));
+const bytesOf = (node: Node): string[] =>
+  node.delivered.flatMap(({ bundles }) => bundles.map((one) => bundleDigest(one)));
 const batch = (n: number): Uint8Array => new TextEncoder().encode(`client batch ${n}`);
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -143,7 +153,10 @@ describe("the consensus actor", () => {
   it("lets a killed member return and catch up from its disk and its peers", async () => {
     const { nodes, boot } = start();
     for (let i = 0; i < 10; i++) nodes[0]?.actor.submit(batch(i));
-    await until(() => nodes.every((node) => node?.actor.context.mempool.length === 0 && (node.log.head()?.height ?? 0) > 0), "first batch");
+    await until(
+      () => nodes.every((node) => node?.actor.context.mempool.length === 0 && (node.log.head()?.height ?? 0) > 0),
+      "first batch",
+    );
     nodes[2]?.kill();
     for (let i = 10; i < 40; i++) {
       nodes[i % 2]?.actor.submit(batch(i));
@@ -152,10 +165,17 @@ describe("the consensus actor", () => {
     await until(() => [0, 1, 3].every((i) => nodes[i]?.actor.context.mempool.length === 0), "the others go on");
     const returned = boot(2);
     await until(() => returned.log.head()?.hash === nodes[0]?.log.head()?.hash, "caught up");
-    await until(() => returned.root === nodes[0]?.root && bytesOf(returned).length === bytesOf(nodes[0] as Node).length, "same root");
+    await until(
+      () => returned.root === nodes[0]?.root && bytesOf(returned).length === bytesOf(nodes[0] as Node).length,
+      "same root",
+    );
     expect(bytesOf(returned)).toEqual(nodes[0] && bytesOf(nodes[0]));
     returned.actor.submit(batch(99));
-    await until(() => bytesOf(nodes[1] as Node).length === bytesOf(returned).length && returned.actor.context.mempool.length === 0, "it takes part");
+    await until(
+      () =>
+        bytesOf(nodes[1] as Node).length === bytesOf(returned).length && returned.actor.context.mempool.length === 0,
+      "it takes part",
+    );
   });
 
   it("loses nothing when all are killed in the middle of work", async () => {
@@ -165,7 +185,10 @@ describe("the consensus actor", () => {
     const known = bytesOf(nodes[1] as Node);
     for (const node of nodes) node?.kill();
     for (let i = 0; i < 4; i++) boot(i);
-    await until(() => nodes.every((node) => node !== undefined && known.every((digest) => bytesOf(node).includes(digest))), "all is there");
+    await until(
+      () => nodes.every((node) => node !== undefined && known.every((digest) => bytesOf(node).includes(digest))),
+      "all is there",
+    );
     await until(() => new Set(nodes.map((node) => node?.log.head()?.hash)).size === 1, "one log");
   });
 

@@ -14,15 +14,38 @@ const person = (name: string, relation = none): GraphNode => ({ namespace: "my-o
 const group = (name: string): GraphNode => person(name, member);
 
 const flaggedTechnicians = person("ABCTechnicians", flag);
-const [users, admins, helpDesk, managers, technicians, abc] = ["Users", "Admins", "HelpDesk", "Managers", "Technicians", "ABCTechnicians"].map(group);
+const [users, admins, helpDesk, managers, technicians, abc] = [
+  "Users",
+  "Admins",
+  "HelpDesk",
+  "Managers",
+  "Technicians",
+  "ABCTechnicians",
+].map(group);
 const [egin, ali, gul, fuat] = ["Egin", "Ali", "Gül", "Fuat"].map((name) => person(name, flag));
-const [jale, irmak, hakan, demet, can, burcu] = ["Jale", "Irmak", "Hakan", "Demet", "Can", "Burcu"].map((name) => person(name));
+const [jale, irmak, hakan, demet, can, burcu] = ["Jale", "Irmak", "Hakan", "Demet", "Can", "Burcu"].map((name) =>
+  person(name),
+);
 const view: GraphNode = { namespace: "Document", name: "123", relation: { namespace: "Document", name: "View" } };
 
 const maps = [
-  [helpDesk, admins], [ali, admins], [ali, users], [burcu, users], [can, users], [managers, users], [technicians, users],
-  [demet, helpDesk], [egin, helpDesk], [egin, users], [fuat, managers], [gul, managers], [hakan, technicians], [irmak, technicians],
-  [abc, technicians], [flaggedTechnicians, technicians], [jale, abc],
+  [helpDesk, admins],
+  [ali, admins],
+  [ali, users],
+  [burcu, users],
+  [can, users],
+  [managers, users],
+  [technicians, users],
+  [demet, helpDesk],
+  [egin, helpDesk],
+  [egin, users],
+  [fuat, managers],
+  [gul, managers],
+  [hakan, technicians],
+  [irmak, technicians],
+  [abc, technicians],
+  [flaggedTechnicians, technicians],
+  [jale, abc],
 ] as [GraphNode, GraphNode][];
 
 function write(graph: LiveGraph, ...changes: readonly GraphChange[]): readonly boolean[] {
@@ -34,7 +57,10 @@ function write(graph: LiveGraph, ...changes: readonly GraphChange[]): readonly b
   overlay.merge();
   return decided.value.changed;
 }
-const grant = (subject: GraphNode | undefined, object = view): GraphChange => ({ kind: "addAssertion", assertion: { subject: there(subject), object } });
+const grant = (subject: GraphNode | undefined, object = view): GraphChange => ({
+  kind: "addAssertion",
+  assertion: { subject: there(subject), object },
+});
 const there = (node: GraphNode | undefined): GraphNode => {
   if (node === undefined) throw new Error("nobody");
   return node;
@@ -73,7 +99,9 @@ test("the story holds as it is told", () => {
 
 test("any order of the seventeen maps, one by one or in one command, gives the same", () => {
   fc.assert(
-    fc.property(fc.shuffledSubarray(maps, { minLength: 17 }), fc.boolean(), (order, together) => tellTheStory(order, together)),
+    fc.property(fc.shuffledSubarray(maps, { minLength: 17 }), fc.boolean(), (order, together) =>
+      tellTheStory(order, together),
+    ),
     { numRuns: 200, seed: 5 },
   );
 });

@@ -40,7 +40,9 @@ const copyOf = (state: State): State =>
   Object.fromEntries(Object.entries(state).map(([name, set]) => [name, new Set(set as Set<Key>)])) as unknown as State;
 
 export const sameState = (a: State, b: State): boolean =>
-  (Object.keys(a) as (keyof State)[]).every((name) => a[name].size === b[name].size && [...a[name]].every((key) => b[name].has(key)));
+  (Object.keys(a) as (keyof State)[]).every(
+    (name) => a[name].size === b[name].size && [...a[name]].every((key) => b[name].has(key)),
+  );
 
 /** x and everything reachable through maps, by repeating until nothing is new. */
 function closure(start: Key, maps: ReadonlySet<Key>): Set<Key> {
@@ -85,21 +87,33 @@ const inOrder = (keys: Iterable<Key>, predicate: Relation | undefined): GraphNod
     });
 
 export const expandSubjects = (state: State, object: GraphNode, predicate?: Relation): GraphNode[] =>
-  inOrder([...state.subjects].filter((s) => check(state, node(s), object)), predicate);
+  inOrder(
+    [...state.subjects].filter((s) => check(state, node(s), object)),
+    predicate,
+  );
 
 export const expandObjects = (state: State, subject: GraphNode, predicate?: Relation): GraphNode[] =>
-  inOrder([...state.objects].filter((o) => check(state, subject, node(o))), predicate);
+  inOrder(
+    [...state.objects].filter((o) => check(state, subject, node(o))),
+    predicate,
+  );
 
 export function readSubjects(state: State, objects: readonly GraphNode[], predicate?: Relation): GraphNode[] {
   const wanted = new Set(objects.map(nodeKey));
   const found = [...state.assertions].map(parts).filter(([, on = ""]) => wanted.has(on));
-  return inOrder(found.map(([by = ""]) => by), predicate);
+  return inOrder(
+    found.map(([by = ""]) => by),
+    predicate,
+  );
 }
 
 export function readObjects(state: State, subjects: readonly GraphNode[], predicate?: Relation): GraphNode[] {
   const wanted = new Set(subjects.map(nodeKey));
   const found = [...state.assertions].map(parts).filter(([by = ""]) => wanted.has(by));
-  return inOrder(found.map(([, on = ""]) => on), predicate);
+  return inOrder(
+    found.map(([, on = ""]) => on),
+    predicate,
+  );
 }
 
 export const holds = (state: State, { subject, object }: Assertion): boolean =>
@@ -188,11 +202,19 @@ function applyChange(state: State, change: GraphChange): string | undefined {
     case "deleteAssertion":
       return void state.assertions.delete(pairKey(nodeKey(change.assertion.subject), nodeKey(change.assertion.object)));
     case "mapSubject":
-      return addMap(state.subjectMaps, addNode(state, state.subjects, change.edge.parent), addNode(state, state.subjects, change.edge.child));
+      return addMap(
+        state.subjectMaps,
+        addNode(state, state.subjects, change.edge.parent),
+        addNode(state, state.subjects, change.edge.child),
+      );
     case "unmapSubject":
       return void state.subjectMaps.delete(pairKey(nodeKey(change.edge.parent), nodeKey(change.edge.child)));
     case "mapObject":
-      return addMap(state.objectMaps, addNode(state, state.objects, change.edge.parent), addNode(state, state.objects, change.edge.child));
+      return addMap(
+        state.objectMaps,
+        addNode(state, state.objects, change.edge.parent),
+        addNode(state, state.objects, change.edge.child),
+      );
     case "unmapObject":
       return void state.objectMaps.delete(pairKey(nodeKey(change.edge.parent), nodeKey(change.edge.child)));
     case "mapRelation":

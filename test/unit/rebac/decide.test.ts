@@ -8,9 +8,18 @@ import { policyObject } from "../../../src/projections/rebac/names.ts";
 
 const none: Relation = { namespace: "", name: "" };
 const node = (name: string, namespace = "n", relation = none): GraphNode => ({ namespace, name, relation });
-const map = (parent: string, child: string): GraphChange => ({ kind: "mapSubject", edge: { parent: node(parent), child: node(child) } });
-const grant = (subject: GraphNode, object: GraphNode): GraphChange => ({ kind: "addAssertion", assertion: { subject, object } });
-const revoke = (subject: GraphNode, object: GraphNode): GraphChange => ({ kind: "deleteAssertion", assertion: { subject, object } });
+const map = (parent: string, child: string): GraphChange => ({
+  kind: "mapSubject",
+  edge: { parent: node(parent), child: node(child) },
+});
+const grant = (subject: GraphNode, object: GraphNode): GraphChange => ({
+  kind: "addAssertion",
+  assertion: { subject, object },
+});
+const revoke = (subject: GraphNode, object: GraphNode): GraphChange => ({
+  kind: "deleteAssertion",
+  assertion: { subject, object },
+});
 const commandOf = (...changes: readonly GraphChange[]): GraphWrite => ({ changes, preconditions: [] });
 
 /** Decides and merges; returns what was decided. */
@@ -30,7 +39,13 @@ test("an assertion between new nodes adds them with their namespaces and relatio
   const viewer = node("doc", "d", { namespace: "r", name: "view" });
   const decided = run(new LiveGraph(), commandOf(grant(node("ali"), viewer), grant(node("ali"), viewer)));
   expect(decided.ok && decided.value.facts.map((fact) => fact.kind)).toEqual([
-    "namespaceAdded", "subjectAdded", "namespaceAdded", "namespaceAdded", "relationAdded", "objectAdded", "assertionAdded",
+    "namespaceAdded",
+    "subjectAdded",
+    "namespaceAdded",
+    "namespaceAdded",
+    "relationAdded",
+    "objectAdded",
+    "assertionAdded",
   ]);
   expect(decided.ok && decided.value.changed).toEqual([true, false]);
 });
@@ -49,17 +64,29 @@ test.each([
   const inSpace: Relation = { namespace: bad, name: "r" };
   const worse = [node(bad), node("x", bad), node("x", "n", inRelation), node("x", "n", inSpace)];
   const changes: GraphChange[] = [
-    { kind: "addNamespace", namespace: bad }, { kind: "deleteNamespace", namespace: bad },
-    { kind: "addRelation", relation: inRelation }, { kind: "deleteRelation", relation: inSpace },
+    { kind: "addNamespace", namespace: bad },
+    { kind: "deleteNamespace", namespace: bad },
+    { kind: "addRelation", relation: inRelation },
+    { kind: "deleteRelation", relation: inSpace },
     { kind: "mapRelation", edge: { parent: inRelation, child: inSpace } },
     ...worse.flatMap((it): GraphChange[] => [
-      { kind: "addSubject", subject: it }, { kind: "deleteObject", object: it }, grant(it, node("o")), grant(node("s"), it),
-      revoke(it, node("o")), { kind: "mapObject", edge: { parent: node("p"), child: it } }, { kind: "unmapSubject", edge: { parent: it, child: node("c") } },
+      { kind: "addSubject", subject: it },
+      { kind: "deleteObject", object: it },
+      grant(it, node("o")),
+      grant(node("s"), it),
+      revoke(it, node("o")),
+      { kind: "mapObject", edge: { parent: node("p"), child: it } },
+      { kind: "unmapSubject", edge: { parent: it, child: node("c") } },
     ]),
   ];
   const graph = new LiveGraph();
   for (const change of changes) expect(codeOf(graph, commandOf(change))).toBe(code);
-  expect(codeOf(graph, { changes: [map("a", "b")], preconditions: [{ kind: "mustNotExist", assertion: { subject: node(bad), object: node("o") } }] })).toBe(code);
+  expect(
+    codeOf(graph, {
+      changes: [map("a", "b")],
+      preconditions: [{ kind: "mustNotExist", assertion: { subject: node(bad), object: node("o") } }],
+    }),
+  ).toBe(code);
   expect(graph.size.namespaces).toBe(0);
 });
 
@@ -86,13 +113,25 @@ test("what has no name is refused, and what is reserved cannot be deleted", () =
     [{ kind: "deleteObject", object: node("", "") }, "NAME_EMPTY"],
     [{ kind: "addObject", object: node("o", "n", half) }, "NAME_EMPTY"],
   ];
-  for (const [change, code] of cases) expect([change, codeOf(new LiveGraph(), commandOf(change))]).toEqual([change, code]);
+  for (const [change, code] of cases)
+    expect([change, codeOf(new LiveGraph(), commandOf(change))]).toEqual([change, code]);
   expect(codeOf(new LiveGraph(), commandOf())).toBe("EMPTY_MESSAGE");
 });
 
 test("a map that would close a cycle is refused, and the sentence names the shortest one", () => {
   const graph = new LiveGraph();
-  run(graph, commandOf(map("a", "b"), map("b", "c"), map("a", "z"), map("z", "y"), map("y", "c"), map("a", "aa"), map("aa", "c")));
+  run(
+    graph,
+    commandOf(
+      map("a", "b"),
+      map("b", "c"),
+      map("a", "z"),
+      map("z", "y"),
+      map("y", "c"),
+      map("a", "aa"),
+      map("aa", "c"),
+    ),
+  );
   const decided = run(graph, commandOf(map("c", "a")));
   expect(decided.ok ? "accepted" : decided.refusal).toEqual({
     code: "CYCLE",
@@ -102,15 +141,25 @@ test("a map that would close a cycle is refused, and the sentence names the shor
   const self = run(graph, commandOf(map("new", "new")));
   expect(self.ok ? "accepted" : self.refusal.message).toContain("n:new → n:new");
   const relation = (name: string): Relation => ({ namespace: "n", name });
-  const relations = run(graph, commandOf({ kind: "mapRelation", edge: { parent: relation("r"), child: relation("q") } }, { kind: "mapRelation", edge: { parent: relation("q"), child: relation("r") } }));
+  const relations = run(
+    graph,
+    commandOf(
+      { kind: "mapRelation", edge: { parent: relation("r"), child: relation("q") } },
+      { kind: "mapRelation", edge: { parent: relation("q"), child: relation("r") } },
+    ),
+  );
   expect(relations.ok ? "accepted" : relations.refusal.message).toContain("n/q → n/r → n/q");
   expect(graph.size.relations).toBe(0);
 });
 
 test("of several shortest cycles the same one is named, whatever the order in which the maps came", () => {
-  const named = [["a", "b"], ["a", "d"]].map((order) => {
+  const named = [
+    ["a", "b"],
+    ["a", "d"],
+  ].map((order) => {
     const graph = new LiveGraph();
-    for (const middle of [...order.slice(1), "c", order[1] === "b" ? "d" : "b"]) run(graph, commandOf(map("a", middle), map(middle, "z")));
+    for (const middle of [...order.slice(1), "c", order[1] === "b" ? "d" : "b"])
+      run(graph, commandOf(map("a", middle), map(middle, "z")));
     const decided = run(graph, commandOf(map("z", "a")));
     return decided.ok ? "accepted" : decided.refusal.message;
   });
@@ -125,7 +174,7 @@ test("the sentence about a long cycle of long names stays within what a fact may
   run(graph, commandOf(...links));
   const decided = run(graph, commandOf(map(name(500), name(0))));
   if (decided.ok) throw new Error("accepted");
-expect(decided.refusal.message).toContain("(493 more)");
+  expect(decided.refusal.message).toContain("(493 more)");
   expect(Buffer.byteLength(decided.refusal.message)).toBeLessThan(16_384);
   expect(decided.refusal.message.isWellFormed()).toBe(true);
 });
@@ -135,7 +184,11 @@ test("a refused command leaves nothing of the changes before it", () => {
   run(graph, commandOf(map("a", "b")));
   const before = graph.size;
   const overlay = new BlockOverlay(graph);
-  const decided = decide(overlay, commandOf({ kind: "deleteNamespace", namespace: "n" }, grant(node("x"), node("o")), map("q", "q")), { mayChangePolicy: true });
+  const decided = decide(
+    overlay,
+    commandOf({ kind: "deleteNamespace", namespace: "n" }, grant(node("x"), node("o")), map("q", "q")),
+    { mayChangePolicy: true },
+  );
   expect(decided.ok ? "accepted" : decided.refusal.code).toBe("CYCLE");
   expect(overlay.holds({ subject: node("x"), object: node("o") })).toBe(false);
   overlay.merge();
@@ -146,12 +199,21 @@ test("preconditions are judged before the changes, against the block in work", (
   const graph = new LiveGraph();
   const assertion = { subject: node("s"), object: node("o") };
   const overlay = new BlockOverlay(graph);
-  const once: GraphWrite = { changes: [grant(assertion.subject, assertion.object)], preconditions: [{ kind: "mustNotExist", assertion }] };
+  const once: GraphWrite = {
+    changes: [grant(assertion.subject, assertion.object)],
+    preconditions: [{ kind: "mustNotExist", assertion }],
+  };
   expect(decide(overlay, once, { mayChangePolicy: false }).ok).toBe(true);
   overlay.keepCommand();
   const again = decide(overlay, once, { mayChangePolicy: false });
-  expect(again.ok ? "accepted" : again.refusal).toMatchObject({ code: "PRECONDITION_FAILED", message: expect.stringContaining("n:s on n:o is there") });
-  const then: GraphWrite = { changes: [revoke(assertion.subject, assertion.object)], preconditions: [{ kind: "mustExist", assertion }] };
+  expect(again.ok ? "accepted" : again.refusal).toMatchObject({
+    code: "PRECONDITION_FAILED",
+    message: expect.stringContaining("n:s on n:o is there"),
+  });
+  const then: GraphWrite = {
+    changes: [revoke(assertion.subject, assertion.object)],
+    preconditions: [{ kind: "mustExist", assertion }],
+  };
   expect(decide(overlay, then, { mayChangePolicy: false }).ok).toBe(true);
   overlay.keepCommand();
   overlay.merge();
@@ -184,22 +246,46 @@ test("without the right to change policy, no name may lie in namespace sky", () 
   run(graph, commandOf(grant(node("root"), admin)));
   const inSky = node("x", "n", { namespace: "sky", name: "r" });
   const changes: GraphChange[] = [
-    { kind: "addNamespace", namespace: "sky" }, { kind: "deleteNamespace", namespace: "sky" },
-    { kind: "addRelation", relation: { namespace: "sky", name: "r" } }, grant(node("me"), admin), revoke(node("me"), admin),
-    grant(inSky, node("o")), { kind: "addObject", object: node("x", "sky") }, { kind: "mapSubject", edge: { parent: node("me"), child: inSky } },
+    { kind: "addNamespace", namespace: "sky" },
+    { kind: "deleteNamespace", namespace: "sky" },
+    { kind: "addRelation", relation: { namespace: "sky", name: "r" } },
+    grant(node("me"), admin),
+    revoke(node("me"), admin),
+    grant(inSky, node("o")),
+    { kind: "addObject", object: node("x", "sky") },
+    { kind: "mapSubject", edge: { parent: node("me"), child: inSky } },
     { kind: "mapObject", edge: { parent: admin, child: node("o") } },
     { kind: "mapRelation", edge: { parent: { namespace: "n", name: "r" }, child: admin.relation } },
   ];
-  for (const change of changes) expect([change.kind, codeOf(graph, commandOf(change), false)]).toEqual([change.kind, "POLICY_FORBIDDEN"]);
-  const asking: GraphWrite = { changes: [map("a", "b")], preconditions: [{ kind: "mustExist", assertion: { subject: node("root"), object: admin } }] };
+  for (const change of changes)
+    expect([change.kind, codeOf(graph, commandOf(change), false)]).toEqual([change.kind, "POLICY_FORBIDDEN"]);
+  const asking: GraphWrite = {
+    changes: [map("a", "b")],
+    preconditions: [{ kind: "mustExist", assertion: { subject: node("root"), object: admin } }],
+  };
   expect(codeOf(graph, asking, false)).toBe("POLICY_FORBIDDEN");
-  expect(codeOf(graph, commandOf({ kind: "addNamespace", namespace: "skyline" }, { kind: "addSubject", subject: node("sky", "x") }), false)).toBe("accepted");
+  expect(
+    codeOf(
+      graph,
+      commandOf({ kind: "addNamespace", namespace: "skyline" }, { kind: "addSubject", subject: node("sky", "x") }),
+      false,
+    ),
+  ).toBe("accepted");
 });
 
 test("without the right to change policy, nobody gets or loses a role by way of groups, objects or cascades that do not name it", () => {
   const graph = new LiveGraph();
   const write = policyObject("write");
-  run(graph, commandOf(grant(node("root"), admin), grant(node("ops"), write), map("oncall", "ops"), map("eve", "oncall"), grant(node("direct"), write)));
+  run(
+    graph,
+    commandOf(
+      grant(node("root"), admin),
+      grant(node("ops"), write),
+      map("oncall", "ops"),
+      map("eve", "oncall"),
+      grant(node("direct"), write),
+    ),
+  );
   run(graph, commandOf({ kind: "mapObject", edge: { parent: write, child: node("everything") } }));
   const ways: GraphChange[] = [
     map("mallory", "oncall"),
@@ -214,7 +300,16 @@ test("without the right to change policy, nobody gets or loses a role by way of 
   for (const way of ways) {
     expect([way, codeOf(graph, commandOf(way), false)]).toEqual([way, "POLICY_FORBIDDEN"]);
   }
-  expect(codeOf(graph, commandOf(grant(node("mallory"), node("mine")), map("mallory", "readers"), { kind: "mapObject", edge: { parent: node("mine"), child: node("everything") } }), false)).toBe("accepted");
+  expect(
+    codeOf(
+      graph,
+      commandOf(grant(node("mallory"), node("mine")), map("mallory", "readers"), {
+        kind: "mapObject",
+        edge: { parent: node("mine"), child: node("everything") },
+      }),
+      false,
+    ),
+  ).toBe("accepted");
   expect(graph.check(node("mallory"), write)).toBe(false);
   expect(graph.check(node("eve"), write)).toBe(true);
 });
@@ -259,7 +354,13 @@ test("a cycle search of exactly the bound answers, one more is refused", () => {
 test("deleting a relation deletes every subject and object that has it, in any namespace, in one order", () => {
   const graph = new LiveGraph();
   const r = { namespace: "x", name: "r" };
-  run(graph, commandOf(grant(node("s", "b", r), node("o", "a", r)), grant(node("s", "a", r), node("o", "a", r)), { kind: "mapSubject", edge: { parent: node("p"), child: node("s", "b", r) } }));
+  run(
+    graph,
+    commandOf(grant(node("s", "b", r), node("o", "a", r)), grant(node("s", "a", r), node("o", "a", r)), {
+      kind: "mapSubject",
+      edge: { parent: node("p"), child: node("s", "b", r) },
+    }),
+  );
   const decided = run(graph, commandOf({ kind: "deleteNamespace", namespace: "x" }));
   expect(decided.ok && decided.value.facts).toEqual([
     { kind: "assertionDeleted", assertion: { subject: node("s", "a", r), object: node("o", "a", r) } },
@@ -277,7 +378,12 @@ test("deleting a relation deletes every subject and object that has it, in any n
 test("a name with a separator in it finds no other node", () => {
   const graph = new LiveGraph();
   run(graph, commandOf(grant(node("b", "a"), node("o"))));
-  for (const stranger of [node("a\0b", ""), node("a:b", ""), node("b\0", "a"), node("b", "a", { namespace: "", name: "\0" })]) {
+  for (const stranger of [
+    node("a\0b", ""),
+    node("a:b", ""),
+    node("b\0", "a"),
+    node("b", "a", { namespace: "", name: "\0" }),
+  ]) {
     expect(graph.check(stranger, node("o"))).toBe(false);
   }
 });
@@ -311,9 +417,14 @@ test("churn of new names does not grow what is kept", () => {
     for (let i = from; i < from + 3000; i++) {
       const r = { namespace: `space${i}`, name: `r${i}` };
       run(graph, commandOf(grant(node(`s${i}`, `n${i}`, r), node(`o${i}`, `n${i}`))));
-      run(graph, commandOf({ kind: "deleteNamespace", namespace: `n${i}` }, { kind: "deleteNamespace", namespace: `space${i}` }));
+      run(
+        graph,
+        commandOf({ kind: "deleteNamespace", namespace: `n${i}` }, { kind: "deleteNamespace", namespace: `space${i}` }),
+      );
     }
-    return graph.store.edgeBytes + graph.store.subject.end + graph.store.object.end + graph.store.vocabulary.relationsEnd;
+    return (
+      graph.store.edgeBytes + graph.store.subject.end + graph.store.object.end + graph.store.vocabulary.relationsEnd
+    );
   };
   const first = churn(0);
   expect(churn(3000)).toBe(first);

@@ -20,7 +20,9 @@ const mayChange = { mayChangePolicy: true };
 const readsOf = (view: GraphView) => ({
   check: nodes.map((s) => nodes.map((o) => view.check(s, o))),
   expand: nodes.map((n) => PREDICATES.map((p) => [view.expandSubjects(n, p), view.expandObjects(n, p)])),
-  read: nodes.map((n, i) => PREDICATES.map((p) => [view.readSubjects([n, nodes[0] ?? n], p), view.readObjects(nodes.slice(0, i), p)])),
+  read: nodes.map((n, i) =>
+    PREDICATES.map((p) => [view.readSubjects([n, nodes[0] ?? n], p), view.readObjects(nodes.slice(0, i), p)]),
+  ),
 });
 
 const bruteView = (state: brute.State): GraphView => ({
@@ -34,7 +36,8 @@ const bruteView = (state: brute.State): GraphView => ({
 
 const pastView = (past: PastGraph, at: number): GraphView => ({
   check: (s, o) => past.checkAt(height(at), s, o),
-  holds: (assertion) => past.assertionHistory(assertion).some((l) => l.added.height <= at && (l.removed?.height ?? Infinity) > at),
+  holds: (assertion) =>
+    past.assertionHistory(assertion).some((l) => l.added.height <= at && (l.removed?.height ?? Infinity) > at),
   readSubjects: (objects, p) => past.readSubjectsAt(height(at), objects, p),
   readObjects: (subjects, p) => past.readObjectsAt(height(at), subjects, p),
   expandSubjects: (o, p) => past.expandSubjectsAt(height(at), o, p),
@@ -50,8 +53,14 @@ const sampleOf = (view: GraphView, at: number) => {
     nodes.map((s) => view.check(s, n)),
     nodes.map((o) => view.check(m, o)),
     nodes.map((o) => view.holds({ subject: m, object: o })),
-    view.expandSubjects(n), view.expandSubjects(n, predicate), view.expandObjects(m), view.expandObjects(m, predicate),
-    view.readSubjects([n, m]), view.readSubjects([n, m], predicate), view.readObjects([n, m, n]), view.readObjects([m], predicate),
+    view.expandSubjects(n),
+    view.expandSubjects(n, predicate),
+    view.expandObjects(m),
+    view.expandObjects(m, predicate),
+    view.readSubjects([n, m]),
+    view.readSubjects([n, m], predicate),
+    view.readObjects([n, m, n]),
+    view.readObjects([m], predicate),
   ];
 };
 const fail = (): never => {
@@ -98,7 +107,8 @@ test("live reads, the block in work and every verdict agree with the brute force
     }),
     { numRuns: 150, seed: 1 },
   );
-  for (const verdict of ["accepted", "CYCLE", "RESERVED", "PRECONDITION_FAILED"]) expect(seen.get(verdict) ?? 0).toBeGreaterThan(50);
+  for (const verdict of ["accepted", "CYCLE", "RESERVED", "PRECONDITION_FAILED"])
+    expect(seen.get(verdict) ?? 0).toBeGreaterThan(50);
 });
 
 test("tables now, tables at every past height, a graph loaded from them and a replay of the facts agree with the brute force", () => {
@@ -122,12 +132,16 @@ test("tables now, tables at every past height, a graph loaded from them and a re
           if ("state" in judged) state = judged.state;
         }
         overlay.merge();
-        evolve(replayed, commands.flatMap(({ facts }) => facts));
+        evolve(
+          replayed,
+          commands.flatMap(({ facts }) => facts),
+        );
         tables.applyBlocks([{ height: height(at), commands }]);
         states.push(state);
       }
       const past = new PastGraph(db);
-      for (const [at, then] of states.entries()) expect(sampleOf(pastView(past, at), at)).toEqual(sampleOf(bruteView(then), at));
+      for (const [at, then] of states.entries())
+        expect(sampleOf(pastView(past, at), at)).toEqual(sampleOf(bruteView(then), at));
       const expected = readsOf(live);
       expect(readsOf(pastView(past, blocks.length - 1))).toEqual(expected);
       expect(readsOf(loadLiveGraph(db))).toEqual(expected);

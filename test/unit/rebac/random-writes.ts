@@ -43,7 +43,10 @@ export const change: fc.Arbitrary<GraphChange> = fc.oneof(
   { weight: 1, arbitrary: node.map((it): GraphChange => ({ kind: "addObject", object: it })) },
   { weight: 2, arbitrary: node.map((it): GraphChange => ({ kind: "deleteObject", object: it })) },
   { weight: 1, arbitrary: relation.map((it): GraphChange => ({ kind: "addRelation", relation: it })) },
-  { weight: 1, arbitrary: fc.constantFrom(...relations, NONE).map((it): GraphChange => ({ kind: "deleteRelation", relation: it })) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(...relations, NONE).map((it): GraphChange => ({ kind: "deleteRelation", relation: it })),
+  },
   { weight: 1, arbitrary: namespace.map((it): GraphChange => ({ kind: "addNamespace", namespace: it })) },
   { weight: 1, arbitrary: namespace.map((it): GraphChange => ({ kind: "deleteNamespace", namespace: it })) },
 );
@@ -52,7 +55,13 @@ export const write: fc.Arbitrary<GraphWrite> = fc.record({
   changes: fc.array(change, { minLength: 1, maxLength: 5 }),
   preconditions: fc.oneof(
     { weight: 5, arbitrary: fc.constant([]) },
-    { weight: 1, arbitrary: fc.array(fc.record({ kind: fc.constantFrom("mustExist" as const, "mustNotExist" as const), assertion }), { maxLength: 2 }) },
+    {
+      weight: 1,
+      arbitrary: fc.array(
+        fc.record({ kind: fc.constantFrom("mustExist" as const, "mustNotExist" as const), assertion }),
+        { maxLength: 2 },
+      ),
+    },
   ),
 });
 

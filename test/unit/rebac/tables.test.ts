@@ -53,7 +53,11 @@ test("however blocks are sliced into transactions and restarts, rows and roots a
       whole.applyBlocks(decided);
       for (let i = 0; i < decided.length; i += slice) new RebacTables(many).applyBlocks(decided.slice(i, i + slice));
       const restarted = new RebacTables(many);
-      expect([restarted.height, restarted.rollingRoot, restarted.rowsRoot]).toEqual([whole.height, whole.rollingRoot, whole.rowsRoot]);
+      expect([restarted.height, restarted.rollingRoot, restarted.rowsRoot]).toEqual([
+        whole.height,
+        whole.rollingRoot,
+        whole.rowsRoot,
+      ]);
       for (const table of ["rebac_node", "rebac_edge", "rebac_meta"]) {
         const all = `select * from ${table} order by id`;
         expect(many.prepare(all).all()).toEqual(one.prepare(all).all());
@@ -69,19 +73,36 @@ test("however blocks are sliced into transactions and restarts, rows and roots a
 test("every edited column, deleted row and inserted row is found", () => {
   const db = new Database(":memory:");
   const tables = new RebacTables(db);
-  tables.applyBlocks([{ height: height(3), commands: [{ index: 0, facts: coming }] }, { height: height(4), commands: [{ index: 7, facts: going }] }]);
+  tables.applyBlocks([
+    { height: height(3), commands: [{ index: 0, facts: coming }] },
+    { height: height(4), commands: [{ index: 7, facts: going }] },
+  ]);
   const sabotage: string[] = [];
   for (const table of ["rebac_node", "rebac_edge"]) {
-    const columns = db.prepare(`select name, type from pragma_table_info('${table}')`).all() as { name: string; type: string }[];
+    const columns = db.prepare(`select name, type from pragma_table_info('${table}')`).all() as {
+      name: string;
+      type: string;
+    }[];
     expect(columns.length).toBeGreaterThan(7);
     for (const { name, type } of columns) {
-      const other = type.toLowerCase() === "text" ? `${name} || 'x'` : name === "id" ? "id + 1000" : name === "to_height" ? "5" : `${name} + 1`;
+      const other =
+        type.toLowerCase() === "text"
+          ? `${name} || 'x'`
+          : name === "id"
+            ? "id + 1000"
+            : name === "to_height"
+              ? "5"
+              : `${name} + 1`;
       sabotage.push(`update ${table} set ${name} = ${other} where id = 1`);
     }
     sabotage.push(`delete from ${table} where id = 1`);
   }
-  sabotage.push("insert into rebac_edge select 99, kind, parent, child, from_height, from_index, to_height, to_index from rebac_edge");
-  sabotage.push("insert into rebac_node (id, kind, namespace, name, relation_namespace, relation_name, from_height, from_index, to_height, to_index) select 99, kind, namespace, name, relation_namespace, relation_name, from_height, from_index, to_height, to_index from rebac_node where id = 1");
+  sabotage.push(
+    "insert into rebac_edge select 99, kind, parent, child, from_height, from_index, to_height, to_index from rebac_edge",
+  );
+  sabotage.push(
+    "insert into rebac_node (id, kind, namespace, name, relation_namespace, relation_name, from_height, from_index, to_height, to_index) select 99, kind, namespace, name, relation_namespace, relation_name, from_height, from_index, to_height, to_index from rebac_node where id = 1",
+  );
   sabotage.push("update rebac_node set namespace = name, name = namespace where id = 3");
   for (const edit of sabotage) {
     db.exec("begin");
@@ -102,7 +123,13 @@ test("the rolling root tells facts apart by height and command, the rows root by
     db.close();
     return [tables.rollingRoot, tables.rowsRoot];
   };
-  const all = [rootsOf(1, 0, coming), rootsOf(2, 0, coming), rootsOf(1, 1, coming), rootsOf(1, 0, coming.slice(0, -1)), rootsOf(1, 0, [...coming, ...going])];
+  const all = [
+    rootsOf(1, 0, coming),
+    rootsOf(2, 0, coming),
+    rootsOf(1, 1, coming),
+    rootsOf(1, 0, coming.slice(0, -1)),
+    rootsOf(1, 0, [...coming, ...going]),
+  ];
   expect(new Set(all.flat()).size).toBe(10);
   expect(rootsOf(1, 0, coming)).toEqual(all[0]);
 });
@@ -112,7 +139,10 @@ test("blocks that do not follow leave tables, roots and memory as they were", ()
   const tables = new RebacTables(db);
   tables.applyBlocks([{ height: height(1), commands: [{ index: 0, facts: coming }] }]);
   const before = [tables.height, tables.rollingRoot, tables.rowsRoot];
-  const bad = [{ height: height(2), commands: [{ index: 0, facts: going }] }, { height: height(3), commands: [{ index: 0, facts: going }] }];
+  const bad = [
+    { height: height(2), commands: [{ index: 0, facts: going }] },
+    { height: height(3), commands: [{ index: 0, facts: going }] },
+  ];
   expect(() => tables.applyBlocks(bad)).toThrow("an edge that is there");
   expect(() => tables.applyBlocks([{ height: height(1), commands: [] }])).toThrow("in order, once");
   expect([tables.height, tables.rollingRoot, tables.rowsRoot]).toEqual(before);
@@ -129,8 +159,20 @@ test("an assertion's history says since when, by which command, and when it did 
   const gone: readonly GraphFact[] = [...going, { kind: "subjectDeleted", subject: node("s") }];
   tables.applyBlocks([
     { height: height(2), commands: [{ index: 5, facts: coming }] },
-    { height: height(4), commands: [{ index: 1, facts: gone }, { index: 3, facts: [...coming.slice(2, 3), ...again] }] },
-    { height: height(6), commands: [{ index: 0, facts: going }, { index: 1, facts: again }] },
+    {
+      height: height(4),
+      commands: [
+        { index: 1, facts: gone },
+        { index: 3, facts: [...coming.slice(2, 3), ...again] },
+      ],
+    },
+    {
+      height: height(6),
+      commands: [
+        { index: 0, facts: going },
+        { index: 1, facts: again },
+      ],
+    },
   ]);
   const past = new PastGraph(db);
   expect(past.assertionHistory(assertion)).toEqual([
@@ -138,7 +180,15 @@ test("an assertion's history says since when, by which command, and when it did 
     { added: { height: 4, index: 3 }, removed: { height: 6, index: 0 } },
     { added: { height: 6, index: 1 }, removed: null },
   ]);
-  expect([1, 2, 3, 4, 5, 6, 7].map((at) => past.checkAt(height(at), assertion.subject, assertion.object))).toEqual([false, true, true, true, true, true, true]);
+  expect([1, 2, 3, 4, 5, 6, 7].map((at) => past.checkAt(height(at), assertion.subject, assertion.object))).toEqual([
+    false,
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+  ]);
   expect(past.assertionHistory({ subject: node("o"), object: node("s") })).toEqual([]);
   db.close();
 });
@@ -146,7 +196,12 @@ test("an assertion's history says since when, by which command, and when it did 
 test("half a surrogate pair asks about no one, though SQLite would read it as U+FFFD", () => {
   const db = new Database(":memory:");
   const replaced: GraphNode = { namespace: "n", name: "\ufffd", relation: none };
-  const facts: readonly GraphFact[] = [coming[0], coming[3], { kind: "subjectAdded", subject: replaced }, { kind: "assertionAdded", assertion: { subject: replaced, object: node("o") } }] as GraphFact[];
+  const facts: readonly GraphFact[] = [
+    coming[0],
+    coming[3],
+    { kind: "subjectAdded", subject: replaced },
+    { kind: "assertionAdded", assertion: { subject: replaced, object: node("o") } },
+  ] as GraphFact[];
   new RebacTables(db).applyBlocks([{ height: height(1), commands: [{ index: 0, facts }] }]);
   const past = new PastGraph(db);
   expect(past.checkAt(height(1), replaced, node("o"))).toBe(true);

@@ -6,19 +6,27 @@ import { evolve } from "../../../src/projections/rebac/evolve.ts";
 import { LiveGraph } from "../../../src/projections/rebac/live-graph.ts";
 
 const node = (name: string): GraphNode => ({ namespace: "n", name, relation: { namespace: "", name: "" } });
-const list = (prefix: string, count: number): readonly GraphNode[] => Array.from({ length: count }, (_, i) => node(`${prefix}${i}`));
+const list = (prefix: string, count: number): readonly GraphNode[] =>
+  Array.from({ length: count }, (_, i) => node(`${prefix}${i}`));
 
 /** A subject in many groups, an object under many folders, each group with grants elsewhere and each folder granted to others. */
 function wide(groupCount: number, grantsPerGroup: number, folderCount: number, viewersPerFolder: number) {
   const [user, file] = [node("user"), node("file")];
-  const [groups, folders, others, strangers] = [list("g", groupCount), list("f", folderCount), list("e", grantsPerGroup), list("s", viewersPerFolder)];
+  const [groups, folders, others, strangers] = [
+    list("g", groupCount),
+    list("f", folderCount),
+    list("e", grantsPerGroup),
+    list("s", viewersPerFolder),
+  ];
   const facts: GraphFact[] = [{ kind: "namespaceAdded", namespace: "n" }];
   for (const subject of [user, ...groups, ...strangers]) facts.push({ kind: "subjectAdded", subject });
   for (const object of [file, ...folders, ...others]) facts.push({ kind: "objectAdded", object });
   for (const child of groups) facts.push({ kind: "subjectMapped", edge: { parent: user, child } });
   for (const child of folders) facts.push({ kind: "objectMapped", edge: { parent: file, child } });
-  for (const subject of groups) for (const object of others) facts.push({ kind: "assertionAdded", assertion: { subject, object } });
-  for (const object of folders) for (const subject of strangers) facts.push({ kind: "assertionAdded", assertion: { subject, object } });
+  for (const subject of groups)
+    for (const object of others) facts.push({ kind: "assertionAdded", assertion: { subject, object } });
+  for (const object of folders)
+    for (const subject of strangers) facts.push({ kind: "assertionAdded", assertion: { subject, object } });
   const graph = new LiveGraph();
   evolve(graph, facts);
   return { graph, user, file, groups, folders };
