@@ -1,6 +1,6 @@
 /** What the consensus actor needs of the world; the node gives the real ones, the simulator its own. */
 import type { Digest, Epoch, Height, MemberIndex } from "../../base/brands.ts";
-import type { Block, Header } from "../../events/facts/block.ts";
+import type { Block } from "../../events/facts/block.ts";
 import type { LogDatabase } from "../../events/store/log-database.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
 
@@ -64,5 +64,3 @@ export interface Committee {
   readonly keys: readonly Uint8Array[];
   readonly timings: Timings;
 }
-
-export type DecodedHeader = Header;

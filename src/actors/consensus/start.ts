@@ -1,5 +1,5 @@
 /** What a member starts with: its verified log and its journal (consensus.md, "On restart, load the flags first"). */
-import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import type { Digest, Height } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
 import { assert, present } from "../../base/errors.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
@@ -89,5 +89,3 @@ export function loadStart(
   );
   return { context, frontier, certificates, blocks, bundles };
 }
-
-export type { MemberIndex };

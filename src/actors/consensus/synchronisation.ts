@@ -1,5 +1,5 @@
 /** Catch-up of blocks by a member that was away: pages of events, every proof checked before anything is appended. */
-import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import type { Digest, Height } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
 import { decode } from "../../base/codec.ts";
 import { present } from "../../base/errors.ts";
@@ -110,5 +110,3 @@ export function pageOf(log: LogReader, from: Height): readonly EventWithBundles[
   }
   return page.slice(0, proven);
 }
-
-export type { MemberIndex };

@@ -5,7 +5,6 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { assert, Fault, present } from "../../base/errors.ts";
 import type { FounderCard } from "../../events/facts/founding.ts";
-import { readBootFile } from "../enclave/node-files.ts";
 import { type DevNode, devEndpoints, foundDevCluster } from "../founding/dev-cluster.ts";
 import { type DevDirectory, openDevCluster } from "../founding/dev-directory.ts";
 import { writeAtomic } from "../founding/files.ts";
@@ -247,9 +246,3 @@ function settingsOf(directory: string, card: FounderCard): Record<string, string
     healthPort: String(ports.health),
   };
 }
-
-/** Whether a node's root is dealt. */
-export const isInitialised = (directory: string): boolean => {
-  const boot = readBootFile(directory);
-  return boot.ok && boot.value.dealt !== null;
-};

@@ -38,10 +38,16 @@ export async function startEnclave(options: EnclaveHostOptions): Promise<Enclave
   let current = spawn();
 
   async function onEvent({ kind, exit }: EnclaveEvent): Promise<void> {
-    const running = await current;
+    const asked = current;
+    const running = await asked;
     if (kind === "draining") {
       await options.stopServing();
-      return running.call((remote) => remote.drained());
+      // `sealed` may overtake the answer: then the worker has been replaced, and that is what was wanted.
+      return running
+        .call((remote) => remote.drained())
+        .catch((error: unknown) => {
+          if (current === asked && !stopped) throw error;
+        });
     }
     const ended = running.end();
     if (stopped) return ended;

@@ -1,5 +1,5 @@
 /** The projector worker as the host sees it. */
-import { MessageChannel, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Digest, Height } from "../../base/brands.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import type { ProjectedBlock } from "../../actors/projector/projector.ts";
@@ -29,87 +29,117 @@ const STOP_TIMEOUT_MS = 5000;
 const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
 /** Starts the worker; resolves when its database is open and verified. */
-export function startProjector(options: ProjectorHostOptions): Promise<ProjectorHost> {
-  const { port1, port2 } = new MessageChannel();
-  const data: ProjectorWorkerData = { path: options.path, port: port2 };
-  const worker = new Worker(ENTRY, { name: "projector", workerData: data, transferList: [port2] });
-  const outbox = new Outbox<ToProjector>(port1);
-  const questions = new Map<number, (answer: Result<readonly boolean[]>) => void>();
-  const backlog = new Map<Height, number>();
-  let backlogBytes = 0;
-  let ids = 0;
-  let stopping = false;
-  let gone = (): void => {};
-  const stopped = new Promise<void>((resolve) => {
-    gone = resolve;
-  });
+export async function startProjector(options: ProjectorHostOptions): Promise<ProjectorHost> {
+  const host = new WorkerProjector(options);
+  await host.ready;
+  return host;
+}
 
-  const projected = (height: Height): void => {
-    for (const [at, bytes] of backlog) {
-      if (at > height) continue;
-      backlogBytes -= bytes;
-      backlog.delete(at);
-    }
-    options.onProjected(height);
-  };
+const STOPPING = refuse("UNAVAILABLE", "The node is stopping; ask another one.", "none");
 
-  return new Promise((resolve, reject) => {
-    const died = (error: Error): void => {
-      gone();
-      reject(error);
-      for (const answer of questions.values())
-        answer(refuse("UNAVAILABLE", "The node is stopping; ask another one.", "none"));
-      questions.clear();
-      if (!stopping) options.onDeath(error);
-      stopping = true;
-    };
-    worker.on("error", (error) => died(error instanceof Error ? error : new Error(String(error))));
-    worker.on("exit", (code) => died(new Error(`the projector worker ended with code ${code}`)));
-    const host = (opened: ProjectorHost["opened"]): ProjectorHost => ({
-      opened,
-      project: (block) => {
-        backlog.set(block.height, block.facts.length);
-        backlogBytes += block.facts.length;
-        outbox.post({ kind: "project", block });
-      },
-      backlogBytes: () => backlogBytes,
-      checkAt: (height, assertions) => {
-        if (stopping) return Promise.resolve(refuse("UNAVAILABLE", "The node is stopping; ask another one.", "none"));
-        if (questions.size >= QUESTIONS_MAX) {
-          return Promise.resolve(
-            refuse("OVERLOADED", "Too many questions about the past are waiting; ask again in a moment.", "none"),
-          );
-        }
-        return new Promise((answer) => {
-          ids += 1;
-          questions.set(ids, answer);
-          outbox.post({ kind: "checkAt", id: ids, height, assertions });
-        });
-      },
-      stop: async () => {
-        stopping = true;
-        outbox.post({ kind: "stop" });
-        const timer = setTimeout(gone, STOP_TIMEOUT_MS);
-        await stopped;
-        clearTimeout(timer);
-        port1.close();
-        await worker.terminate();
-      },
+class WorkerProjector implements ProjectorHost {
+  opened: ProjectorHost["opened"] = { height: -1, hash: null, rebuilt: null };
+  readonly ready: Promise<void>;
+  readonly #options: ProjectorHostOptions;
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #outbox: Outbox<ToProjector>;
+  readonly #questions = new Map<number, (answer: Result<readonly boolean[]>) => void>();
+  /** Bytes of facts handed over, by height, until they are applied. */
+  readonly #backlog = new Map<Height, number>();
+  readonly #stopped: Promise<void>;
+  #gone = (): void => {};
+  #backlogBytes = 0;
+  #ids = 0;
+  #stopping = false;
+
+  constructor(options: ProjectorHostOptions) {
+    const { port1, port2 } = new MessageChannel();
+    const data: ProjectorWorkerData = { path: options.path, port: port2 };
+    this.#options = options;
+    this.#port = port1;
+    this.#outbox = new Outbox(port1);
+    this.#worker = new Worker(ENTRY, { name: "projector", workerData: data, transferList: [port2] });
+    this.#stopped = new Promise((resolve) => {
+      this.#gone = resolve;
     });
-    const take = (message: FromProjector): void => {
-      switch (message.kind) {
-        case "opened":
-          return resolve(host(message));
-        case "projected":
-          return projected(message.height);
-        case "checkedAt":
-          questions.get(message.id)?.(message.answer);
-          questions.delete(message.id);
-          return;
-        case "stopped":
-          return gone();
-      }
-    };
-    port1.on("message", (messages: readonly FromProjector[]) => messages.forEach(take));
-  });
+    this.ready = new Promise((resolve, reject) => {
+      const died = (error: Error): void => {
+        reject(error);
+        this.#died(error);
+      };
+      this.#worker.on("error", (error) => died(error instanceof Error ? error : new Error(String(error))));
+      this.#worker.on("exit", (code) => died(new Error(`the projector worker ended with code ${code}`)));
+      port1.on("message", (messages: readonly FromProjector[]) => {
+        for (const message of messages) this.#take(message, resolve);
+      });
+    });
+  }
+
+  project(block: ProjectedBlock): void {
+    this.#backlog.set(block.height, block.facts.length);
+    this.#backlogBytes += block.facts.length;
+    this.#outbox.post({ kind: "project", block });
+  }
+
+  backlogBytes(): number {
+    return this.#backlogBytes;
+  }
+
+  checkAt(height: Height, assertions: readonly Assertion[]): Promise<Result<readonly boolean[]>> {
+    if (this.#stopping) return Promise.resolve(STOPPING);
+    if (this.#questions.size >= QUESTIONS_MAX) {
+      return Promise.resolve(
+        refuse("OVERLOADED", "Too many questions about the past are waiting; ask again in a moment.", "none"),
+      );
+    }
+    return new Promise((answer) => {
+      this.#ids += 1;
+      this.#questions.set(this.#ids, answer);
+      this.#outbox.post({ kind: "checkAt", id: this.#ids, height, assertions });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#outbox.post({ kind: "stop" });
+    const timer = setTimeout(this.#gone, STOP_TIMEOUT_MS);
+    await this.#stopped;
+    clearTimeout(timer);
+    this.#port.close();
+    await this.#worker.terminate();
+  }
+
+  #take(message: FromProjector, opened: () => void): void {
+    switch (message.kind) {
+      case "opened":
+        this.opened = message;
+        return opened();
+      case "projected":
+        return this.#projected(message.height);
+      case "checkedAt":
+        this.#questions.get(message.id)?.(message.answer);
+        this.#questions.delete(message.id);
+        return;
+      case "stopped":
+        return this.#gone();
+    }
+  }
+
+  #projected(height: Height): void {
+    for (const [at, bytes] of this.#backlog) {
+      if (at > height) continue;
+      this.#backlogBytes -= bytes;
+      this.#backlog.delete(at);
+    }
+    this.#options.onProjected(height);
+  }
+
+  #died(error: Error): void {
+    this.#gone();
+    for (const answer of this.#questions.values()) answer(STOPPING);
+    this.#questions.clear();
+    if (!this.#stopping) this.#options.onDeath(error);
+    this.#stopping = true;
+  }
 }
