@@ -1,0 +1,29 @@
+/** The mesh of the founding members: who may connect stands in the founding document. */
+import type { MemberIndex } from "../../base/brands.ts";
+import { memberIndex } from "../../base/brands.ts";
+import { type Result, ok, refuse } from "../../base/result.ts";
+import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
+import { type PeerNetwork, type PeerNetworkOptions, openPeerNetwork } from "../cluster/peer-network.ts";
+import type { Founding } from "../founding/document.ts";
+
+export type MemberNetworkOptions = Omit<PeerNetworkOptions, "endpoints" | "authenticate">;
+
+export function openMemberNetwork(founding: Founding, options: MemberNetworkOptions): Promise<PeerNetwork> {
+  const { cluster, document, identifiers } = founding;
+  const issuers = new Map(document.founders.map(({ aid, issuer }) => [aid, issuer]));
+  const members = new Map(document.founders.map(({ aid }, i) => [aid, memberIndex(i)]));
+  const authenticate = (certificate: Uint8Array): Result<MemberIndex> => {
+    const judged = verifyPeerCertificate(certificate, {
+      cluster,
+      now: Date.now(),
+      keyStateOf: (aid) => identifiers.get(aid),
+      issuerOf: (aid) => issuers.get(aid),
+    });
+    if (!judged.ok) return judged;
+    const member = judged.value.role === "node" ? members.get(judged.value.aid) : undefined;
+    if (member !== undefined) return ok(member);
+    return refuse("NOT_A_MEMBER", "The certificate is not of a member of this epoch.", "peer");
+  };
+  const endpoints = document.founders.map((founder) => founder.endpoints.cluster);
+  return openPeerNetwork({ ...options, endpoints, authenticate });
+}
