@@ -39,6 +39,8 @@ export const foundCluster = (directory: string, apiPort: number): Promise<DevClu
 
 export interface RunningNode {
   readonly enclave: EnclaveHost;
+  /** What `onDeath` was told. */
+  readonly deaths: readonly Error[];
   readonly sealed: () => Promise<boolean>;
   readonly stop: () => Promise<void>;
 }
@@ -49,17 +51,17 @@ export async function startEnclaveOf(
   membership = { stopServing: async () => {} },
 ): Promise<RunningNode> {
   let onSealed: (exit: boolean) => void = () => {};
+  const deaths: Error[] = [];
   const enclave = await startEnclave({
     directory: node.directory,
     founding: present(enclaveFounding(cluster.founding, node.aid), "a founder"),
     stopServing: membership.stopServing,
     onSealed: (exit) => onSealed(exit),
-    onDeath: (error) => {
-      throw error;
-    },
+    onDeath: (error) => void deaths.push(error),
   });
   return {
     enclave,
+    deaths,
     sealed: () =>
       new Promise((resolve) => {
         onSealed = resolve;

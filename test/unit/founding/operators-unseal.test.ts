@@ -87,6 +87,17 @@ test("one operator seals it, and any two unseal it again; below the threshold it
   expect((await sky(unseal, 1)).lines).toEqual(["n0: is unsealed"]);
 });
 
+test("a node can be sealed and unsealed again and again, and sealing never looks like a death of the enclave", async () => {
+  for (let round = 0; round < 5; round++) {
+    const sealed = node.sealed();
+    expect((await sky(seal, round % 3)).code).toBe(EXIT.ok);
+    await sealed;
+    await sky(unseal, 0);
+    expect((await sky(unseal, 1)).lines).toEqual(["n0: is unsealed"]);
+  }
+  expect(node.deaths).toEqual([]);
+});
+
 test("a node that does not answer is told of by name, and holds up no other", async () => {
   const both = await sky(unseal, 0, ["n0", "n1"]);
   expect(both.code).toBe(EXIT.unavailable);
