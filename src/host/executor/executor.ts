@@ -60,7 +60,8 @@ export class Executor {
         this.#paused = true;
         return;
       }
-      const delivery = this.#queue.shift();
+      let delivery = this.#queue.shift();
+      while (delivery !== undefined && delivery.height <= this.#options.ledger.height) delivery = this.#queue.shift(); // delivered again
       if (delivery === undefined) {
         this.#running = false;
         return;

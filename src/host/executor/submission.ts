@@ -13,7 +13,7 @@ import {
 } from "../../events/facts/command.ts";
 import { type GraphWrite, graphWriteShape } from "../../events/facts/graph.ts";
 import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
-import type { Ledger } from "../../projections/ledger/ledger.ts";
+import type { ExecutedBlock, Ledger } from "../../projections/ledger/ledger.ts";
 import { hasRole } from "../../projections/ledger/policy.ts";
 import type { SettledCommand } from "../../projections/ledger/duplicates.ts";
 import type { CommandOutcome } from "../../wire/outcome.ts";
@@ -58,6 +58,12 @@ interface LegacyCommand {
   readonly deadlineMs: number;
 }
 
+interface InFlight {
+  readonly signed: Uint8Array;
+  /** Keys of its commands that are not settled. */
+  readonly open: Set<string>;
+}
+
 const keyOf = (author: Aid, id: CommandId, digest: Digest): string => `${author}${id}${digest}`;
 
 const outcomeOf = ({ id, height, index, blockHash, outcome }: SettledCommand): CommandOutcome => ({
@@ -72,8 +78,10 @@ const outcomeOf = ({ id, height, index, blockHash, outcome }: SettledCommand): C
 export class Submission {
   readonly #options: SubmissionOptions;
   readonly #waiters = new Waiters<Result<CommandOutcome>>();
-  /** Batches handed to consensus and not settled, by digest of their bytes, with their commands' keys. */
-  readonly #inFlight = new Map<Digest, readonly string[]>();
+  /** Batches handed to consensus and not settled, by digest of their bytes. */
+  readonly #inFlight = new Map<Digest, InFlight>();
+  /** Which of them a command is in. */
+  readonly #batchOf = new Map<string, Digest>();
   readonly #legacy = new Map<Aid, LegacyCommand[]>();
   #stopped = false;
 
@@ -86,18 +94,42 @@ export class Submission {
   }
 
   /** Answers what a block settled. */
-  settled(commands: readonly SettledCommand[]): void {
-    for (const command of commands) {
+  settled({ settled, refusedBatches }: Pick<ExecutedBlock, "settled" | "refusedBatches">): void {
+    for (const command of settled) {
       const { author, id, outcome } = command;
-      this.#waiters.settle(keyOf(author, id, outcome.digest), ok(outcomeOf(command)));
+      this.#close(keyOf(author, id, outcome.digest), ok(outcomeOf(command)));
     }
-    for (const [digest, keys] of this.#inFlight)
-      if (!keys.some((key) => this.#waiters.has(key))) this.#inFlight.delete(digest);
+    for (const { digest, code, message } of refusedBatches) this.#closeBatch(digest, refuse(code, message));
   }
 
   /** Consensus did not take a batch: its clients are told so at once. */
   refused(signed: Uint8Array): void {
-    for (const key of this.#inFlight.get(signedDigest(signed)) ?? []) this.#waiters.settle(key, OVERLOADED);
+    this.#closeBatch(signedDigest(signed), OVERLOADED);
+  }
+
+  /** Hands everything that is not settled to consensus again, after its worker was restarted. */
+  resubmit(): void {
+    for (const { signed } of this.#inFlight.values()) this.#options.submit(signed);
+  }
+
+  #hand(digest: Digest, signed: Uint8Array, keys: readonly string[]): void {
+    this.#inFlight.set(digest, { signed, open: new Set(keys) });
+    for (const key of keys) this.#batchOf.set(key, digest);
+    this.#options.submit(signed);
+  }
+
+  #close(key: string, outcome: Result<CommandOutcome>): void {
+    this.#waiters.settle(key, outcome);
+    const digest = this.#batchOf.get(key);
+    if (digest === undefined) return;
+    this.#batchOf.delete(key);
+    const batch = this.#inFlight.get(digest);
+    batch?.open.delete(key);
+    if (batch?.open.size === 0) this.#inFlight.delete(digest);
+  }
+
+  #closeBatch(digest: Digest, outcome: Result<CommandOutcome>): void {
+    for (const key of [...(this.#inFlight.get(digest)?.open ?? [])]) this.#close(key, outcome);
   }
 
   stop(): void {
@@ -125,10 +157,7 @@ export class Submission {
       keys.push(key);
       return this.#wait(key, deadlineMs);
     });
-    if (keys.length > 0 && !this.#inFlight.has(digest)) {
-      this.#inFlight.set(digest, keys);
-      this.#options.submit(signed);
-    }
+    if (keys.length > 0 && !this.#inFlight.has(digest)) this.#hand(digest, signed, keys);
     const settled: CommandOutcome[] = [];
     for (const outcome of await Promise.all(outcomes)) {
       if (!outcome.ok) return outcome;
@@ -249,7 +278,6 @@ export class Submission {
       keys.push(key);
       void this.#wait(key, deadlineMs).then(done);
     }
-    this.#inFlight.set(signedDigest(signed), keys);
-    this.#options.submit(signed);
+    this.#hand(signedDigest(signed), signed, keys);
   }
 }

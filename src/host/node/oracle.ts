@@ -13,7 +13,8 @@ export interface OracleParts {
   readonly ledger: Ledger;
   readonly submission: Submission;
   readonly heights: HeightWaiters;
-  readonly projector: ProjectorHost;
+  /** The one that runs: its worker may be restarted. */
+  readonly projector: () => ProjectorHost;
 }
 
 /** Identifiers whose right to read is remembered until the next block. */
@@ -44,7 +45,7 @@ export function oraclePort({ ledger, submission, heights, projector }: OraclePar
     readObjects: (subjects, predicate) => graph.readObjects(subjects, predicate),
     expandSubjects: (object, predicate) => graph.expandSubjects(object, predicate),
     expandObjects: (subject, predicate) => graph.expandObjects(subject, predicate),
-    at: (wanted) => Promise.resolve(historical(wanted, height(), projector)),
+    at: (wanted) => Promise.resolve(historical(wanted, height(), projector())),
     submitSigned: (signed, deadlineMs) => submission.submitSigned(signed, deadlineMs),
     submitFor: (principal, write, deadlineMs) => submission.submitFor(principal, write, deadlineMs),
   };

@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { Server } from "@grpc/grpc-js";
-import type { Aid } from "../../base/brands.ts";
+import type { Aid, Digest, Height } from "../../base/brands.ts";
 import { height as heightOf, memberIndex } from "../../base/brands.ts";
-import { present } from "../../base/errors.ts";
+import { Fault, present } from "../../base/errors.ts";
 import type { Position } from "../../actors/consensus/ports.ts";
 import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
 import { openSqlite } from "../../events/store/sqlite.ts";
@@ -36,6 +36,7 @@ import { SERVICE_SERVER_OPTIONS } from "../services/server-options.ts";
 import { skyOracle, skyOracleService } from "../services/sky-oracle.ts";
 import { certificateRequest, chainPem, freshIdentity, hostsOf } from "./listener-certificate.ts";
 import { oraclePort } from "./oracle.ts";
+import { Supervision } from "./supervision.ts";
 
 export interface ServingOptions {
   readonly directory: string;
@@ -99,9 +100,13 @@ class Parts implements Serving {
   #connected = 0;
   #projected = -1;
   #stopping = false;
+  /** Roots executed last: a restarted consensus worker may not have written them. */
+  readonly #recent: { readonly height: Height; readonly root: Digest }[] = [];
+  readonly #supervision: Supervision;
 
   constructor(options: ServingOptions) {
     this.#options = options;
+    this.#supervision = new Supervision(options);
     this.#pool = new SignedPool(options.founding.cluster);
   }
 
@@ -146,6 +151,33 @@ class Parts implements Serving {
 
   #fatal(code: string, error: unknown): void {
     if (!this.#stopping) this.#options.onFatal(code, error instanceof Error ? error.message : String(error));
+  }
+
+  /** A worker that dies is restarted from its journal and the log; dying again at the same height stops the node (DESIGN §3). */
+  async #died(thread: "consensus" | "projector", error: Error, restart: () => Promise<void>): Promise<void> {
+    if (this.#stopping) return;
+    const code = thread === "consensus" ? "CONSENSUS_DIED" : "PROJECTOR_DIED";
+    if (this.#ledger === undefined || !this.#supervision.mayRestart(thread, this.height(), error))
+      return this.#fatal(code, error);
+    await restart().catch((failure: unknown) => this.#fatal(code, failure));
+  }
+
+  async #restartConsensus(): Promise<void> {
+    const consensus = await this.#startConsensus(await this.#options.enclave.signerPort());
+    this.#consensus = consensus;
+    for (const { height, root } of this.#recent) consensus.executed(height, root);
+    consensus.startDelivery(heightOf(this.height() + 1));
+    this.#submission?.resubmit();
+  }
+
+  async #restartProjector(): Promise<void> {
+    const waiting = this.#projector?.backlog() ?? [];
+    const projector = await this.#startProjector();
+    const [first] = waiting;
+    if (first !== undefined && first.height > projector.opened.height + 1)
+      throw new Fault("PROJECTION_LOST", "The projection lost blocks that are applied; the next start rebuilds it.");
+    this.#projector = projector;
+    for (const block of waiting) projector.project(block);
   }
 
   #startConsensus(signer: Awaited<ReturnType<EnclaveHost["signerPort"]>>): Promise<ConsensusHost> {
@@ -200,7 +232,7 @@ class Parts implements Serving {
             this.#fatal("LOG_DAMAGED", new Error(`the log is damaged at height ${event.height}: ${event.reason}`));
         }
       },
-      onDeath: (error) => this.#fatal("CONSENSUS_DIED", error),
+      onDeath: (error) => void this.#died("consensus", error, () => this.#restartConsensus()),
     });
   }
 
@@ -228,7 +260,7 @@ class Parts implements Serving {
         metrics.set("projected_height", height);
         this.#executor?.resume();
       },
-      onDeath: (error) => this.#fatal("PROJECTOR_DIED", error),
+      onDeath: (error) => void this.#died("projector", error, () => this.#restartProjector()),
     });
     this.#projected = projector.opened.height;
     if (projector.opened.rebuilt !== null)
@@ -259,8 +291,10 @@ class Parts implements Serving {
       const tables = new LedgerTables(db);
       ledger = new Ledger({ cluster: founding.cluster, graph: loadLiveGraph(db), ...tables.load() }, ports);
       for (let at = Math.max(0, ledger.height - ROOTS_REPORTED + 1); at <= ledger.height; at++) {
-        const block = tables.blockAt(heightOf(at));
-        if (block !== undefined) this.#consensus?.executed(heightOf(at), block.root);
+        const root = tables.blockAt(heightOf(at))?.root;
+        if (root === undefined) continue;
+        this.#recent.push({ height: heightOf(at), root });
+        this.#consensus?.executed(heightOf(at), root);
       }
       db.close();
     }
@@ -286,7 +320,9 @@ class Parts implements Serving {
   #executed(block: ExecutedBlock, ms: number): void {
     const { metrics } = this.#options;
     this.#consensus?.executed(block.height, block.root);
-    this.#submission?.settled(block.settled);
+    this.#submission?.settled(block);
+    this.#recent.push({ height: block.height, root: block.root });
+    if (this.#recent.length > ROOTS_REPORTED) this.#recent.shift();
     this.#heights.reached(block.height);
     metrics.set("executed_height", block.height);
     metrics.count("blocks");
@@ -321,7 +357,7 @@ class Parts implements Serving {
         ledger,
         submission: present(this.#submission, "opened before"),
         heights: this.#heights,
-        projector: present(this.#projector, "opened before"),
+        projector: () => present(this.#projector, "opened before"),
       }),
       callerOf: ((call) => callerOf(call)) as CallerOf,
       onDefect: (error: unknown) => {

@@ -17,6 +17,8 @@ export interface ProjectorHost {
   /** What the database held when it was opened. */
   readonly opened: { readonly height: number; readonly hash: Digest | null; readonly rebuilt: string | null };
   readonly project: (block: ProjectedBlock) => void;
+  /** Blocks that wait to be applied, oldest first. */
+  readonly backlog: () => readonly ProjectedBlock[];
   /** Bytes of facts that wait to be applied. */
   readonly backlogBytes: () => number;
   readonly checkAt: (height: Height, assertions: readonly Assertion[]) => Promise<Result<readonly boolean[]>>;
@@ -45,8 +47,8 @@ class WorkerProjector implements ProjectorHost {
   readonly #port: MessagePort;
   readonly #outbox: Outbox<ToProjector>;
   readonly #questions = new Map<number, (answer: Result<readonly boolean[]>) => void>();
-  /** Bytes of facts handed over, by height, until they are applied. */
-  readonly #backlog = new Map<Height, number>();
+  /** Blocks handed over and not applied: a worker that is restarted gets them again. */
+  readonly #backlog = new Map<Height, ProjectedBlock>();
   readonly #stopped: Promise<void>;
   #gone = (): void => {};
   #backlogBytes = 0;
@@ -77,9 +79,13 @@ class WorkerProjector implements ProjectorHost {
   }
 
   project(block: ProjectedBlock): void {
-    this.#backlog.set(block.height, block.facts.length);
+    this.#backlog.set(block.height, block);
     this.#backlogBytes += block.facts.length;
     this.#outbox.post({ kind: "project", block });
+  }
+
+  backlog(): readonly ProjectedBlock[] {
+    return [...this.#backlog.values()];
   }
 
   backlogBytes(): number {
@@ -127,9 +133,9 @@ class WorkerProjector implements ProjectorHost {
   }
 
   #projected(height: Height): void {
-    for (const [at, bytes] of this.#backlog) {
-      if (at > height) continue;
-      this.#backlogBytes -= bytes;
+    for (const [at, { facts }] of this.#backlog) {
+      if (at > height) break; // in order of height
+      this.#backlogBytes -= facts.length;
       this.#backlog.delete(at);
     }
     this.#options.onProjected(height);

@@ -20,7 +20,7 @@ import {
 import { type Fact, type FactData, type GraphFact, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
 import { FOUNDING_BYTES_MAX, foundingDocumentShape } from "../../events/facts/founding.ts";
 import { graphWriteShape } from "../../events/facts/graph.ts";
-import { commandDigest } from "../../events/facts/hashing.ts";
+import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
 import { parseInception } from "../../keri/inception.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import { BlockOverlay } from "../rebac/block-overlay.ts";
@@ -62,6 +62,14 @@ export interface ExecutedBlock {
   /** The facts' encodings, one after the other: what was hashed, and what the projector folds. */
   readonly facts: Uint8Array;
   readonly settled: readonly SettledCommand[];
+  /** Batches that were refused as a whole, by digest of their bytes. */
+  readonly refusedBatches: readonly RefusedBatch[];
+}
+
+export interface RefusedBatch {
+  readonly digest: Digest;
+  readonly code: string;
+  readonly message: string;
 }
 
 /** State that is rebuilt from the log, or loaded from the projection database at some height. */
@@ -79,6 +87,7 @@ interface Work {
   readonly overlay: BlockOverlay;
   readonly facts: Uint8Array[];
   readonly settled: SettledCommand[];
+  readonly refusedBatches: RefusedBatch[];
   /** Of the current batch's author; dropped when a command may have changed the policy. */
   readonly roles: Map<Aid, boolean>;
   index: number;
@@ -133,6 +142,7 @@ export class Ledger {
       overlay: new BlockOverlay(this.graph),
       facts: [],
       settled: [],
+      refusedBatches: [],
       roles: new Map(),
       index: 0,
     };
@@ -142,7 +152,15 @@ export class Ledger {
     const facts = concatBytes(...work.facts);
     this.#root = domainDigest("root", digestBytes(this.#root), digestBytes(block.hash), sha256(facts));
     this.#height = block.height;
-    return { height: block.height, hash: block.hash, time: block.time, root: this.#root, facts, settled: work.settled };
+    return {
+      height: block.height,
+      hash: block.hash,
+      time: block.time,
+      root: this.#root,
+      facts,
+      settled: work.settled,
+      refusedBatches: work.refusedBatches,
+    };
   }
 
   #emit(work: Work, n: number, data: FactData): void {
@@ -186,9 +204,9 @@ export class Ledger {
 
   *#signed(work: Work, signed: Uint8Array): Generator<void> {
     const opened = this.#ports.open(signed);
-    if (!opened.ok) return this.#refuseBatch(work, null, opened.refusal.code, opened.refusal.message);
+    if (!opened.ok) return this.#refuseBatch(work, signed, null, opened.refusal);
     const refusal = this.#judgeBatch(work, opened.value, signed);
-    if (refusal !== undefined) return this.#refuseBatch(work, opened.value.body.author, refusal.code, refusal.message);
+    if (refusal !== undefined) return this.#refuseBatch(work, signed, opened.value.body.author, refusal);
     for (const command of opened.value.body.commands) {
       this.#command(work, opened.value.body, command);
       work.index += 1;
@@ -196,8 +214,14 @@ export class Ledger {
     }
   }
 
-  #refuseBatch(work: Work, author: Aid | null, code: string, message: string): void {
+  #refuseBatch(
+    work: Work,
+    signed: Uint8Array,
+    author: Aid | null,
+    { code, message }: Omit<RefusedBatch, "digest">,
+  ): void {
     this.#emit(work, 0, { kind: "batchRefused", author, code, message });
+    work.refusedBatches.push({ digest: signedDigest(signed), code, message });
     work.index += 1;
   }
 
