@@ -1,0 +1,252 @@
+/**
+ * A cluster as its users run it: `sky dev` as a child process, its nodes as processes of their own, everything under one
+ * temporary directory. Waits are for conditions, never for time; whatever happens, `clean` leaves no process and no file.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
+
+export const root = path.resolve(import.meta.dirname, "../..");
+const SKY = path.join(root, "bin/sky.js");
+/** Between two looks at a condition. Units: ms. */
+const LOOK_MS = 25;
+/** Longer than any start, catch-up or stop on a busy machine. Units: ms. */
+export const PATIENCE_MS = 60_000;
+
+export interface NodeEntry {
+  readonly name: string;
+  readonly aid: string;
+  readonly pid: number | null;
+  readonly dir: string;
+  readonly ports: Readonly<Record<"api" | "approach" | "cluster" | "service" | "health", number>>;
+}
+
+export interface CommandEnd {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Waits until the condition gives something other than false or undefined. Throws when it does not in time, with what it waited for. */
+export async function until<T>(
+  what: string,
+  condition: () => T | false | undefined | Promise<T | false | undefined>,
+  timeoutMs = PATIENCE_MS,
+): Promise<T> {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await condition();
+    if (found !== false && found !== undefined) return found;
+    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain for: ${what}`);
+    await pause(LOOK_MS);
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Process groups of clusters that run; ended with the test process, even when a test's own cleaning did not run. */
+const groups = new Set<number>();
+process.on("exit", () => groups.forEach(endGroup));
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // nothing of it is left
+  }
+}
+
+/** Runs `sky` to its end. Never rejects: how it ended is the answer. */
+export function sky(...args: readonly string[]): Promise<CommandEnd> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [SKY, ...args], { timeout: PATIENCE_MS }, (_error, out, err) =>
+      resolve({ code: child.exitCode, out, err }),
+    );
+  });
+}
+
+export class Cluster {
+  readonly directory: string;
+  /** What `sky dev` said, of all its starts. */
+  readonly said: string[] = [];
+  #process: ChildProcess | undefined;
+  #exit: Promise<number | null> = Promise.resolve(null);
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /** Founds a cluster and waits until every node serves. */
+  static async start(): Promise<Cluster> {
+    const cluster = new Cluster(mkdtempSync(path.join(tmpdir(), "sky-e2e-")));
+    try {
+      await cluster.run();
+    } catch (error) {
+      await cluster.clean();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** Starts `sky dev` on the directory and waits until every node serves. */
+  async run(): Promise<void> {
+    const child = spawn(process.execPath, [SKY, "dev", "--dir", this.directory], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      // A group of its own: a dead `sky dev` must not leave nodes behind when the tests end.
+      detached: true,
+    });
+    const { pid } = child;
+    if (pid === undefined) throw new Error("sky dev cannot be started");
+    groups.add(pid);
+    this.#process = child;
+    let ended = false;
+    this.#exit = new Promise((resolve) =>
+      child.once("exit", (code) => {
+        ended = true;
+        resolve(code);
+      }),
+    );
+    const first = this.said.length;
+    for (const stream of [child.stdout, child.stderr])
+      createInterface(stream).on("line", (line) => void this.said.push(line));
+    await until("every node serves", () => {
+      if (ended) throw new Error(`sky dev ended: ${this.said.slice(first).join("\n")}\n${this.logs()}`);
+      return this.said.slice(first).some((line) => line.includes("every node is unsealed and serves"));
+    });
+    await Promise.all(this.nodes.map(({ name }) => this.ready(name)));
+  }
+
+  /** Process id of `sky dev` itself. */
+  get pid(): number {
+    const pid = this.#process?.pid;
+    if (pid === undefined) throw new Error("sky dev does not run");
+    return pid;
+  }
+
+  /** What cluster.json says now. */
+  get nodes(): readonly NodeEntry[] {
+    const file = readFileSync(path.join(this.directory, "cluster.json"), "utf8");
+    return (JSON.parse(file) as { readonly nodes: readonly NodeEntry[] }).nodes;
+  }
+
+  get names(): readonly string[] {
+    return this.nodes.map(({ name }) => name);
+  }
+
+  node(name: string): NodeEntry {
+    const found = this.nodes.find((node) => node.name === name);
+    if (found === undefined) throw new Error(`there is no node ${name}`);
+    return found;
+  }
+
+  /** A path under the cluster's directory. */
+  path(...parts: readonly string[]): string {
+    return path.join(this.directory, ...parts);
+  }
+
+  signal(name: string, signal: NodeJS.Signals): void {
+    const { pid } = this.node(name);
+    if (pid === null) throw new Error(`node ${name} does not run`);
+    process.kill(pid, signal);
+  }
+
+  /** kill -9, and waits until cluster.json says so. */
+  async kill(...names: readonly string[]): Promise<void> {
+    for (const name of names) this.signal(name, "SIGKILL");
+    for (const name of names) await this.dead(name);
+  }
+
+  async dead(name: string): Promise<void> {
+    await until(`cluster.json says that ${name} is dead`, () => this.node(name).pid === null);
+  }
+
+  /** `sky dev --revive`, and waits until the node serves. */
+  async revive(name: string): Promise<CommandEnd> {
+    const end = await sky("dev", "--dir", this.directory, "--revive", name);
+    if (end.code !== 0) throw new Error(`cannot revive ${name}: ${end.out}${end.err}\n${this.log(name)}`);
+    await this.serving(name);
+    return end;
+  }
+
+  /** Waits until the node is unsealed and serves, whether or not a quorum is there. */
+  async serving(name: string): Promise<void> {
+    await until(`${name} serves`, async () => (await this.metric(name, "sealed")) === 0);
+  }
+
+  /** Waits until the node is unsealed and sees a quorum. */
+  async ready(name: string): Promise<void> {
+    await until(`${name} is ready`, async () => (await this.health(name, "/readyz"))?.status === 200);
+  }
+
+  async health(name: string, page: string): Promise<{ readonly status: number; readonly body: string } | undefined> {
+    try {
+      const response = await fetch(`http://127.0.0.1:${this.node(name).ports.health}${page}`, {
+        signal: AbortSignal.timeout(2_000),
+      });
+      return { status: response.status, body: await response.text() };
+    } catch {
+      return undefined; // dead, stopped or starting
+    }
+  }
+
+  /** A gauge or counter of /metrics without labels; undefined while the node does not answer. */
+  async metric(name: string, metric: string): Promise<number | undefined> {
+    const page = await this.health(name, "/metrics");
+    const value = page?.body.match(new RegExp(`^sky_${metric} (\\S+)$`, "m"))?.[1];
+    return value === undefined ? undefined : Number(value);
+  }
+
+  /** The node's log, one record a line. */
+  log(name: string): string {
+    return readFileSync(this.path("nodes", name, "node.log"), "utf8");
+  }
+
+  logs(): string {
+    return this.names.map((name) => `--- ${name}\n${this.log(name)}`).join("\n");
+  }
+
+  /** Ctrl-C: the exit code of `sky dev`, which ends when all its nodes have. */
+  async stop(): Promise<number | null> {
+    this.#process?.kill("SIGINT");
+    return this.ended();
+  }
+
+  /** kill -9 of `sky dev` and every node at once. */
+  async killEverything(): Promise<void> {
+    const pids = this.nodes.flatMap(({ pid }) => (pid === null ? [] : [pid]));
+    endGroup(this.pid);
+    await this.ended();
+    for (const pid of pids) await until(`process ${pid} ends`, () => !isAlive(pid));
+  }
+
+  /** Waits for the end of `sky dev`; what it left running ends too. */
+  async ended(): Promise<number | null> {
+    const pid = this.#process?.pid;
+    const code = await this.#exit;
+    this.#process = undefined;
+    if (pid !== undefined) {
+      endGroup(pid);
+      groups.delete(pid);
+    }
+    return code;
+  }
+
+  /** Ends what runs and removes the directory. */
+  async clean(): Promise<void> {
+    const pid = this.#process?.pid;
+    if (pid !== undefined) endGroup(pid);
+    await this.ended();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
