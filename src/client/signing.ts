@@ -45,8 +45,32 @@ export const defaultPorts: ClientPorts = {
   randomBytes: (length) => globalThis.crypto.getRandomValues(new Uint8Array(length)),
 };
 
-/** 10 minutes: longer than any retry and any honest clock's error, well below the hour that the cluster allows. */
-const COMMAND_LIFETIME_MS = 600_000;
+/** A minute: longer than any retry; the cluster remembers every command for as long. */
+const COMMAND_LIFETIME_MS = 60_000;
+/** An id from a clock further ahead than this was not made by `newCommandId`. */
+const ID_AHEAD_MAX_MS = 3_600_000;
+
+/**
+ * A new id, 16 bytes as a UUID of version 7 (RFC 9562 §5.7). It carries its time, and with it the command's `notAfter`: sent again
+ * under its id, from whatever process, a write has the same bytes, so it gets its first result or is refused as expired.
+ */
+export function newCommandId(ports: ClientPorts = defaultPorts): CommandId {
+  const bytes = ports.randomBytes(16);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const now = ports.now();
+  view.setUint32(0, Math.floor(now / 0x10000));
+  view.setUint16(4, now % 0x10000);
+  view.setUint8(6, 0x70 | (view.getUint8(6) & 0x0f));
+  view.setUint8(8, 0x80 | (view.getUint8(8) & 0x3f));
+  return toHex(bytes) as CommandId;
+}
+
+/** When a command of this id expires. An id of the caller's own making has no time: it counts from now, anew at each sending. */
+function notAfterOf(id: CommandId, now: number): LogTime {
+  const made = Number.parseInt(id.slice(0, 12), 16);
+  const isOurs = id[12] === "7" && /[89ab]/.test(id[16] ?? "") && made <= now + ID_AHEAD_MAX_MS;
+  return ((isOurs ? made : now) + COMMAND_LIFETIME_MS) as LogTime;
+}
 
 /** A write as a command of its own. Refuses: EMPTY_MESSAGE, TOO_MANY, TOO_LARGE, and names that gateways refuse. */
 export function commandOf(write: GraphWrite, ports: ClientPorts, id?: CommandId): Result<Command> {
@@ -61,12 +85,8 @@ export function commandOf(write: GraphWrite, ports: ClientPorts, id?: CommandId)
   const payload = encode(graphWriteShape, write);
   if (payload.length > PAYLOAD_BYTES_MAX)
     return refuse("TOO_LARGE", `The write has ${payload.length} bytes, more than ${PAYLOAD_BYTES_MAX}; split it.`);
-  return ok({
-    id: id ?? (toHex(ports.randomBytes(16)) as CommandId),
-    kind: "graph.write",
-    payload,
-    notAfter: (ports.now() + COMMAND_LIFETIME_MS) as LogTime,
-  });
+  const used = id ?? newCommandId(ports);
+  return ok({ id: used, kind: "graph.write", payload, notAfter: notAfterOf(used, ports.now()) });
 }
 
 /** The bytes of a batch, signed once. */

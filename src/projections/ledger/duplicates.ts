@@ -15,27 +15,39 @@ export interface SettledCommand {
 /** Entries are dropped by the second of their `notAfter`, so that forgetting costs nothing per command. Units: ms. */
 const BUCKET_MS = 1000;
 
-export class DuplicateWindow {
-  readonly #settled = new Map<string, SettledCommand>();
-  readonly #buckets = new Map<number, string[]>();
-  #oldest = Number.POSITIVE_INFINITY;
+/**
+ * Commands remembered at once, on every replica alike: some hundreds of bytes each. Beyond it commands are refused until others
+ * expire; at 18,000 commands a second with a minute to live there are half as many.
+ */
+export const REMEMBERED_MAX = 2_000_000;
 
-  get size(): number {
-    return this.#settled.size;
+export class DuplicateWindow {
+  readonly #settled = new Map<Aid, Map<CommandId, SettledCommand>>();
+  readonly #buckets = new Map<number, SettledCommand[]>();
+  #oldest = Number.POSITIVE_INFINITY;
+  #size = 0;
+
+  get full(): boolean {
+    return this.#size >= REMEMBERED_MAX;
   }
 
   find(author: Aid, id: CommandId): SettledCommand | undefined {
-    return this.#settled.get(author + id);
+    return this.#settled.get(author)?.get(id);
   }
 
   add(command: SettledCommand): void {
-    const key = command.author + command.id;
-    if (this.#settled.has(key)) return;
-    this.#settled.set(key, command);
+    let ofAuthor = this.#settled.get(command.author);
+    if (ofAuthor === undefined) {
+      ofAuthor = new Map();
+      this.#settled.set(command.author, ofAuthor);
+    }
+    if (ofAuthor.has(command.id)) return;
+    ofAuthor.set(command.id, command);
+    this.#size += 1;
     const bucket = Math.floor(command.outcome.notAfter / BUCKET_MS);
-    const keys = this.#buckets.get(bucket);
-    if (keys === undefined) this.#buckets.set(bucket, [key]);
-    else keys.push(key);
+    const commands = this.#buckets.get(bucket);
+    if (commands === undefined) this.#buckets.set(bucket, [command]);
+    else commands.push(command);
     if (bucket < this.#oldest) this.#oldest = bucket;
   }
 
@@ -44,12 +56,18 @@ export class DuplicateWindow {
     const now = Math.floor(time / BUCKET_MS);
     if (this.#oldest >= now) return;
     let oldest = Number.POSITIVE_INFINITY;
-    for (const [bucket, keys] of this.#buckets) {
+    for (const [bucket, commands] of this.#buckets) {
       if (bucket < now) {
-        for (const key of keys) this.#settled.delete(key);
+        for (const command of commands) this.#forget(command);
         this.#buckets.delete(bucket);
       } else if (bucket < oldest) oldest = bucket;
     }
     this.#oldest = oldest;
+  }
+
+  #forget({ author, id }: SettledCommand): void {
+    const ofAuthor = this.#settled.get(author);
+    if (ofAuthor?.delete(id) === true) this.#size -= 1;
+    if (ofAuthor?.size === 0) this.#settled.delete(author);
   }
 }

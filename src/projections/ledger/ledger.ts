@@ -272,7 +272,7 @@ export class Ledger {
       else this.#settle(work, { kind: "commandRefused", ...settledAs, ...DUPLICATE_ID }, [], false);
       return;
     }
-    const timing = this.#timing(work, command);
+    const timing = this.#window.full ? TOO_MANY_REMEMBERED : this.#timing(work, command);
     if (timing !== undefined) return this.#settle(work, { kind: "commandRefused", ...settledAs, ...timing }, [], false);
     const judged = this.#judge(work, body, command);
     if (judged.ok)
@@ -357,6 +357,11 @@ export class Ledger {
 }
 
 const MESSAGE_CHARACTERS_MAX = 4000;
+
+const TOO_MANY_REMEMBERED = {
+  code: "OVERLOADED",
+  message: "The cluster remembers as many commands as it may; send it anew under another id in a moment.",
+} as const;
 
 const DUPLICATE_ID = {
   code: "DUPLICATE_ID",
