@@ -58,7 +58,9 @@ export async function tellStory(layout: DevDirectory, say: (line: string) => voi
     readFileSync(files.key),
     readFileSync(files.certificate),
   );
-  const clients = layout.founding.document.founders.map(({ endpoints }) => new Oracle_Client(endpoints.service, tls, NAMED));
+  const clients = layout.founding.document.founders.map(
+    ({ endpoints }) => new Oracle_Client(endpoints.service, tls, NAMED),
+  );
   let turn = 0;
   const call = <Request, Reply>(method: Unary<Request, Reply>, request: Request): Promise<Reply> => {
     const client = present(clients[turn++ % clients.length], "a cluster has nodes");
@@ -158,7 +160,10 @@ class Story {
   }
 
   async #revoke(from: Subject | undefined): Promise<void> {
-    await this.#write(Oracle_Client.prototype.deleteAssertion as Unary<unknown, { ts: bigint }>, { subject: from, object: view });
+    await this.#write(Oracle_Client.prototype.deleteAssertion as Unary<unknown, { ts: bigint }>, {
+      subject: from,
+      object: view,
+    });
   }
 
   /** Direct viewers, from a node that has reached the newest write. */

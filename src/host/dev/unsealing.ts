@@ -2,6 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { Fault, present } from "../../base/errors.ts";
 import { demand } from "../enclave/node-files.ts";
+import type { FounderCard } from "../../events/facts/founding.ts";
+import type { Founding } from "../founding/document.ts";
 import type { DevDirectory } from "../founding/dev-directory.ts";
 import { readPrivate } from "../founding/files.ts";
 import { unsealNode } from "../founding/operator-actions.ts";
@@ -12,42 +14,63 @@ const HANDSHAKE_MS = 10_000;
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 const now = (): number => Date.now();
 
-/** Takes nodes through initialise (once) and unseal; every operator fetches its shares, `threshold` of them give theirs. */
+/**
+ * Takes nodes through initialise (once) and unseal. The first operator goes first, since its call makes a new node deal its root;
+ * then the others fetch the shares that they lack, or give theirs as far as the threshold needs them.
+ */
 export async function unsealNodes(
   layout: DevDirectory,
   names: readonly string[],
   say: (line: string) => void,
 ): Promise<void> {
   const { founding, operators } = layout;
-  for (const [i, operator] of operators.entries()) {
-    const file = openOperator(operator);
-    try {
-      const tls = await operatorTls(founding, file.secrets, random, now());
-      const outcomes = await Promise.all(
-        names.map(async (name) => {
-          const card = present(
-            founding.document.founders.find((one) => one.name === name),
-            "a node of this cluster",
-          );
-          const connection = demand(await connectOperator(founding, card, tls, { now, timeoutMs: HANDSHAKE_MS }));
-          try {
-            const outcome = await unsealNode({ founding, file, connection, random, now, progress: () => {} });
-            if (!outcome.ok) throw new Fault(outcome.refusal.code, `${name}: ${outcome.refusal.message}`);
-            return outcome.value;
-          } finally {
-            connection.close();
-          }
-        }),
-      );
-      const unsealed = outcomes.filter((outcome) => outcome.unsealed).length;
-      say(
-        `operator ${operator.name} ${i === 0 ? "opened the ceremony" : "joined"}: ${unsealed} of ${names.length} nodes unsealed`,
-      );
-    } finally {
-      file.close();
-    }
+  const [first, ...others] = operators;
+  if (first === undefined) return;
+  const isNew = !(await takePart(layout, first, names, say));
+  const needed = isNew ? others : others.slice(0, founding.document.threshold - 1);
+  await Promise.all(needed.map((operator) => takePart(layout, operator, names, say)));
+}
+
+/** One operator does what it can for each node. Returns whether it held every node's share before. */
+async function takePart(
+  { founding }: DevDirectory,
+  operator: DevDirectory["operators"][number],
+  names: readonly string[],
+  say: (line: string) => void,
+): Promise<boolean> {
+  const file = openOperator(operator);
+  try {
+    const held = names.every((name) => file.shareOf(founding.cluster, cardOf(founding, name).aid) !== undefined);
+    const tls = await operatorTls(founding, file.secrets, random, now());
+    const outcomes = await Promise.all(
+      names.map(async (name) => {
+        const connection = demand(
+          await connectOperator(founding, cardOf(founding, name), tls, { now, timeoutMs: HANDSHAKE_MS }),
+        );
+        try {
+          const outcome = await unsealNode({ founding, file, connection, random, now, progress: () => {} });
+          if (!outcome.ok) throw new Fault(outcome.refusal.code, `${name}: ${outcome.refusal.message}`);
+          return outcome.value;
+        } finally {
+          connection.close();
+        }
+      }),
+    );
+    const unsealed = outcomes.filter((outcome) => outcome.unsealed).length;
+    say(
+      `operator ${operator.name} ${held ? "gave its shares" : "fetched its shares"}: ${unsealed} of ${names.length} nodes unsealed`,
+    );
+    return held;
+  } finally {
+    file.close();
   }
 }
+
+const cardOf = ({ document }: Founding, name: string): FounderCard =>
+  present(
+    document.founders.find((one) => one.name === name),
+    "a node of this cluster",
+  );
 
 function openOperator({ file, passphraseFile }: DevDirectory["operators"][number]): OperatorFile {
   const content = demand(readPrivate(passphraseFile, 1024));
