@@ -263,6 +263,7 @@ class Parts implements Serving {
       onDeath: (error) => void this.#died("projector", error, () => this.#restartProjector()),
     });
     this.#projected = projector.opened.height;
+    metrics.set("projected_height", Math.max(0, projector.opened.height));
     if (projector.opened.rebuilt !== null)
       logger.warn("The projection was damaged and is rebuilt from the log", { reason: projector.opened.rebuilt });
     return projector;
@@ -299,6 +300,7 @@ class Parts implements Serving {
       db.close();
     }
     this.#ledger = ledger;
+    metrics.set("executed_height", Math.max(0, ledger.height));
     return ledger;
   }
 
