@@ -23,7 +23,7 @@ export interface OpenedBlock {
   readonly bundles: readonly Digest[];
 }
 
-/** Opens a stranger's block. Refuses: MALFORMED, TOO_LARGE, BODY_MISMATCH. */
+/** Opens a stranger's block. Refuses: MALFORMED, TOO_LARGE, BODY_MISMATCH, NOT_GENESIS. */
 export function openBlock(block: Block): Result<OpenedBlock> {
   const header = decode(headerShape, block.header, HEADER_BYTES_MAX);
   if (!header.ok) return header;
@@ -31,6 +31,9 @@ export function openBlock(block: Block): Result<OpenedBlock> {
     return refuse("BODY_MISMATCH", "The body is not the one the header names.", "peer");
   const body = decode(bodyShape, block.body, BODY_BYTES_MAX);
   if (!body.ok) return body;
+  // Whoever could found the cluster again would name itself its administrator.
+  if ((body.value.kind === "genesis") !== (header.value.height === 0))
+    return refuse("NOT_GENESIS", "A founding document is the body of height 0 and of no other.", "peer");
   const bundles = body.value.kind === "executions" ? body.value.bundles : [];
   return ok({ hash: blockHash(block.header), block, header: header.value, bundles });
 }

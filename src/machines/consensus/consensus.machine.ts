@@ -15,6 +15,7 @@ import { Turn } from "./turn.ts";
 import type { BlockSummary, ConsensusEffect, ConsensusEvent, Context } from "./types.ts";
 import { adoptCertificate, countVote, noteHeard } from "./votes.ts";
 import {
+  awaitClock,
   backedOff,
   enterView,
   isQuiet,
@@ -22,6 +23,7 @@ import {
   nullifyCurrent,
   sendEntryCertificate,
   settleTimers,
+  without,
 } from "./view.ts";
 
 type Of<T extends ConsensusEvent["type"]> = Extract<ConsensusEvent, { type: T }>;
@@ -77,10 +79,7 @@ function onProposal(turn: Turn, { from, block, aheadMs }: Of<"proposalVerified">
     addCandidate(turn, block);
     next.proposals = { ...next.proposals, [block.view]: block.hash };
     if (block.view === next.view) turn.clearTimer("leader"); // rule 3: the first proposal stops t_l
-    if (aheadMs > CLOCK_AHEAD_MAX_MS) {
-      next.awaitsClock = block.hash;
-      turn.setTimer("clock", aheadMs - CLOCK_AHEAD_MAX_MS);
-    }
+    if (aheadMs > CLOCK_AHEAD_MAX_MS) awaitClock(turn, block.view, aheadMs - CLOCK_AHEAD_MAX_MS);
   }
   countVote(turn, "notarize", block.view, block.hash, from); // the proposal is its notarize vote (rule 2)
 }
@@ -127,7 +126,7 @@ function onTimer(turn: Turn, { timer }: Of<"timerFired">): void {
       if (next.proposing === "waiting") next.proposing = "due";
       return;
     case "clock":
-      next.awaitsClock = null;
+      next.awaitsClock = without(next.awaitsClock, next.view);
       return;
     default:
       unreachable(timer);

@@ -108,8 +108,9 @@ export function considerProposal(turn: Turn): boolean {
 function judgeProposal(turn: Turn, block: Candidate): "valid" | "open" | { readonly reason: string } {
   const { next } = turn;
   if (block.parentView >= next.view) return { reason: "its parent's view is not below its own" };
-  for (let view = block.parentView + 1; view < next.view; view++) {
-    if (next.nullifications[view] !== true && view > next.final.view) return askLeader(turn, viewOf(view));
+  // From the final view on: what lies below it is settled, and its number is the proposer's to choose.
+  for (let view = Math.max(block.parentView, next.final.view) + 1; view < next.view; view++) {
+    if (next.nullifications[view] !== true) return askLeader(turn, viewOf(view));
   }
   const verdict = judgeParent(turn, block);
   if (verdict.kind === "refused") return { reason: verdict.reason };
@@ -117,7 +118,7 @@ function judgeProposal(turn: Turn, block: Candidate): "valid" | "open" | { reado
   if (verdict.kind === "open") return "open";
   const defect = headerDefect(block, verdict.parent);
   if (defect !== undefined) return { reason: defect };
-  if (next.awaitsClock === block.hash) return "open";
+  if (next.awaitsClock[next.view] !== undefined) return "open";
   if (block.body === "unasked") requestJudgement(turn, block);
   if (block.body === "invalid") return { reason: "its body is not valid" };
   return block.body === "valid" ? "valid" : "open";

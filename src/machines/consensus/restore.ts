@@ -103,7 +103,7 @@ export function restoreContext(membership: Membership, restored: Restored): Cont
     lastHeard: Array.from({ length: membership.size }, () => 0),
     nullified: 0,
     proposing: "no",
-    awaitsClock: null,
+    awaitsClock: {},
     timersArmed: false,
     asked: null,
     votesAbove: journalLost ? "unknown" : null,

@@ -126,8 +126,8 @@ export interface Context {
 
   /** What this member is doing about the current view's proposal of its own. */
   readonly proposing: "no" | "waiting" | "due" | "building";
-  /** A proposal whose time lies more than 500 ms ahead waits for its timer (rule 3, time). */
-  readonly awaitsClock: Digest | null;
+  /** Of the current and the next view: how long a proposal whose time lies more than 500 ms ahead must wait (rule 3, time). Units: ms. */
+  readonly awaitsClock: Readonly<Record<number, number>>;
   readonly timersArmed: boolean;
   /** Ancestry already asked of this view's leader, so that one missing thing is one request. */
   readonly asked: Digest | View | null;

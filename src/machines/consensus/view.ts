@@ -53,7 +53,6 @@ export function enterView(turn: Turn, view: View): boolean {
   if (view <= next.view) return false;
   next.view = view;
   next.proposing = "no";
-  next.awaitsClock = null;
   next.asked = null;
   if (next.timersArmed) {
     turn.clearTimer("leader");
@@ -62,7 +61,26 @@ export function enterView(turn: Turn, view: View): boolean {
     turn.clearTimer("clock");
   }
   next.timersArmed = false;
+  const wait = next.awaitsClock[view];
+  next.awaitsClock = {};
+  if (wait !== undefined) awaitClock(turn, view, wait);
   return true;
+}
+
+/**
+ * The proposal of this view, current or next, is ahead of the clock: it stays open for `ms` more, never invalid (consensus.md,
+ * time). A proposal that came before its view waits anew when its view begins. What would outlast the view gets no timer.
+ */
+export function awaitClock(turn: Turn, view: View, ms: number): void {
+  const { next } = turn;
+  next.awaitsClock = { ...next.awaitsClock, [view]: ms };
+  if (view === next.view && ms <= next.timings.cap) turn.setTimer("clock", ms);
+}
+
+/** The record without one view. */
+export function without(record: Readonly<Record<number, number>>, view: View): Record<number, number> {
+  const { [view]: _gone, ...rest } = record;
+  return rest;
 }
 
 /** After every event: timers run exactly while the member is not quiet (rule 1). */

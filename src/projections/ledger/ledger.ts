@@ -146,6 +146,7 @@ export class Ledger {
       roles: new Map(),
       index: 0,
     };
+    assert((block.content.kind === "genesis") === (block.height === 0), "only height 0 founds the cluster");
     if (block.content.kind === "genesis") this.#genesis(work, block.content.document);
     else for (const bundle of block.content.bundles) yield* this.#bundle(work, bundle);
     work.overlay.merge();
