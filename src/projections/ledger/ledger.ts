@@ -5,7 +5,7 @@
  */
 import type { Aid, Digest, Height, LogTime } from "../../base/brands.ts";
 
-import { ZERO_DIGEST, concatBytes, digestBytes } from "../../base/bytes.ts";
+import { ZERO_DIGEST, digestBytes, joinBytes } from "../../base/bytes.ts";
 import { decode, encode } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import { type Result, refuse } from "../../base/result.ts";
@@ -150,7 +150,7 @@ export class Ledger {
     if (block.content.kind === "genesis") this.#genesis(work, block.content.document);
     else for (const bundle of block.content.bundles) yield* this.#bundle(work, bundle);
     work.overlay.merge();
-    const facts = concatBytes(...work.facts);
+    const facts = joinBytes(work.facts);
     this.#root = domainDigest("root", digestBytes(this.#root), digestBytes(block.hash), sha256(facts));
     this.#height = block.height;
     return {
