@@ -98,8 +98,8 @@ export class Cluster {
     return cluster;
   }
 
-  /** Starts `sky dev` on the directory and waits until every node serves. */
-  async run(): Promise<void> {
+  /** Starts `sky dev` on the directory and waits until these nodes serve, all unless given. */
+  async run(names?: readonly string[]): Promise<void> {
     const child = spawn(process.execPath, [SKY, "dev", "--dir", this.directory], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
@@ -120,11 +120,11 @@ export class Cluster {
     const first = this.said.length;
     for (const stream of [child.stdout, child.stderr])
       createInterface(stream).on("line", (line) => void this.said.push(line));
-    await until("every node serves", () => {
+    await until("sky dev says that its nodes serve", () => {
       if (ended) throw new Error(`sky dev ended: ${this.said.slice(first).join("\n")}\n${this.logs()}`);
-      return this.said.slice(first).some((line) => line.includes("every node is unsealed and serves"));
+      return this.said.slice(first).some((line) => line.startsWith("Running;"));
     });
-    await Promise.all(this.nodes.map(({ name }) => this.ready(name)));
+    await Promise.all((names ?? this.names).map((name) => this.ready(name)));
   }
 
   /** Process id of `sky dev` itself. */
@@ -182,6 +182,10 @@ export class Cluster {
   /** Waits until the node is unsealed and serves, whether or not a quorum is there. */
   async serving(name: string): Promise<void> {
     await until(`${name} serves`, async () => (await this.metric(name, "sealed")) === 0);
+  }
+
+  async sealed(name: string): Promise<void> {
+    await until(`${name} is sealed`, async () => (await this.metric(name, "sealed")) === 1);
   }
 
   /** Waits until the node is unsealed and sees a quorum. */

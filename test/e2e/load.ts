@@ -90,7 +90,11 @@ export class Load {
 }
 
 /** Every acknowledged write is there, on every one of these nodes, by check and by expansion, and none was done twice. */
-export async function expectKept(cluster: Cluster, acknowledged: readonly Acknowledged[], names = cluster.names): Promise<void> {
+export async function expectKept(
+  cluster: Cluster,
+  acknowledged: readonly Acknowledged[],
+  names = cluster.names,
+): Promise<void> {
   const places = acknowledged.flatMap(({ height, index }) => (index === undefined ? [] : [`${height}/${index}`]));
   expect(new Set(places).size, "receipts name distinct places").toBe(places.length);
   for (const name of names) {

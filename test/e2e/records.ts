@@ -5,7 +5,12 @@ import { expect } from "vitest";
 import { type Cluster, until } from "./cluster.ts";
 
 /** Runs a query on a database of a node without disturbing the node. */
-export function query<Row>(cluster: Cluster, name: string, file: "log.db" | "projection.db", sql: string): readonly Row[] {
+export function query<Row>(
+  cluster: Cluster,
+  name: string,
+  file: "log.db" | "projection.db",
+  sql: string,
+): readonly Row[] {
   const db = new Database(path.join(cluster.node(name).dir, file), { readonly: true });
   try {
     return db.prepare<[], Row>(sql).all();
@@ -15,7 +20,13 @@ export function query<Row>(cluster: Cluster, name: string, file: "log.db" | "pro
 }
 
 /** Changes a database of a node that does not run, as somebody with its disk could. */
-export function edit(cluster: Cluster, name: string, file: "log.db" | "projection.db", sql: string, ...values: readonly unknown[]): void {
+export function edit(
+  cluster: Cluster,
+  name: string,
+  file: "log.db" | "projection.db",
+  sql: string,
+  ...values: readonly unknown[]
+): void {
   const db = new Database(path.join(cluster.node(name).dir, file));
   try {
     const { changes } = db.prepare(sql).run(...values);

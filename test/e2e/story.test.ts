@@ -1,14 +1,15 @@
 /** A healthy cluster: the acceptance story, the files of its directory, the Oracle against a brute force, and rest. */
 import { readFileSync, statSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "node:tls";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { CommandId, Height } from "../../src/base/brands.ts";
+import type { Height } from "../../src/base/brands.ts";
 import type { GraphChange, GraphNode, GraphWrite } from "../../src/events/facts/graph.ts";
 import type { CommandOutcome } from "../../src/wire/outcome.ts";
 import type { Subject } from "../../src/wire/generated/com/hellblazer/delphi/v1/oracle.ts";
 import * as bruteForce from "../unit/rebac/brute-force.ts";
-import { Cluster, isAlive, until } from "./cluster.ts";
+import { Cluster, isAlive } from "./cluster.ts";
 import { CompatibleClients, skyClient } from "./clients.ts";
 import { expectSameRoots, settledHeight } from "./records.ts";
 
@@ -111,7 +112,8 @@ describe("a healthy cluster", () => {
     const may = async (who: Subject): Promise<boolean> =>
       (await clients.ask(next(), "check", { ts, assertion: { subject: who, object: view } })).result;
     const judged = (...names: readonly string[]) => Promise.all(names.map((name) => may(named(name))));
-    const direct = async () => (await clients.ask(next(), "readSubjects", { objects: [view] }, { atLeast: ts })).subjects;
+    const direct = async () =>
+      (await clients.ask(next(), "readSubjects", { objects: [view] }, { atLeast: ts })).subjects;
 
     for (let telling = 0; telling < 3; telling++) {
       wrote(await clients.ask(next(), "addNamespace", namespace));
@@ -147,4 +149,167 @@ describe("a healthy cluster", () => {
     clients.close();
     expectSameRoots(cluster, await settledHeight(cluster));
   });
+
+  it("agrees with a brute force after random commands through every node at once, at present and past heights", async () => {
+    const names = ["x", "y", "z", "~\u{1f600}", "~\uff5e"];
+    const relations = [NULL_RELATION, { namespace: "ra", name: "r" }, { namespace: "", name: "q" }];
+    const nodes: readonly GraphNode[] = names.flatMap((name, i) => [
+      { namespace: i % 2 === 0 ? "ra" : "rb", name, relation: relations[i % 3] ?? NULL_RELATION },
+      { namespace: "rb", name, relation: relations[(i + 1) % 3] ?? NULL_RELATION },
+    ]);
+    const writes = fc.sample(randomWrite(nodes), COMMANDS);
+    const outcomes = await writeThroughEveryNode(writes);
+    const height = await settledHeight(cluster);
+
+    // The log's order is the order: the model judges the commands as their receipts say they were settled.
+    const settled = writes
+      .map((write, i) => ({ write, outcome: outcomes[i] }))
+      .sort((a, b) => placeOf(a.outcome) - placeOf(b.outcome));
+    let state = bruteForce.emptyState();
+    const history: { readonly height: number; readonly state: bruteForce.State }[] = [{ height: 0, state }];
+    for (const { write, outcome } of settled) {
+      const judged = bruteForce.judge(state, write);
+      if (outcome === undefined) throw new Error("every write has an outcome");
+      const { result, receipt } = outcome;
+      if ("code" in judged) expect(result).toMatchObject({ kind: "refused", code: judged.code });
+      else {
+        expect(result).toEqual({ kind: "executed", changed: judged.changed });
+        state = judged.state;
+      }
+      history.push({ height: receipt.height, state });
+    }
+    expect(settled.some(({ outcome }) => outcome?.result.kind === "refused")).toBe(true);
+
+    const stateAt = (at: number): bruteForce.State => history.findLast((entry) => entry.height <= at)?.state ?? state;
+    const from = Math.min(...history.slice(1).map((entry) => entry.height)) - 1;
+    const pairs = nodes.flatMap((s) => nodes.map((object) => ({ subject: s, object })));
+    for (const name of cluster.names) {
+      const client = skyClient(cluster, [name]);
+      const { results, height: answeredAt } = await client.checkBatch(pairs);
+      expect(answeredAt).toBe(height);
+      expect(results).toEqual(pairs.map(({ subject: s, object }) => bruteForce.check(state, s, object)));
+      for (const node of nodes) {
+        expect(await all(client.expandSubjects(node, { pageSize: 3 }))).toEqual(bruteForce.expandSubjects(state, node));
+        expect(await all(client.expandObjects(node, { pageSize: 3 }))).toEqual(bruteForce.expandObjects(state, node));
+        const [predicate] = relations.slice(1);
+        if (predicate === undefined) throw new Error("there are relations");
+        expect(await all(client.expandSubjects(node, { predicate }))).toEqual(
+          bruteForce.expandSubjects(state, node, predicate),
+        );
+        expect((await client.readSubjects([node])).nodes).toEqual(bruteForce.readSubjects(state, [node]));
+        expect((await client.readObjects([node])).nodes).toEqual(bruteForce.readObjects(state, [node]));
+      }
+      for (let question = 0; question < PAST_HEIGHTS; question++) {
+        const at = from + Math.floor(Math.random() * (height - from + 1));
+        const past = stateAt(at);
+        expect(await client.checkAt(at as Height, pairs), `checks at height ${at} of ${name}`).toEqual(
+          pairs.map(({ subject: s, object }) => bruteForce.check(past, s, object)),
+        );
+      }
+      client.close();
+    }
+    expectSameRoots(cluster, height);
+  });
+
+  it("answers a command that is sent again under its id with the first result", async () => {
+    const client = skyClient(cluster, cluster.names);
+    const assertion = { subject: { namespace: "again", name: "s", relation: NULL_RELATION }, object: AGAIN };
+    const first = await client.write([{ kind: "addAssertion", assertion }]);
+    await client.write([{ kind: "deleteAssertion", assertion }]);
+    const again = await client.write([{ kind: "addAssertion", assertion }], { id: first.id });
+    expect(again).toEqual(first);
+    expect((await client.check(assertion)).result).toBe(false);
+    client.close();
+  });
+
+  it("writes no block while nobody asks for anything", async () => {
+    const height = await settledHeight(cluster);
+    const before = cluster.names.map((name) => cpuSeconds(cluster.node(name).pid));
+    const began = performance.now();
+    // Nothing happening is what is waited for, so here time itself is the condition.
+    await pause(IDLE_MS);
+    const seconds = (performance.now() - began) / 1_000;
+    expect(await settledHeight(cluster)).toBe(height);
+    for (const [i, name] of cluster.names.entries()) {
+      const used = (cpuSeconds(cluster.node(name).pid) - (before[i] ?? 0)) / seconds;
+      console.log(`idle ${name}: ${(used * 100).toFixed(2)} % of a core over ${seconds.toFixed(1)} s`);
+    }
+  });
+
+  it("stops everything on Ctrl-C, says so in cluster.json and ends with 0", async () => {
+    const pids = cluster.nodes.map(({ pid }) => pid ?? 0);
+    expect(await cluster.stop()).toBe(0);
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(cluster.nodes.map(({ pid }) => pid)).toEqual([null, null, null, null]);
+  });
 });
+
+const COMMANDS = 400;
+const PAST_HEIGHTS = 20;
+const IDLE_MS = 6_000;
+const NULL_RELATION = { namespace: "", name: "" };
+const AGAIN: GraphNode = { namespace: "again", name: "o", relation: NULL_RELATION };
+
+async function all(pages: AsyncIterable<{ readonly nodes: readonly GraphNode[] }>): Promise<readonly GraphNode[]> {
+  const nodes: GraphNode[] = [];
+  for await (const page of pages) nodes.push(...page.nodes);
+  return nodes;
+}
+
+const placeOf = (outcome: CommandOutcome | undefined): number =>
+  outcome === undefined ? 0 : outcome.receipt.height * 100_000 + outcome.receipt.index;
+
+/** Each command through another node, a few dozen in flight. */
+async function writeThroughEveryNode(writes: readonly GraphWrite[]): Promise<readonly CommandOutcome[]> {
+  const clients = cluster.names.map((name) => skyClient(cluster, [name]));
+  const outcomes: CommandOutcome[] = [];
+  let next = 0;
+  const writer = async (turn: number): Promise<void> => {
+    for (let i = next++; i < writes.length; i = next++) {
+      const write = writes[i];
+      const client = clients[(i + turn) % clients.length];
+      if (write === undefined || client === undefined) return;
+      const [outcome] = await client.writeAll([write]);
+      if (outcome !== undefined) outcomes[i] = outcome;
+    }
+  };
+  await Promise.all(Array.from({ length: 24 }, (_, turn) => writer(turn)));
+  for (const client of clients) client.close();
+  return outcomes;
+}
+
+/** Commands over few names, so that cycles, deletions and duplicates happen often. */
+function randomWrite(nodes: readonly GraphNode[]): fc.Arbitrary<GraphWrite> {
+  const node = fc.constantFrom(...nodes);
+  const edge = fc.record({ parent: node, child: node });
+  const assertion = fc.record({ subject: node, object: node });
+  const change: fc.Arbitrary<GraphChange> = fc.oneof(
+    { weight: 8, arbitrary: assertion.map((it): GraphChange => ({ kind: "addAssertion", assertion: it })) },
+    { weight: 10, arbitrary: edge.map((it): GraphChange => ({ kind: "mapSubject", edge: it })) },
+    { weight: 6, arbitrary: edge.map((it): GraphChange => ({ kind: "mapObject", edge: it })) },
+    { weight: 4, arbitrary: assertion.map((it): GraphChange => ({ kind: "deleteAssertion", assertion: it })) },
+    { weight: 3, arbitrary: edge.map((it): GraphChange => ({ kind: "unmapSubject", edge: it })) },
+    { weight: 3, arbitrary: edge.map((it): GraphChange => ({ kind: "unmapObject", edge: it })) },
+    { weight: 2, arbitrary: node.map((it): GraphChange => ({ kind: "deleteSubject", subject: it })) },
+    { weight: 2, arbitrary: node.map((it): GraphChange => ({ kind: "deleteObject", object: it })) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom("ra", "rb").map((it): GraphChange => ({ kind: "deleteNamespace", namespace: it })),
+    },
+  );
+  const precondition = fc.record({ kind: fc.constantFrom("mustExist" as const, "mustNotExist" as const), assertion });
+  return fc.record({
+    changes: fc.array(change, { minLength: 1, maxLength: 3 }),
+    preconditions: fc.array(precondition, { maxLength: 1 }),
+  });
+}
+
+/** Processor time that a process has used. Units: seconds; /proc counts hundredths. */
+function cpuSeconds(pid: number | null): number {
+  const fields =
+    readFileSync(`/proc/${String(pid)}/stat`, "utf8")
+      .split(") ")
+      .at(1)
+      ?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
