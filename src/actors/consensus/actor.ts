@@ -53,7 +53,7 @@ export class ConsensusActor {
   readonly committee: Committee;
   readonly signatures: Signatures;
   readonly blocks: Blocks;
-  readonly bundles = new Bundles();
+  readonly bundles: Bundles;
   readonly fetching: Fetching;
   readonly #ports: ConsensusPorts;
   readonly #machine: Stepper<typeof consensusMachine>;
@@ -77,11 +77,12 @@ export class ConsensusActor {
     this.committee = committee;
     this.#ports = ports;
     this.signatures = new Signatures(committee);
+    this.bundles = new Bundles(committee.keys.length);
     for (const certificate of start.certificates) this.signatures.keep(certificate);
     this.#frontier = start.frontier;
     this.blocks = new Blocks(start.context.final.hash, start.frontier);
     for (const opened of start.blocks) this.blocks.add(opened);
-    for (const { digest, bytes } of start.bundles) this.bundles.add(digest, bytes);
+    for (const { digest, bytes } of start.bundles) this.bundles.add(digest, bytes, null);
     this.fetching = new Fetching(ports);
     this.#delivery = new Delivery(ports.log, ports.executor.deliver);
     this.#machine = createStepper(consensusMachine, { input: start.context });
@@ -119,12 +120,22 @@ export class ConsensusActor {
    * Returns false when the member holds as much as it may: nothing was taken, the client should come back.
    */
   submit(signed: Uint8Array): boolean {
-    if (this.#stopped || this.bundles.full || this.#pendingBytes + signed.length > PENDING_BYTES_MAX) return false;
+    if (
+      this.#stopped ||
+      this.bundles.isFull(this.committee.self) ||
+      this.#pendingBytes + signed.length > PENDING_BYTES_MAX
+    )
+      return false;
     this.#pending.push(signed);
     this.#pendingBytes += signed.length;
-    if (!this.#bundling) this.#ports.schedule(() => this.#makeBundle());
-    this.#bundling = true;
+    this.#goOnBundling();
     return true;
+  }
+
+  #goOnBundling(): void {
+    if (this.#bundling || this.#pending.length === 0) return;
+    this.#bundling = true;
+    this.#ports.schedule(() => this.#makeBundle());
   }
 
   /** The executor wants blocks from this height on, and tells what it executed. */
@@ -269,6 +280,7 @@ export class ConsensusActor {
     const needed = new Set(mempool);
     for (const candidate of Object.values(candidates)) for (const digest of candidate.bundles) needed.add(digest);
     this.bundles.dropAllBut(needed);
+    this.#goOnBundling();
     for (const hash of this.#judging.keys()) if (this.blocks.get(hash) === undefined) this.#judging.delete(hash);
     const kept = this.signatures.certificate("finalization", last.header.view);
     this.signatures.prune(viewOf(last.header.view + (kept === undefined ? 1 : 0)));
@@ -443,7 +455,7 @@ export class ConsensusActor {
     }
     const missing = new Set(opened.bundles.filter((digest) => !this.#restoreBundle(digest)));
     this.#judging.set(hash, missing);
-    if (missing.size === 0) return this.#judged(opened);
+    if (missing.size === 0 || this.#bundleSize(opened) > BLOCK_BUNDLE_BYTES_MAX) return this.#judged(opened);
     this.fetching.want(`bundles/${hash}`, leaderOf(opened.header.view, this.committee.keys.length), (peer) => {
       if (!this.#judging.has(hash)) this.fetching.done(`bundles/${hash}`);
       else this.#send(peer, { kind: "bundleRequest", digests: [...missing] });
@@ -454,7 +466,7 @@ export class ConsensusActor {
   #restoreBundle(digest: Digest): boolean {
     if (this.bundles.has(digest)) return true;
     const stored = this.#ports.log.bundle(digest);
-    if (stored !== undefined) this.bundles.add(digest, stored.bytes);
+    if (stored !== undefined) this.bundles.add(digest, stored.bytes, null);
     return stored !== undefined;
   }
 
@@ -465,19 +477,28 @@ export class ConsensusActor {
   #judged(opened: OpenedBlock): void {
     this.#judging.delete(opened.hash);
     this.fetching.done(`bundles/${opened.hash}`);
-    const size = opened.bundles.reduce((sum, digest) => sum + (this.bundles.get(digest)?.length ?? 0), 0);
-    this.post({ type: "bodyJudged", hash: opened.hash, valid: size <= BLOCK_BUNDLE_BYTES_MAX });
+    this.post({ type: "bodyJudged", hash: opened.hash, valid: this.#bundleSize(opened) <= BLOCK_BUNDLE_BYTES_MAX });
   }
 
-  /** A bundle whose maker's signature holds. `wanted`: some block asks for it, so it is taken even when the pool is full. */
-  hold(digest: Digest, bytes: Uint8Array): void {
-    this.bundles.add(digest, bytes);
+  /** Bytes of the bundles that a block names and that are here. */
+  #bundleSize(opened: OpenedBlock): number {
+    return opened.bundles.reduce((sum, digest) => sum + (this.bundles.get(digest)?.length ?? 0), 0);
+  }
+
+  /**
+   * A bundle whose maker's signature holds. Beyond its maker's share it is only kept for the blocks that ask for it, and a block
+   * whose bundles together are too large is judged before the rest of them is taken.
+   */
+  hold(digest: Digest, bytes: Uint8Array, maker: MemberIndex): void {
+    const open = maker === this.committee.self || !this.bundles.isFull(maker);
+    this.bundles.add(digest, bytes, maker);
     this.#ports.executor.bundleHeld(digest, bytes);
-    this.post({ type: "bundleHeld", digest });
+    if (open) this.post({ type: "bundleHeld", digest });
     for (const [hash, missing] of this.#judging) {
-      if (!missing.delete(digest) || missing.size > 0) continue;
+      if (!missing.delete(digest)) continue;
       const opened = this.blocks.get(hash);
-      if (opened !== undefined) this.#judged(opened);
+      if (opened !== undefined && (missing.size === 0 || this.#bundleSize(opened) > BLOCK_BUNDLE_BYTES_MAX))
+        this.#judged(opened);
     }
   }
 
@@ -486,7 +507,12 @@ export class ConsensusActor {
     return false;
   }
 
+  /** Bundles what clients gave, as long as this member's share of the mempool lasts; goes on when blocks have made room. */
   #makeBundle(): void {
+    if (this.bundles.isFull(this.committee.self)) {
+      this.#bundling = false;
+      return;
+    }
     const signed: Uint8Array[] = [];
     let size = 0;
     while (this.#pending.length > 0 && signed.length < SIGNED_PER_BUNDLE_MAX && size < BUNDLE_TARGET_BYTES) {
@@ -503,7 +529,7 @@ export class ConsensusActor {
     this.#ports.sign(bundleSigningBytes(this.committee, body), (signature) => {
       const bundle = encode(bundleShape, { body, signature });
       this.#broadcast([encode(peerMessageShape, { kind: "bundle", bundle })]);
-      this.hold(bundleDigest(bundle), bundle);
+      this.hold(bundleDigest(bundle), bundle, this.committee.self);
       this.#makeBundle();
     });
   }

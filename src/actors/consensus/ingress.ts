@@ -1,17 +1,26 @@
 /** Frames of peers: decoded within bounds, judged, and turned into what the machine understands. */
 import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import { view as viewOf } from "../../base/brands.ts";
 import { equalBytes } from "../../base/bytes.ts";
 import { decode, encode } from "../../base/codec.ts";
 import { verify } from "../../crypto/ed25519.ts";
+import { CERTIFICATE_KINDS } from "../../events/facts/block.ts";
 import { bundleDigest, rootBytes } from "../../events/facts/hashing.ts";
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
 import { leaderOf } from "../../machines/consensus/committee.ts";
 import type { ConsensusActor } from "./actor.ts";
+import { Allowance } from "./allowance.ts";
 import { openBlock, summaryOf } from "./blocks.ts";
-import { judgeBundle } from "./bundles.ts";
+import { BLOCK_BUNDLE_BYTES_MAX, isBundleSigned, openBundle } from "./bundles.ts";
 import type { ConsensusPorts } from "./ports.ts";
 import { signersOf } from "./signatures.ts";
 import { pageOf } from "./synchronisation.ts";
+
+/** What a peer may have sent by asking. A page of a short log costs its share of a disk, too. Units: bytes. */
+const SERVED = { burst: 32 * 1024 * 1024, perSecond: 64 * 1024 * 1024 };
+const ASKING_BYTES = 256 * 1024;
+/** Frames that do not hold: honest members send none. Beyond it nothing of the peer's is read until it has been quiet. Units: frames. */
+const FAULTS = { burst: 500, perSecond: 100 };
 
 type Of<K extends PeerMessage["kind"]> = Extract<PeerMessage, { kind: K }>;
 
@@ -19,6 +28,8 @@ export class Ingress {
   readonly surveyNonce: Uint8Array;
   readonly #actor: ConsensusActor;
   readonly #ports: ConsensusPorts;
+  readonly #served = new Allowance(SERVED);
+  readonly #faults = new Allowance(FAULTS);
 
   constructor(actor: ConsensusActor, ports: ConsensusPorts) {
     this.#actor = actor;
@@ -31,9 +42,27 @@ export class Ingress {
   }
 
   receive(from: MemberIndex, frame: Uint8Array): void {
+    if (!this.#faults.has(from, this.#ports.clock.now())) return this.#refuse("PEER_SENDS_FAULTS", from);
     const message = decode(peerMessageShape, frame, FRAME_BYTES_MAX);
-    if (!message.ok) return this.#refuse(message.refusal.code, from);
+    if (!message.ok) return this.#fault(message.refusal.code, from);
     this.#take(from, message.value);
+  }
+
+  /** What no honest member sends. */
+  #fault(reason: string, from: MemberIndex): void {
+    this.#faults.spend(from, 1, this.#ports.clock.now());
+    this.#refuse(reason, from);
+  }
+
+  /** Whether the peer has not asked for more than its share. */
+  #mayAsk(from: MemberIndex): boolean {
+    const now = this.#ports.clock.now();
+    if (!this.#served.has(from, now)) {
+      this.#refuse("PEER_ASKS_TOO_MUCH", from);
+      return false;
+    }
+    this.#served.spend(from, ASKING_BYTES, now);
+    return true;
   }
 
   #refuse(reason: string, from: MemberIndex): void {
@@ -41,7 +70,9 @@ export class Ingress {
   }
 
   #reply(to: MemberIndex, message: PeerMessage): void {
-    this.#ports.peers.send(to, encode(peerMessageShape, message));
+    const frame = encode(peerMessageShape, message);
+    this.#served.spend(to, frame.length, this.#ports.clock.now());
+    this.#ports.peers.send(to, frame);
   }
 
   #take(from: MemberIndex, message: PeerMessage): void {
@@ -57,6 +88,7 @@ export class Ingress {
       case "bundleRequest":
         return this.#bundleRequest(from, message.digests);
       case "blockRequest": {
+        if (!this.#mayAsk(from)) return;
         const block = this.#actor.blocks.get(message.hash)?.block ?? this.#ports.log.candidate(message.hash)?.block;
         if (block !== undefined) this.#reply(from, { kind: "block", block });
         return;
@@ -71,22 +103,17 @@ export class Ingress {
         return this.#actor.synchronised(from, message);
       case "root":
         return this.#root(from, message);
-      case "surveyRequest": {
-        const { final, notarizations, nullifications } = this.#actor.context;
-        const views = [...Object.keys(notarizations), ...Object.keys(nullifications)].map(Number);
-        const view = Math.max(final.view, ...views) as Of<"survey">["view"];
-        return this.#reply(from, { kind: "survey", nonce: message.nonce, view });
-      }
+      case "surveyRequest":
+        return this.#surveyRequest(from, message.nonce);
       case "survey":
-        if (!equalBytes(message.nonce, this.surveyNonce)) return this.#refuse("survey of another life", from);
-        return this.#actor.post({ type: "highestCertificateReported", member: from, view: message.view });
+        return this.#survey(from, message);
     }
   }
 
   #proposal(from: MemberIndex, { block, signature }: Of<"proposal">): void {
     const { context, committee, signatures, blocks } = this.#actor;
     const opened = openBlock(block);
-    if (!opened.ok) return this.#refuse(opened.refusal.code, from);
+    if (!opened.ok) return this.#fault(opened.refusal.code, from);
     const { hash, header } = opened.value;
     const { view } = header;
     if (header.epoch !== committee.epoch) return this.#refuse("proposal of another epoch", from);
@@ -95,7 +122,7 @@ export class Ingress {
     if (view > context.view + 1) return this.#refuse("proposal for a view beyond the next", from);
     if (view <= context.final.view) return this.#actor.post({ type: "memberHeard", member: from });
     if (!signatures.has("notarize", view, hash, from)) {
-      if (!signatures.holds("notarize", view, hash, from, signature)) return this.#refuse("BAD_SIGNATURE", from);
+      if (!signatures.holds("notarize", view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);
       if (!signatures.add("notarize", view, hash, from, signature))
         return this.#refuse("too many proposals in one view", from);
     }
@@ -108,12 +135,12 @@ export class Ingress {
     const { context, committee, signatures } = this.#actor;
     if (member !== from) return this.#refuse("vote of another member", from);
     if (epoch !== committee.epoch) return this.#refuse("vote of another epoch", from);
-    if ((hash === null) !== (kind === "nullify")) return this.#refuse("MALFORMED", from);
+    if ((hash === null) !== (kind === "nullify")) return this.#fault("MALFORMED", from);
     if (view > context.view + 1) return this.#refuse("vote for a view beyond the next", from);
     if (view <= context.final.view) return this.#lateVote(from, view);
     if (signatures.has(kind, view, hash, from)) return;
     if (this.#isSettled(kind, view, hash)) return this.#actor.post({ type: "memberHeard", member: from });
-    if (!signatures.holds(kind, view, hash, from, signature)) return this.#refuse("BAD_SIGNATURE", from);
+    if (!signatures.holds(kind, view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);
     if (!signatures.add(kind, view, hash, from, signature)) return this.#refuse("too many votes in one view", from);
     this.#actor.post({ type: "voteVerified", kind, view, hash, member });
   }
@@ -138,7 +165,7 @@ export class Ingress {
     const { kind, epoch, view, blockHash } = certificate;
     if (epoch !== committee.epoch) return this.#refuse("certificate of another epoch", from);
     if (view <= context.final.view || signatures.certificate(kind, view) !== undefined) return;
-    if (!signatures.judges(certificate)) return this.#refuse("BAD_CERTIFICATE", from);
+    if (!signatures.judges(certificate)) return this.#fault("BAD_CERTIFICATE", from);
     signatures.keep(certificate);
     const signers = signersOf(certificate, committee.keys.length) ?? [];
     this.#actor.post({ type: "certificateVerified", kind, view, hash: blockHash, signers });
@@ -149,17 +176,25 @@ export class Ingress {
     const digest = bundleDigest(bytes);
     if (bundles.has(digest)) return;
     const wanted = this.#actor.isWanted(digest);
-    if (bundles.full && !wanted) return this.#refuse("mempool is full", from);
     if (!wanted && this.#ports.log.bundle(digest) !== undefined) return; // ordered already
-    const judged = judgeBundle(committee, bytes);
-    if (!judged.ok) return this.#refuse(judged.refusal.code, from);
-    this.#actor.hold(digest, bytes);
+    const opened = openBundle(committee, bytes);
+    if (!opened.ok) return this.#fault(opened.refusal.code, from);
+    const { member } = opened.value;
+    if (bundles.isFull(member) && !wanted) return this.#refuse("MEMPOOL_SHARE_USED", from);
+    if (!isBundleSigned(committee, opened.value)) return this.#fault("BAD_SIGNATURE", from);
+    this.#actor.hold(digest, bytes, member);
   }
 
+  /** Answers with as much as one block may name: who needs more asks again. */
   #bundleRequest(from: MemberIndex, digests: readonly Digest[]): void {
-    for (const digest of digests) {
+    if (!this.#mayAsk(from)) return;
+    let size = 0;
+    for (const digest of new Set(digests)) {
       const bundle = this.#actor.bundles.get(digest) ?? this.#ports.log.bundle(digest)?.bytes;
-      if (bundle !== undefined) this.#reply(from, { kind: "bundle", bundle });
+      if (bundle === undefined) continue;
+      size += bundle.length;
+      if (size > BLOCK_BUNDLE_BYTES_MAX) return;
+      this.#reply(from, { kind: "bundle", bundle });
     }
   }
 
@@ -167,7 +202,7 @@ export class Ingress {
   #block(from: MemberIndex, { block }: Of<"block">): void {
     const { signatures, blocks, fetching } = this.#actor;
     const opened = openBlock(block);
-    if (!opened.ok) return this.#refuse(opened.refusal.code, from);
+    if (!opened.ok) return this.#fault(opened.refusal.code, from);
     const { hash, header } = opened.value;
     if (signatures.certificate("notarization", header.view)?.blockHash !== hash)
       return this.#refuse("block that was not asked for", from);
@@ -180,6 +215,7 @@ export class Ingress {
   #ancestryRequest(from: MemberIndex, { epoch, view }: Of<"ancestryRequest">): void {
     const { committee, signatures, blocks, context } = this.#actor;
     if (epoch !== committee.epoch) return this.#refuse("request of another epoch", from);
+    if (!this.#mayAsk(from)) return;
     const final = signatures.certificate("finalization", context.final.view);
     if (view <= context.final.view && final !== undefined)
       this.#reply(from, { kind: "certificate", certificate: final });
@@ -192,7 +228,31 @@ export class Ingress {
     }
   }
 
+  /** "Lost journal": the highest certificate goes first, so that whoever asked can check the number that follows it. */
+  #surveyRequest(from: MemberIndex, nonce: Uint8Array): void {
+    if (!this.#mayAsk(from)) return;
+    const { signatures, context } = this.#actor;
+    const { final, notarizations, nullifications } = context;
+    let view = final.view;
+    for (const above of [notarizations, nullifications])
+      for (const key of Object.keys(above)) if (Number(key) > view) view = viewOf(Number(key));
+    for (const kind of CERTIFICATE_KINDS) {
+      const certificate = signatures.certificate(kind, view);
+      if (certificate !== undefined) this.#reply(from, { kind: "certificate", certificate });
+    }
+    this.#reply(from, { kind: "survey", nonce, view });
+  }
+
+  #survey(from: MemberIndex, { nonce, view }: Of<"survey">): void {
+    const { signatures, context } = this.#actor;
+    if (!equalBytes(nonce, this.surveyNonce)) return this.#refuse("survey of another life", from);
+    const shown = CERTIFICATE_KINDS.some((kind) => signatures.certificate(kind, view) !== undefined);
+    if (view > context.final.view && !shown) return this.#refuse("SURVEY_WITHOUT_CERTIFICATE", from);
+    this.#actor.post({ type: "highestCertificateReported", member: from, view });
+  }
+
   #eventsRequest(from: MemberIndex, height: Height): void {
+    if (!this.#mayAsk(from)) return;
     const events = pageOf(this.#ports.log, height);
     if (events.length > 0) this.#reply(from, { kind: "events", from: height, events });
   }
@@ -201,7 +261,7 @@ export class Ingress {
     const { committee } = this.#actor;
     const key = committee.keys[from];
     if (member !== from || key === undefined) return this.#refuse("root of another member", from);
-    if (!verify(key, this.rootMessage(member, height, root), signature)) return this.#refuse("BAD_SIGNATURE", from);
+    if (!verify(key, this.rootMessage(member, height, root), signature)) return this.#fault("BAD_SIGNATURE", from);
     this.#actor.post({ type: "rootAttested", member, height, root });
   }
 }
