@@ -22,6 +22,8 @@ export interface PeerNetworkOptions {
   readonly onFrame: (from: MemberIndex, frame: Uint8Array) => void;
   /** A stream to this member stands. */
   readonly onConnected: (member: MemberIndex) => void;
+  /** It stands no longer; it is dialled again. */
+  readonly onDisconnected: (member: MemberIndex) => void;
   readonly onRefused: (reason: string) => void;
 }
 
@@ -136,9 +138,11 @@ class Outgoing {
     socket.resume(); // nothing is read on a dialled stream, but its end must be seen
     socket.once("close", () => {
       clearTimeout(patience);
+      const stood = this.ready;
       this.ready = false;
       this.#corked = false;
       if (this.#closed) return;
+      if (stood) this.#options.onDisconnected(this.#member);
       this.#timer = setTimeout(() => this.#dial(), this.#wait);
       this.#wait = Math.min(REDIAL_CAP_MS, this.#wait * REDIAL_GROWTH);
     });

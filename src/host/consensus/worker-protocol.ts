@@ -32,7 +32,9 @@ export type FromConsensus =
   | { readonly kind: "bundle"; readonly bundle: Uint8Array }
   /** Not taken: the member holds as much as it may. */
   | { readonly kind: "refusedBatch"; readonly signed: Uint8Array }
-  | { readonly kind: "position"; readonly position: Position; readonly connected: number }
+  | { readonly kind: "position"; readonly position: Position }
+  /** How many other members a stream stands to. */
+  | { readonly kind: "peers"; readonly connected: number }
   | { readonly kind: "refused"; readonly reason: string; readonly port: "cluster" | "consensus" }
   | { readonly kind: "evidence"; readonly evidence: string; readonly member: MemberIndex; readonly view: number }
   | { readonly kind: "halted"; readonly height: Height; readonly root: Digest; readonly theirs: Digest }

@@ -59,6 +59,7 @@ class ConsensusWorker {
       const actor = new ConsensusActor(committee, this.#ports(log, this.#network), start);
       this.#actor = actor;
       for (const member of this.#network.connected()) actor.post({ type: "peerConnected", member });
+      this.#tellPeers();
       this.#stopCheck = checkInBackground(log, unread, (damage) => this.#damaged(damage));
     } catch (error) {
       if (!(error instanceof LogDamage)) throw error;
@@ -106,7 +107,11 @@ class ConsensusWorker {
       listen: data.listen,
       tls: { key: privateKeyPem(keys.privateKey), cert },
       onFrame: (from, frame) => this.#guarded(() => this.#actor?.receive(from, frame)),
-      onConnected: (member) => this.#actor?.post({ type: "peerConnected", member }),
+      onConnected: (member) => {
+        this.#actor?.post({ type: "peerConnected", member });
+        this.#tellPeers();
+      },
+      onDisconnected: () => this.#tellPeers(),
       onRefused: (reason) => this.#host.post({ kind: "refused", reason, port: "cluster" }),
     });
   }
@@ -140,7 +145,12 @@ class ConsensusWorker {
     const now = performance.now();
     if (now - this.#reported < POSITION_EVERY_MS && position.state !== "quiet") return;
     this.#reported = now;
-    this.#host.post({ kind: "position", position, connected: this.#network?.connected().length ?? 0 });
+    this.#host.post({ kind: "position", position });
+  }
+
+  /** At each change, since a quiet cluster has no positions to report: readiness and sealing rest on it. */
+  #tellPeers(): void {
+    this.#host.post({ kind: "peers", connected: this.#network?.connected().length ?? 0 });
   }
 
   #take(message: ToConsensus): void {

@@ -141,11 +141,11 @@ class Node implements RunningNode {
     }
     this.#api = await this.#openApi(enclave);
     this.#started = true;
-    const { name, dev } = this.#founding.document;
+    const { dev } = this.#founding.document;
     logger.info(dev ? "DEVELOPMENT cluster: throw-away keys, loopback only" : "Node started, sealed", {
       aid: this.aid,
       cluster: this.#founding.cluster,
-      node: name,
+      node: this.#card.name,
       dev,
       port: String(this.#api.port),
     });

@@ -203,7 +203,11 @@ class Parts implements Serving {
       onEvent: (event) => {
         switch (event.kind) {
           case "position":
-            this.#moved(event.position, event.connected);
+            this.#moved(event.position);
+            return;
+          case "peers":
+            this.#connected = event.connected;
+            metrics.set("peers", event.connected);
             return;
           case "refused":
             metrics.refused(event.port === "cluster" ? "cluster" : "machine", event.reason);
@@ -236,14 +240,12 @@ class Parts implements Serving {
     });
   }
 
-  #moved(position: Position, connected: number): void {
+  #moved(position: Position): void {
     const { metrics } = this.#options;
     if (this.#position !== undefined && position.nullified > this.#position.nullified) metrics.count("views_nullified");
     this.#position = position;
-    this.#connected = connected;
-    metrics.set("height", position.finalHeight);
+    metrics.set("height", Math.max(position.finalHeight, this.height()));
     metrics.set("view", position.view);
-    metrics.set("peers", connected);
     metrics.mailbox("consensus", position.mempool);
   }
 
@@ -327,6 +329,8 @@ class Parts implements Serving {
     if (this.#recent.length > ROOTS_REPORTED) this.#recent.shift();
     this.#heights.reached(block.height);
     metrics.set("executed_height", block.height);
+    // Blocks that were fetched are final too, and no position tells of them.
+    metrics.set("height", Math.max(block.height, this.#position?.finalHeight ?? 0));
     metrics.count("blocks");
     metrics.count("commands", block.settled.length);
     metrics.observe("execute", ms / 1000);
