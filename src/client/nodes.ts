@@ -14,7 +14,7 @@ export interface NodesOptions {
   /** PEM: the client's certificate and key. */
   readonly cert: Uint8Array;
   readonly key: Uint8Array;
-  /** Name to expect in the nodes' certificates where endpoints are given by another. */
+  /** Name to expect in the nodes' certificates; without it the endpoint's own, and `localhost` where that is an address. */
   readonly serverName?: string;
 }
 
@@ -38,6 +38,10 @@ const CHANNEL: ChannelOptions = {
   "grpc.use_local_subchannel_pool": 1,
 };
 
+/** No address may stand where TLS names the server (RFC 6066); every node's certificate carries this name too. */
+const NAME_OF_ADDRESSES = "localhost";
+const isAddress = (endpoint: string): boolean => /^(?:\[|[\d.]+:)/.test(endpoint);
+
 export class Nodes {
   readonly #stubs: readonly OracleStub[];
   readonly #ports: ClientPorts;
@@ -46,9 +50,11 @@ export class Nodes {
   constructor(options: NodesOptions, ports: ClientPorts) {
     assert(options.endpoints.length > 0, "a client needs at least one endpoint");
     const secured = credentials.createSsl(Buffer.from(options.ca), Buffer.from(options.key), Buffer.from(options.cert));
-    const channel =
-      options.serverName === undefined ? CHANNEL : { ...CHANNEL, "grpc.ssl_target_name_override": options.serverName };
-    this.#stubs = options.endpoints.map((endpoint) => new OracleServiceClient(endpoint, secured, channel));
+    this.#stubs = options.endpoints.map((endpoint) => {
+      const name = options.serverName ?? (isAddress(endpoint) ? NAME_OF_ADDRESSES : undefined);
+      const channel = name === undefined ? CHANNEL : { ...CHANNEL, "grpc.ssl_target_name_override": name };
+      return new OracleServiceClient(endpoint, secured, channel);
+    });
     this.#ports = ports;
   }
 

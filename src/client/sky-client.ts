@@ -12,6 +12,10 @@ import { Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
 import { type ClientPorts, type Signer, commandOf, defaultPorts } from "./signing.ts";
 import { WriteQueue } from "./write-queue.ts";
 
+export { SkyError } from "./errors.ts";
+export { type ClientIdentity, identityOf } from "./identity.ts";
+export { type Signer, ed25519Signer, newCommandId } from "./signing.ts";
+
 export interface SkyClientOptions extends NodesOptions {
   readonly cluster: Digest;
   readonly signer: Signer;

@@ -52,17 +52,18 @@ async function door(node: NodeInMemory): Promise<Door> {
   return { listener, endpoint: `127.0.0.1:${listener.port}`, close };
 }
 
+const clientOptions = (doors: readonly Door[]): SkyClientOptions => ({
+  endpoints: doors.map(({ endpoint }) => endpoint),
+  ca: Buffer.from(tls.cert),
+  cert: Buffer.from(identity.cert),
+  key: Buffer.from(identity.key),
+  serverName: "localhost",
+  cluster: CLUSTER,
+  signer: ed25519Signer(ALICE, { sn: 0, said: "ESaid" as Said }, SEED),
+});
+
 function clientOf(doors: readonly Door[], options: Partial<SkyClientOptions> = {}): SkyClient {
-  const client = SkyClient.connect({
-    endpoints: doors.map(({ endpoint }) => endpoint),
-    ca: Buffer.from(tls.cert),
-    cert: Buffer.from(identity.cert),
-    key: Buffer.from(identity.key),
-    serverName: "localhost",
-    cluster: CLUSTER,
-    signer: ed25519Signer(ALICE, { sn: 0, said: "ESaid" as Said }, SEED),
-    ...options,
-  });
+  const client = SkyClient.connect({ ...clientOptions(doors), ...options });
   cleanups.push(() => client.close());
   return client;
 }
@@ -91,6 +92,18 @@ describe("the client", () => {
     const stale = behind.check(mayView("a"), { atLeast: client.receipt ?? null, timeoutMs: 300 });
     await expect(stale).rejects.toMatchObject({ code: expect.stringMatching(/BEHIND|DEADLINE_EXCEEDED/) });
     expect(await behind.check(mayView("a"), { atLeast: null })).toEqual({ result: false, height: 0 });
+  });
+
+  it("gives TLS no address as the server's name", async () => {
+    const warnings: string[] = [];
+    const hear = (warning: Error & { readonly code?: string }): void => void warnings.push(warning.code ?? "");
+    process.on("warning", hear);
+    const { serverName: _none, ...options } = clientOptions([await door(new NodeInMemory())]);
+    const client = SkyClient.connect(options);
+    cleanups.push(() => client.close());
+    expect(await client.check(mayView("a"))).toEqual({ result: false, height: 0 });
+    process.off("warning", hear);
+    expect(warnings).not.toContain("DEP0123");
   });
 
   it("signs writes of one turn once", async () => {
