@@ -1,6 +1,6 @@
 /** What `unseal`, `seal` and `status` have in common: founding document, operator file, and a connection to each node. */
 import { randomBytes } from "node:crypto";
-import { type Result, ok, refuse } from "../../base/result.ts";
+import { type No, type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import { FOUNDING_BYTES_MAX, type FounderCard } from "../../events/facts/founding.ts";
 import { type Founding, openFounding } from "../founding/document.ts";
 import { readPublic } from "../founding/files.ts";
@@ -44,7 +44,26 @@ export async function openDesk(options: OperatorOptions, io: CliIo): Promise<Res
   if (!passphrase.ok) return passphrase;
   const file = OperatorFile.open(options.operator, passphrase.value, random);
   passphrase.value.fill(0);
-  return file.ok ? ok({ founding: founding.value, file: file.value, nodes: nodes.value }) : file;
+  if (!file.ok) return file;
+  const stranger = judgeOperator(founding.value, file.value, options);
+  if (stranger !== undefined) {
+    file.value.close();
+    return stranger;
+  }
+  return ok({ founding: founding.value, file: file.value, nodes: nodes.value });
+}
+
+/** A node ends such a handshake without a word: say here what is wrong. */
+function judgeOperator(
+  { document }: Founding,
+  { secrets }: OperatorFile,
+  { operator, founding }: OperatorOptions,
+): No<Refusal<"NOT_OPERATOR">> | undefined {
+  if (document.operators.some(({ aid }) => aid === secrets.aid)) return undefined;
+  return refuse(
+    "NOT_OPERATOR",
+    `${operator} is ${secrets.aid}, which is no operator of this founding document; ${founding} names ${document.operators.map(({ name }) => name).join(", ")}.`,
+  );
 }
 
 function chosenNodes({ document }: Founding, wanted: readonly string[]): Result<readonly FounderCard[]> {

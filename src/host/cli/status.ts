@@ -39,8 +39,11 @@ const reportOf = (status: CeremonyStatus): NodeReport => ({
 function sentence({ state, accepted, threshold, unacknowledgedOperators, blamed }: NodeReport): string {
   const parts = [state];
   if (state === "collecting" || state === "verifying") parts.push(`${accepted} of ${threshold} shares`);
-  if (unacknowledgedOperators.length > 0)
-    parts.push(`${unacknowledgedOperators.length} operators have yet to fetch their share`);
+  const behind = unacknowledgedOperators.length;
+  if (behind > 0)
+    parts.push(
+      behind === 1 ? "1 operator has yet to fetch its share" : `${behind} operators have yet to fetch their shares`,
+    );
   return [parts.join(", "), ...blamed.map(({ message }) => `  ${message}`)].join("\n");
 }
 

@@ -70,7 +70,9 @@ test("the first operator initialises the node, all fetch their share, and the no
   expect(first).toMatchObject({ code: EXIT.ok, lines: ["n0: is unsealed"] });
   expect(first.errors.join("\n")).toMatch(/has drawn its root[\s\S]*fits the node's commitments/);
   expect((await node.enclave.status()).unacknowledged).toHaveLength(2);
+  expect((await sky(status, 1)).lines).toEqual(["n0: unsealed, 2 operators have yet to fetch their shares"]);
   expect((await sky(unseal, 1)).code).toBe(EXIT.ok);
+  expect((await sky(status, 1)).lines).toEqual(["n0: unsealed, 1 operator has yet to fetch its share"]);
   expect((await sky(unseal, 2)).code).toBe(EXIT.ok);
   expect(await node.enclave.status()).toMatchObject({ state: "unsealed", unacknowledged: [] });
   const forgotten = await node.enclave.fetchShare(present(cluster.operators[0], "ann").aid);
@@ -110,6 +112,14 @@ test("nodes that the founding document does not name, and wrong passphrases, are
   const wrong = await sky(unseal, 0, ["n0"], { passphraseFile: present(cluster.operators[1], "bob").passphraseFile });
   expect(wrong).toMatchObject({ code: EXIT.refused });
   expect(wrong.errors.join()).toMatch(/passphrase does not open/);
+});
+
+test("an operator of another cluster is told so by its own command line", async () => {
+  const other = await foundCluster(`${directory.path}/other`, 20_000);
+  const { file, passphraseFile } = present(other.operators[0], "an operator");
+  const stranger = await sky(unseal, 0, ["n0"], { operator: file, passphraseFile });
+  expect(stranger).toMatchObject({ code: EXIT.refused, lines: [] });
+  expect(stranger.errors.join()).toMatch(/is no operator of this founding document.*ann, .*\(NOT_OPERATOR\)/);
 });
 
 test("with --json each node is one object a line", async () => {
