@@ -26,6 +26,7 @@ export interface TlsIdentity {
 /** Why a connection was not let in; keys of a counter. */
 export type ConnectionRefusal =
   | "TOO_MANY_CONNECTIONS"
+  | "TOO_MANY_OF_ONE_CALLER"
   | "TOO_MANY_UNAUTHENTICATED"
   | "HANDSHAKE_FAILED"
   | "HANDSHAKE_TIMED_OUT"
@@ -52,14 +53,24 @@ export interface GrpcListenerOptions {
 export interface ListenerLimits {
   /** Connections at a time, in whatever state. */
   readonly connectionsMax: number;
-  /** Connections whose certificate has not been accepted yet. */
+  /** Connections whose certificate has not been accepted yet: the oldest makes room for a new one, or waiting would keep others out. */
   readonly unauthenticatedMax: number;
+  /** Connections of one identifier. */
+  readonly ofOneCallerMax: number;
   /** From accept to an accepted certificate. Units: ms. */
   readonly handshakeTimeoutMs: number;
 }
 
-/** 1,024 connections of about 100 KB; 128 handshakes are a second of work for one core; 10 s covers slow links. */
-const LIMITS: ListenerLimits = { connectionsMax: 1_024, unauthenticatedMax: 128, handshakeTimeoutMs: 10_000 };
+/**
+ * 1,024 connections of about 100 KB; 128 handshakes are a second of work for one core; 256: four callers at worst share the
+ * port; 10 s covers slow links.
+ */
+const LIMITS: ListenerLimits = {
+  connectionsMax: 1_024,
+  unauthenticatedMax: 128,
+  ofOneCallerMax: 256,
+  handshakeTimeoutMs: 10_000,
+};
 
 export interface GrpcListener {
   readonly port: number;
@@ -185,6 +196,7 @@ class Connections {
     }
     const timer = setTimeout(() => this.drop(peer, "HANDSHAKE_TIMED_OUT"), this.#limits.handshakeTimeoutMs);
     const connection: Connection = { socket, timer, caller: undefined };
+    if (this.#unauthenticated >= this.#limits.unauthenticatedMax) this.#dropOldestUnauthenticated();
     this.#all.set(peer, connection);
     this.#unauthenticated += 1;
     socket.once("close", () => this.#forget(peer, connection));
@@ -194,8 +206,12 @@ class Connections {
   #reasonToRefuse(peer: string): ConnectionRefusal | undefined {
     if (this.#closing) return "CLOSED";
     if (this.#all.size >= this.#limits.connectionsMax) return "TOO_MANY_CONNECTIONS";
-    if (this.#unauthenticated >= this.#limits.unauthenticatedMax) return "TOO_MANY_UNAUTHENTICATED";
     return this.#all.has(peer) ? "SAME_PEER_ADDRESS" : undefined;
+  }
+
+  #dropOldestUnauthenticated(): void {
+    for (const [peer, { caller }] of this.#all)
+      if (caller === undefined) return this.drop(peer, "TOO_MANY_UNAUTHENTICATED");
   }
 
   /** Destroys a connection that was not let in and counts why, once. */
@@ -215,12 +231,22 @@ class Connections {
       this.drop(peer, "CLOSED");
       return false;
     }
+    if (this.#countOf(caller.aid) >= this.#limits.ofOneCallerMax) {
+      this.drop(peer, "TOO_MANY_OF_ONE_CALLER");
+      return false;
+    }
     clearTimeout(connection.timer);
     connection.caller = caller;
     connection.socket = socket;
     socket.once("close", () => this.#forget(peer, connection));
     this.#unauthenticated -= 1;
     return true;
+  }
+
+  #countOf(aid: Caller["aid"]): number {
+    let count = 0;
+    for (const { caller } of this.#all.values()) if (caller?.aid === aid) count += 1;
+    return count;
   }
 
   callerAt(peer: string): Caller | undefined {

@@ -14,6 +14,7 @@ import { type TestIdentity, selfSigned } from "./support/certificates.ts";
 
 const node = selfSigned("node");
 const alice = selfSigned("alice");
+const bob = selfSigned("bob");
 const mallory = selfSigned("mallory");
 
 const raw = (bytes: Buffer): Buffer => bytes;
@@ -192,18 +193,26 @@ describe("the gRPC listener", () => {
     idle.on("error", () => undefined);
     cleanups.push(() => void idle.destroy());
     await new Promise<void>((resolve) => idle.once("connect", resolve));
-    const second = connectTcp(listener.port, "127.0.0.1");
-    second.on("error", () => undefined);
-    await closed(second);
-    expect(refused).toEqual(["TOO_MANY_UNAUTHENTICATED"]);
-    idle.destroy();
-    await closed(idle);
+    idle.resume();
+    const gone = closed(idle);
+    // Whoever waits with an open socket keeps nobody out: the oldest makes room.
     expect(await ask(clientOf(listener, alice))).toBe("alice");
+    await gone;
+    expect(refused).toEqual(["TOO_MANY_UNAUTHENTICATED"]);
     expect(await ask(clientOf(listener, alice))).toBe("alice");
     const fourth = connectTcp(listener.port, "127.0.0.1");
     fourth.on("error", () => undefined);
     await closed(fourth);
     expect(refused.at(-1)).toBe("TOO_MANY_CONNECTIONS");
+  });
+
+  it("lets one caller hold its share of the connections, so that others find room", async () => {
+    const { listener, refused } = await open({ limits: { ofOneCallerMax: 2 } });
+    expect(await ask(clientOf(listener, alice))).toBe("alice");
+    expect(await ask(clientOf(listener, alice))).toBe("alice");
+    await closed(rawTls(listener));
+    expect(refused).toEqual(["TOO_MANY_OF_ONE_CALLER"]);
+    expect(await ask(clientOf(listener, bob))).toBe("bob");
   });
 
   it("closes the live connections of a caller whose key was removed, and no others", async () => {

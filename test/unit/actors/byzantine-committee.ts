@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConsensusActor } from "../../../src/actors/consensus/actor.ts";
-import { summaryOf, openBlock } from "../../../src/actors/consensus/blocks.ts";
+
 import type { Committee, ConsensusPorts, Delivery } from "../../../src/actors/consensus/ports.ts";
 import { ensureGenesis, loadStart } from "../../../src/actors/consensus/start.ts";
 import {
@@ -284,4 +284,3 @@ export const bodyOf = (delivery: Delivery): Body["kind"] => {
   const body = decode(bodyShape, delivery.block.body, 1024 * 1024);
   return body.ok ? body.value.kind : "genesis";
 };
-export { summaryOf, openBlock };
