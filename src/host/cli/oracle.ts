@@ -5,7 +5,7 @@ import type { CommandId, Height } from "../../base/brands.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Result } from "../../base/result.ts";
 import { SkyError } from "../../client/errors.ts";
-import { ed25519Signer } from "../../client/signing.ts";
+import { ed25519Signer, newCommandId } from "../../client/signing.ts";
 import { type Found, SkyClient } from "../../client/sky-client.ts";
 import type { Precondition, Relation } from "../../events/facts/graph.ts";
 import { parseInception } from "../../keri/inception.ts";
@@ -190,6 +190,13 @@ export interface WriteOptions extends OracleOptions {
   readonly id?: string;
 }
 
+/** An unknown outcome says how to learn it: whoever types the command again would otherwise write anew. */
+function withId(error: unknown, id: CommandId): unknown {
+  if (!(error instanceof SkyError) || error.code !== "OUTCOME_UNKNOWN") return error;
+  const again = `${error.message} To send it again: the same command with --id ${id} within a minute.`;
+  return new SkyError(error.code, again, { cause: error });
+}
+
 /** All changes as one atomic command. */
 export async function write(options: WriteOptions, io: CliIo): Promise<ExitCode> {
   const changes = parseAll(options.args[0], parseChange);
@@ -203,9 +210,11 @@ export async function write(options: WriteOptions, io: CliIo): Promise<ExitCode>
     if (!assertions.ok) return usage(io, assertions.refusal, options.json);
     preconditions.push(...assertions.value.map((assertion) => ({ kind, assertion })));
   }
-  const id = options.id === undefined ? {} : { id: options.id as CommandId };
+  const id = (options.id as CommandId | undefined) ?? newCommandId();
   return withClient(options, io, async (client) => {
-    const written = await client.write(changes.value, { ...timing(options), ...id, preconditions });
+    const written = await client
+      .write(changes.value, { ...timing(options), id, preconditions })
+      .catch((error: unknown) => Promise.reject(withId(error, id)));
     if (options.json === true) io.out(JSON.stringify({ ok: true, ...written }));
     else {
       const changed = written.changed.filter(Boolean).length;

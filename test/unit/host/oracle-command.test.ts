@@ -1,0 +1,39 @@
+/** `sky oracle` when no node answers. */
+import { createServer } from "node:net";
+import { afterAll, expect, test } from "vitest";
+import type { CliIo } from "../../../src/host/cli/io.ts";
+import { EXIT } from "../../../src/host/cli/io.ts";
+import { execute } from "../../../src/host/cli/main.ts";
+import { foundCluster, temporaryDirectory } from "../enclave/sealed-node.ts";
+
+const directory = temporaryDirectory();
+afterAll(() => directory.remove());
+
+/** A port that nobody listens on: just had and given back. */
+const closedPort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+
+test("a write whose outcome is unknown says with which id it may be sent again", async () => {
+  await foundCluster(directory.path, 20_000);
+  const errors: string[] = [];
+  const io: CliIo = {
+    out: (line) => expect.unreachable(line),
+    err: (line) => void errors.push(line),
+    env: {},
+    stdin: process.stdin,
+    isTerminal: false,
+    interruption: () => new AbortController().signal,
+  };
+  const words = ["oracle", "write", "add namespace my-org", "--client", `${directory.path}/clients/default`];
+  const asked = [...words, "--node", `127.0.0.1:${await closedPort()}`, "--timeout", "200"];
+  expect(await execute(asked, io)).toBe(EXIT.unavailable);
+  const [, id] = /with --id ([0-9a-f]{32}) within a minute/.exec(errors.join()) ?? [];
+  expect(id).toBeDefined();
+  expect(await execute([...asked, "--id", id ?? ""], io)).toBe(EXIT.unavailable);
+  expect(errors[1]).toContain(id);
+});
