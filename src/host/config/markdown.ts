@@ -39,8 +39,12 @@ The YAML file is a flat map:
 dataDir: /var/lib/sky
 bindInterface: 10.0.0.4
 apiPort: 8123
-seeds: [node-b.example:8125, node-c.example:8125]
+logFile: /var/log/sky/node.log
 \`\`\`
 
-Secrets are never flags and never stand in the file.
+Secrets are never flags and never stand in the file: a founder's passphrase, which a node needs only until its root is dealt, is asked for on
+the terminal or read from standard input ([OPERATING.md](OPERATING.md)). \`sky dev\` takes no settings: it gives its nodes their ports and directories.
+
+What a client may ask for is fixed, the same on every node: a call's deadline is 5 s for reads and 30 s for writes unless the client names one, and
+never later than 30 s and 120 s; a request has at most 4 MiB.
 `;

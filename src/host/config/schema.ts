@@ -41,43 +41,49 @@ export const SETTINGS = {
   bindInterface: textSetting({
     env: "BIND_INTERFACE",
     fallback: "127.0.0.1",
-    description: "Address, or name of the network interface, that every port but health listens on.",
+    description:
+      "Address, or name of the network interface, that every port but health listens on. Others reach the node at the addresses of the founding document.",
   }),
   apiPort: port("API_PORT", 8123, "Unseal ceremony and administration, for operators and administrators."),
-  approachPort: port("APPROACH_PORT", 8124, "Admission of new members."),
+  approachPort: port(
+    "APPROACH_PORT",
+    8124,
+    "Admission of new members; until there is admission it serves gRPC health only.",
+  ),
   clusterPort: port("CLUSTER_PORT", 8125, "Consensus and sync among members."),
   servicePort: port("SERVICE_PORT", 8126, "The Oracle, for clients."),
   healthPort: port("HEALTH_PORT", 8127, "HTTP probes and metrics."),
   healthInterface: textSetting({
     env: "SKY_HEALTH_INTERFACE",
     fallback: "127.0.0.1",
-    description: "Address that the health port listens on. It is not authenticated.",
+    description: "Address, or name of the network interface, that the health port listens on. It is not authenticated.",
   }),
   seeds: addressesSetting({
     env: "SEEDS",
     fallback: [],
-    description: "CLUSTER addresses of members to knock at; whom to trust stands in the founding document.",
+    description:
+      "CLUSTER addresses of members to knock at. Nothing uses them yet: members are reached at the addresses of the founding document.",
   }),
   approaches: addressesSetting({
     env: "APPROACHES",
     fallback: [],
-    description: "APPROACH addresses to ask for admission.",
+    description: "APPROACH addresses to ask for admission. Nothing uses them yet.",
   }),
   provisionedTokenFile: optionalTextSetting({
     env: "PROVISIONED_TOKEN_FILE",
     fallback: undefined,
-    description: "File that holds the provisioning token.",
+    description: "File that holds the provisioning token. Nothing uses it yet.",
   }),
   provisionedToken: secretSetting({
     env: "PROVISIONED_TOKEN",
     fallback: undefined,
     description:
-      "The provisioning token itself. Deprecated: an environment is readable by others. Refused with strict.",
+      "The provisioning token itself. Nothing uses it yet. Deprecated: an environment is readable by others. Warned about, taken out of the environment, refused with strict.",
   }),
   strict: booleanSetting({
     env: "SKY_STRICT",
     fallback: false,
-    description: "Refuse what is deprecated instead of warning about it.",
+    description: "Refuse what is deprecated (PROVISIONED_TOKEN) instead of warning about it.",
   }),
   deltaMs: integerSetting(1, 60_000, {
     env: "SKY_DELTA_MS",
@@ -98,18 +104,10 @@ export const SETTINGS = {
     description: "α: by how much timeouts grow with each consecutive nullified view.",
   }),
   timeoutCapMs: milliseconds("SKY_TIMEOUT_CAP_MS", 10_000, "What grown timeouts never exceed."),
-  readDeadlineMs: milliseconds("SKY_READ_DEADLINE_MS", 5_000, "Deadline of a read that names none."),
-  writeDeadlineMs: milliseconds("SKY_WRITE_DEADLINE_MS", 30_000, "Deadline of a write that names none."),
-  deadlineMaxMs: milliseconds("SKY_DEADLINE_MAX_MS", 60_000, "What later deadlines are clamped to."),
-  requestBytesMax: integerSetting(65_536, 67_108_864, {
-    env: "SKY_REQUEST_BYTES_MAX",
-    fallback: 4_194_304,
-    description: "Largest request that a port reads, in bytes.",
-  }),
   connectionsMax: integerSetting(16, 65_536, {
     env: "SKY_CONNECTIONS_MAX",
     fallback: 1_024,
-    description: "Connections that a port holds at once; further ones are closed.",
+    description: "Connections that each of the ports API, SERVICE and APPROACH holds at once; further ones are closed.",
   }),
   logLevel: choiceSetting(["debug", "info", "warn", "error", "silent"], {
     env: "SKY_LOG_LEVEL",

@@ -6,6 +6,7 @@ import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
 import { FOUNDING_BYTES_MAX, type FounderCard } from "../../events/facts/founding.ts";
 import { quorumOf } from "../../machines/consensus/committee.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
+import { bindAddress } from "../config/bind-address.ts";
 import type { NodeConfig } from "../config/schema.ts";
 import { type EnclaveHost, startEnclave } from "../enclave/enclave-host.ts";
 import { demand, nodeFiles, readBootFile } from "../enclave/node-files.ts";
@@ -89,7 +90,7 @@ class Node implements RunningNode {
   constructor(options: NodeOptions) {
     const { config, dev } = options;
     this.#options = options;
-    this.#host = dev ? LOOPBACK : config.bindInterface;
+    this.#host = dev ? LOOPBACK : bindAddress(config.bindInterface);
     const path = config.genesis ?? nodeFiles(config.dataDir).founding;
     this.#foundingFile = demand(readPublic(path, 2 * FOUNDING_BYTES_MAX));
     this.#founding = demand(openFounding(this.#foundingFile));
@@ -115,7 +116,7 @@ class Node implements RunningNode {
   async start(): Promise<void> {
     const { config, logger, metrics, passphrase } = this.#options;
     this.#health = await listenHealth({
-      host: this.#options.dev ? LOOPBACK : config.healthInterface,
+      host: this.#options.dev ? LOOPBACK : bindAddress(config.healthInterface),
       port: config.healthPort,
       state: this.#healthState(),
       metrics,
