@@ -1,7 +1,9 @@
 /** The consensus worker as the host sees it. */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import { type Digest, type Height, type MemberIndex, height as heightOf } from "../../base/brands.ts";
+import { ZERO_DIGEST } from "../../base/bytes.ts";
 import type { Delivery } from "../../actors/consensus/ports.ts";
+import { Fault } from "../../base/errors.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
 import { Outbox } from "./outbox.ts";
 import type { ConsensusWorkerData, FromConsensus, ToConsensus } from "./worker-protocol.ts";
@@ -36,60 +38,112 @@ export interface ConsensusHost {
 const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 const STOP_TIMEOUT_MS = 5000;
 
-/** Starts the worker; resolves when its log is verified and its listener open. Rejects when it dies first. */
-export function startConsensus(options: ConsensusHostOptions): Promise<ConsensusHost> {
-  const { port1, port2 } = new MessageChannel();
-  const { directory, founding, self, timings, listen, signer } = options;
-  const data: ConsensusWorkerData = { directory, founding, self, timings, listen, signer, port: port2 };
-  const worker = new Worker(ENTRY, { name: "consensus", workerData: data, transferList: [port2, signer] });
-  const outbox = new Outbox<ToConsensus>(port1);
-  let stopping = false;
-  let stopped = (): void => {};
-  const gone = new Promise<void>((resolve) => {
-    stopped = resolve;
-  });
+/** Starts the worker; resolves when its log is verified and its listener open. Rejects, with the worker gone, when it cannot. */
+export async function startConsensus(options: ConsensusHostOptions): Promise<ConsensusHost> {
+  const consensus = new WorkerConsensus(options);
+  try {
+    await consensus.ready;
+    return consensus;
+  } catch (error) {
+    await consensus.end();
+    throw error;
+  }
+}
 
-  return new Promise((resolve, reject) => {
-    const died = (error: Error): void => {
-      stopped();
-      reject(error);
-      if (!stopping) options.onDeath(error);
-      stopping = true;
-    };
-    worker.on("error", (error) => died(error instanceof Error ? error : new Error(String(error))));
-    worker.on("exit", (code) => died(new Error(`the consensus worker ended with code ${code}`)));
-    const stop = async (): Promise<void> => {
-      stopping = true;
-      outbox.post({ kind: "stop" });
-      const timer = setTimeout(stopped, STOP_TIMEOUT_MS);
-      await gone;
-      clearTimeout(timer);
-      port1.close();
-      await worker.terminate();
-    };
-    const take = (message: FromConsensus): void => {
-      switch (message.kind) {
-        case "certify":
-          options.certify(message.spki).then((chain) => outbox.post({ kind: "certificate", chain }), died);
-          return;
-        case "started":
-          return resolve({
-            head: { height: message.head, hash: message.hash },
-            submit: (signed) => outbox.post({ kind: "submit", signed }),
-            startDelivery: (from) => outbox.post({ kind: "startDelivery", from }),
-            executed: (height, root) => outbox.post({ kind: "executed", height, root }),
-            stop,
-          });
-        case "deliver":
-          return options.onDelivery(message.delivery);
-        case "bundle":
-          return options.onBundle(message.bundle);
-        case "stopped":
-          return stopped();
-        default:
-          return options.onEvent(message);
-      }
-    };
-    port1.on("message", (messages: readonly FromConsensus[]) => messages.forEach(take));
-  });
+class WorkerConsensus implements ConsensusHost {
+  head: ConsensusHost["head"] = { height: heightOf(0), hash: ZERO_DIGEST };
+  readonly ready: Promise<void>;
+  readonly #options: ConsensusHostOptions;
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #outbox: Outbox<ToConsensus>;
+  readonly #stopped: Promise<void>;
+  #gone = (): void => {};
+  #resolveReady = (): void => {};
+  #rejectReady = (_error: Error): void => {};
+  #stopping = false;
+
+  constructor(options: ConsensusHostOptions) {
+    const { directory, founding, self, timings, listen, signer } = options;
+    const { port1, port2 } = new MessageChannel();
+    const data: ConsensusWorkerData = { directory, founding, self, timings, listen, signer, port: port2 };
+    this.#options = options;
+    this.#port = port1;
+    this.#outbox = new Outbox(port1);
+    this.#stopped = new Promise((resolve) => {
+      this.#gone = resolve;
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolveReady = resolve;
+      this.#rejectReady = reject;
+    });
+    this.#worker = new Worker(ENTRY, { name: "consensus", workerData: data, transferList: [port2, signer] });
+    this.#worker.on("error", (error) => this.#died(error instanceof Error ? error : new Error(String(error))));
+    this.#worker.on("exit", (code) => this.#died(new Error(`the consensus worker ended with code ${code}`)));
+    port1.on("message", (messages: readonly FromConsensus[]) => {
+      for (const message of messages) this.#take(message);
+    });
+  }
+
+  submit(signed: Uint8Array): void {
+    this.#outbox.post({ kind: "submit", signed });
+  }
+
+  startDelivery(from: Height): void {
+    this.#outbox.post({ kind: "startDelivery", from });
+  }
+
+  executed(height: Height, root: Digest): void {
+    this.#outbox.post({ kind: "executed", height, root });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#outbox.post({ kind: "stop" });
+    const timer = setTimeout(this.#gone, STOP_TIMEOUT_MS);
+    await this.#stopped;
+    clearTimeout(timer);
+    await this.end();
+  }
+
+  /** Ends the worker at once: what it recorded stays. */
+  async end(): Promise<void> {
+    this.#stopping = true;
+    this.#port.close();
+    await this.#worker.terminate();
+  }
+
+  #take(message: FromConsensus): void {
+    switch (message.kind) {
+      case "certify":
+        this.#options.certify(message.spki).then(
+          (chain) => this.#outbox.post({ kind: "certificate", chain }),
+          (error: unknown) => this.#died(error instanceof Error ? error : new Error(String(error))),
+        );
+        return;
+      case "started":
+        this.head = { height: message.head, hash: message.hash };
+        return this.#resolveReady();
+      case "deliver":
+        return this.#options.onDelivery(message.delivery);
+      case "bundle":
+        return this.#options.onBundle(message.bundle);
+      case "stopped":
+        return this.#gone();
+      case "damaged":
+        this.#rejectReady(
+          new Fault("LOG_DAMAGED", `the log is damaged at height ${message.height}: ${message.reason}`),
+        ); // if it was starting
+        return this.#options.onEvent(message);
+      default:
+        return this.#options.onEvent(message);
+    }
+  }
+
+  #died(error: Error): void {
+    this.#gone();
+    this.#rejectReady(error);
+    if (!this.#stopping) this.#options.onDeath(error);
+    this.#stopping = true;
+  }
 }

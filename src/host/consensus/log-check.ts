@@ -55,6 +55,11 @@ export async function writeMark(
   log.commit({ marks: [{ name: MARK, value: encode(sealedMarkShape, { mark, tag }) }] });
 }
 
+/** The log is damaged: the next start checks all of it before it serves. */
+export function dropMark(log: LogDatabase): void {
+  log.commit({ marks: [{ name: MARK, value: null }] });
+}
+
 function verify(log: LogDatabase, from: Verified<MerkleFrontier>, to: Height): Verified<MerkleFrontier> {
   const slices = verifyRange(log, { from: from.next, to, tree: from.tree, parent: from.parent });
   for (;;) {

@@ -17,7 +17,7 @@ import { type SignerClient, signerClient } from "../enclave/signer-client.ts";
 import { type Founding, openFounding } from "../founding/document.ts";
 import { batchedSigner } from "./batched-signer.ts";
 import { isJournalLost } from "./journal-id.ts";
-import { checkAtStart, checkInBackground, writeMark } from "./log-check.ts";
+import { checkAtStart, checkInBackground, dropMark, writeMark } from "./log-check.ts";
 import { openMemberNetwork } from "./member-network.ts";
 import { Outbox } from "./outbox.ts";
 import type { ConsensusWorkerData, FromConsensus, ToConsensus } from "./worker-protocol.ts";
@@ -36,6 +36,7 @@ class ConsensusWorker {
   #actor: ConsensusActor | undefined;
   #stopCheck = (): void => {};
   #reported = 0;
+  #isDamaged = false;
 
   async start(): Promise<void> {
     data.port.on("message", (messages: readonly ToConsensus[]) =>
@@ -89,6 +90,8 @@ class ConsensusWorker {
   #damaged({ height, reason }: LogDamage): void {
     this.#host.post({ kind: "damaged", height: height ?? -1, reason });
     this.#halt();
+    this.#isDamaged = true;
+    if (this.#log !== undefined) dropMark(this.#log);
   }
 
   #halt(): void {
@@ -187,7 +190,7 @@ class ConsensusWorker {
   async #markVerified(): Promise<void> {
     const head = this.#log?.head();
     const tree = head && this.#actor?.blocks.frontierAfter(head.hash);
-    if (this.#log === undefined || head === undefined || tree === undefined) return;
+    if (this.#log === undefined || head === undefined || tree === undefined || this.#isDamaged) return;
     await writeMark(this.#log, { next: heightOf(head.height + 1), tree, parent: head.hash }, this.#authenticate);
   }
 }

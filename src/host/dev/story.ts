@@ -1,6 +1,6 @@
 /** The acceptance story of shared/protocols/oracle.md, told against a running cluster through the compatible service. */
 import { readFileSync } from "node:fs";
-import { type ChannelCredentials, type ServiceError, credentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, Metadata, type ServiceError, credentials } from "@grpc/grpc-js";
 import { Fault, present } from "../../base/errors.ts";
 import { clientFiles } from "../founding/client-folder.ts";
 import type { DevDirectory } from "../founding/dev-directory.ts";
@@ -47,8 +47,12 @@ const NAMED = { "grpc.ssl_target_name_override": "localhost" };
 type Unary<Request, Reply> = (
   this: Oracle_Client,
   request: Request,
+  metadata: Metadata,
   callback: (error: ServiceError | null, reply: Reply) => void,
 ) => unknown;
+
+/** Calls the next node; reads wait until it has reached the height `atLeast`. */
+type Call = <Request, Reply>(method: Unary<Request, Reply>, request: Request, atLeast: bigint) => Promise<Reply>;
 
 /** Tells the story, each call through another node. Throws: Fault STORY_FAILED at the first line that is not true. */
 export async function tellStory(layout: DevDirectory, say: (line: string) => void): Promise<void> {
@@ -62,10 +66,12 @@ export async function tellStory(layout: DevDirectory, say: (line: string) => voi
     ({ endpoints }) => new Oracle_Client(endpoints.service, tls, NAMED),
   );
   let turn = 0;
-  const call = <Request, Reply>(method: Unary<Request, Reply>, request: Request): Promise<Reply> => {
+  const call: Call = (method, request, atLeast) => {
     const client = present(clients[turn++ % clients.length], "a cluster has nodes");
+    const metadata = new Metadata();
+    metadata.set("sky-at-least", String(atLeast));
     return new Promise((resolve, reject) => {
-      method.call(client, request, (error, reply) =>
+      method.call(client, request, metadata, (error, reply) =>
         error === null ? resolve(reply) : reject(new Fault("STORY_FAILED", error.message, { cause: error })),
       );
     });
@@ -78,17 +84,18 @@ export async function tellStory(layout: DevDirectory, say: (line: string) => voi
 }
 
 class Story {
-  readonly #call: <Request, Reply>(method: Unary<Request, Reply>, request: Request) => Promise<Reply>;
+  readonly #next: Call;
   readonly #say: (line: string) => void;
   /** Height of the newest write: every question is asked of some node at least that fresh. */
   #ts = 0n;
 
-  constructor(
-    call: <Request, Reply>(method: Unary<Request, Reply>, request: Request) => Promise<Reply>,
-    say: (line: string) => void,
-  ) {
-    this.#call = call;
+  constructor(next: Call, say: (line: string) => void) {
+    this.#next = next;
     this.#say = say;
+  }
+
+  #call<Request, Reply>(method: Unary<Request, Reply>, request: Request): Promise<Reply> {
+    return this.#next(method, request, this.#ts);
   }
 
   async #write<Request>(method: Unary<Request, { readonly ts: bigint }>, request: Request): Promise<void> {
@@ -166,9 +173,7 @@ class Story {
     });
   }
 
-  /** Direct viewers, from a node that has reached the newest write. */
   async #direct(): Promise<readonly Subject[]> {
-    await this.#may("Users");
     const { subjects } = await this.#call(Oracle_Client.prototype.readSubjects as Unary<unknown, Subjects>, {
       objects: [view],
     });

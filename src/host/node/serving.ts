@@ -120,8 +120,7 @@ class Parts implements Serving {
     const [consensusSigner, gatewaySigner] = await Promise.all([enclave.signerPort(), enclave.signerPort()]);
     this.#signer = signerClient(gatewaySigner);
     // The log is checked while the projection is: neither needs the other before the executor starts.
-    const [consensus, projector] = await Promise.all([this.#startConsensus(consensusSigner), this.#startProjector()]);
-    this.#consensus = consensus;
+    const [consensus, projector] = await this.#startWorkers(consensusSigner);
     this.#projector = projector.opened.height > consensus.head.height ? await this.#startOver(projector) : projector;
     const ledger = this.#openLedger(this.#projector);
     this.#submission = this.#openSubmission(ledger);
@@ -135,6 +134,16 @@ class Parts implements Serving {
     consensus.startDelivery(heightOf(ledger.height + 1));
     if (consensus.head.height > ledger.height) await this.#heights.wait(consensus.head.height, 2 ** 30);
     await this.#openListeners(ledger);
+  }
+
+  /** Both, or neither: what did start is stopped with the rest when the other could not. */
+  async #startWorkers(signer: Awaited<ReturnType<EnclaveHost["signerPort"]>>): Promise<[ConsensusHost, ProjectorHost]> {
+    const [consensus, projector] = await Promise.allSettled([this.#startConsensus(signer), this.#startProjector()]);
+    if (consensus.status === "fulfilled") this.#consensus = consensus.value;
+    if (projector.status === "fulfilled") this.#projector = projector.value;
+    if (consensus.status === "rejected") throw consensus.reason;
+    if (projector.status === "rejected") throw projector.reason;
+    return [consensus.value, projector.value];
   }
 
   async stop(): Promise<void> {
