@@ -31,10 +31,11 @@ import type { KeyObjectPair } from "./p256.ts";
 import { toGeneralNames } from "./subject-names.ts";
 
 /**
- * Extension that carries the proof, under the UUID arc (ITU-T X.667). Deviates: 48 random bits instead of 128, since asn1js
- * loses arcs above 2^53 when it writes; generated UUIDs are never that small, so it is nobody else's.
+ * Extension that carries the proof, under the UUID arc (ITU-T X.667). Deviates: 31 random bits instead of 128, since Go's crypto/x509
+ * refuses certificates with arcs above 2^31 − 1 (and asn1js loses those above 2^53); generated UUIDs are never that small, so
+ * it is nobody else's.
  */
-export const PROOF_OID = `2.25.${0x4f8d1c527b0e}`;
+export const PROOF_OID = `2.25.${0x4f8d1c52}`;
 
 /** SubjectPublicKeyInfo of a key, DER. */
 export const spkiOf = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ format: "der", type: "spki" }));

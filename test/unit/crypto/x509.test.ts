@@ -22,6 +22,7 @@ import { type KeyObjectPair, p256KeyPair } from "../../../src/crypto/p256.ts";
 import { type Trust, verifyPeerCertificate } from "../../../src/crypto/peer-certificate.ts";
 import { subjectNames } from "../../../src/crypto/subject-names.ts";
 import {
+  PROOF_OID,
   certificatePem,
   certificatesOfPem,
   issueCertificate,
@@ -383,4 +384,8 @@ describe("a TLS 1.3 handshake with both certificates", () => {
     expect(seen).toMatchObject({ protocol: "TLSv1.3", authorized: true });
     expect(verdict(seen.server, { now, bootKeyOf: () => publicKeyOf(bootSeed) })).toBe(`boot ${node.aid}`);
   });
+});
+
+test("the proof's extension has an identifier that Go reads: crypto/x509 refuses certificates with arcs of 2^31 and more", () => {
+  for (const arc of PROOF_OID.split(".")) expect(Number(arc)).toBeLessThan(2 ** 31);
 });
