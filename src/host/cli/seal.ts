@@ -29,7 +29,7 @@ export async function run(options: SealOptions, io: CliIo): Promise<ExitCode> {
       ({ sealing, missing }) =>
         sealing
           ? "is sealing"
-          : `stays unsealed until ${missing} more operator${missing === 1 ? "" : "s"} ask within 10 minutes`,
+          : `stays unsealed until ${missing} more operator${missing === 1 ? " asks" : "s ask"} within 10 minutes`,
     );
     return exitOf(results);
   } finally {
