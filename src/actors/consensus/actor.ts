@@ -24,7 +24,7 @@ import { Ingress } from "./ingress.ts";
 import { certificateRow, evidenceMark, journalRow } from "./journal.ts";
 import type { Committee, ConsensusPorts } from "./ports.ts";
 import { Signatures } from "./signatures.ts";
-import type { Start } from "./start.ts";
+import { type Start, votesAboveMark } from "./start.ts";
 import { checkPage } from "./synchronisation.ts";
 
 /** Bytes of client batches that one bundle carries at most. */
@@ -230,6 +230,9 @@ export class ConsensusActor {
         batch.journal.push(certificateRow(certificate));
         return undefined;
       }
+      case "recordVotesAbove":
+        batch.marks.push(votesAboveMark(effect.view));
+        return undefined;
       case "recordCandidate":
         this.#recordCandidate(present(this.blocks.get(effect.hash), "a candidate has its bytes"), batch);
         return undefined;

@@ -1,11 +1,13 @@
 /** What a member starts with: its verified log and its journal (consensus.md, "On restart, load the flags first"). */
-import type { Digest, Height } from "../../base/brands.ts";
+import type { Digest, Height, View } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
+import { decode, encode, integer } from "../../base/codec.ts";
 import { assert, present } from "../../base/errors.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import type { Certificate, LogEvent } from "../../events/facts/block.ts";
 import type { LogDatabase } from "../../events/store/log-database.ts";
 import type { StoredBundle } from "../../events/store/log-batch.ts";
+import { rootsFloor } from "../../machines/consensus/certify.ts";
 import { restoreContext } from "../../machines/consensus/restore.ts";
 import type { Context } from "../../machines/consensus/types.ts";
 import { type OpenedBlock, finalOf, openBlock, summaryOf } from "./blocks.ts";
@@ -20,8 +22,21 @@ export interface Start {
   readonly bundles: readonly StoredBundle[];
 }
 
-/** Executed heights whose roots a restarted member loads: at least as many as the machine keeps. */
-const ROOTS_LOADED = 128;
+/** The bound that a member without journal found, as a mark of the log: gone with the journal, should it be lost again. */
+export const VOTES_ABOVE_MARK = "votes-above";
+
+export const votesAboveMark = (view: View): { readonly name: string; readonly value: Uint8Array } => ({
+  name: VOTES_ABOVE_MARK,
+  value: encode(integer<View>(), view),
+});
+
+function readVotesAbove(log: LogDatabase): View | undefined {
+  const stored = log.mark(VOTES_ABOVE_MARK);
+  if (stored === undefined) return undefined;
+  const bound = decode(integer<View>(), stored, 16);
+  assert(bound.ok, "the mark holds what was encoded");
+  return bound.value;
+}
 
 /** Puts genesis into an empty log; refuses another cluster's. Throws: Defect when the log begins with another genesis. */
 export function ensureGenesis(log: LogDatabase, genesis: LogEvent): void {
@@ -63,7 +78,8 @@ export function loadStart(
 
   const executed = log.executedHead()?.height ?? heightOf(0);
   const roots: Record<number, Digest> = {};
-  for (let at: number = executed; at >= 0 && at > executed - ROOTS_LOADED; at--) {
+  const floor = Math.max(0, rootsFloor({ final: finalOf(final.value), executed }));
+  for (let at: number = executed; at >= floor; at--) {
     const root = log.executedRoot(heightOf(at));
     if (root !== undefined) roots[at] = root;
   }
@@ -76,7 +92,7 @@ export function loadStart(
       final: finalOf(final.value),
       executed: executed as Height,
       roots,
-      journalLost,
+      votesAbove: readVotesAbove(log) ?? (journalLost ? "unknown" : null),
     },
     {
       votes: journal.votes,

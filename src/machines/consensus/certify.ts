@@ -3,7 +3,7 @@ import { height as heightOf, view as viewOf, type View } from "../../base/brands
 import { unreachable } from "../../base/errors.ts";
 import { headerDefect, judgeParent } from "./ancestry.ts";
 import type { Turn } from "./turn.ts";
-import type { Candidate, Verdict } from "./types.ts";
+import type { Candidate, Context, Verdict } from "./types.ts";
 import { enterView, nullifyCurrent } from "./view.ts";
 
 /** Judges every notarized view whose verdict is open, oldest first. Returns whether anything changed. */
@@ -61,17 +61,25 @@ function applyVerdict(turn: Turn, view: View, block: Candidate, verdict: Verdict
     return;
   }
   const own = turn.ownVotes(view);
+  // With the vote for it, it was recorded; whatever is certified must be there for the blocks built on it after a restart.
+  if (own.notarize !== block.hash) turn.emit({ type: "recordCandidate", hash: block.hash });
   next.nullified = 0;
   enterView(turn, viewOf(view + 1));
   if (own.nullify !== true && own.finalize === undefined && next.equivocated[view] !== true && turn.mayVote(view)) {
-    turn.emit({ type: "recordCandidate", hash: block.hash });
     turn.castVote("finalize", view, block.hash);
   }
 }
 
-/** The executor reached a height: its root is what proposals that name it must carry. */
+/** How many executed heights below the newest keep their roots, so that attestations can still be compared. */
+const ROOTS_KEPT = 64;
+
+/** Lowest height whose root a live proposal may name or a late attestation may be compared with. */
+export const rootsFloor = ({ final, executed }: Pick<Context, "final" | "executed">): number =>
+  Math.min(final.executedHeight, executed - ROOTS_KEPT);
+
+/** The executor reached a height: its root is what proposals that name it must carry. A restarted one tells of all heights again. */
 export function noteExecution(turn: Turn, height: number, root: Candidate["hash"]): void {
   const { next } = turn;
   if (height > next.executed) next.executed = heightOf(height);
-  next.roots = { ...next.roots, [height]: root };
+  if (height >= rootsFloor(next)) next.roots = { ...next.roots, [height]: root };
 }

@@ -9,7 +9,7 @@ import { certifyOpenViews, noteExecution } from "./certify.ts";
 import { leaderOf } from "./committee.ts";
 import { resolvePendingFinal, setFinal } from "./finalise.ts";
 import { adoptOwnProposal, considerProposal, proposeIfDue } from "./propose.ts";
-import { noteSurvey, resendOwnVotes, sendHoldings } from "./recovery.ts";
+import { noteSurvey, requestMissingBlocks, resendOwnVotes, sendHoldings } from "./recovery.ts";
 import { ATTEST_EVERY, compareRoots, noteAttestation } from "./roots.ts";
 import { Turn } from "./turn.ts";
 import type { BlockSummary, ConsensusEffect, ConsensusEvent, Context } from "./types.ts";
@@ -40,14 +40,16 @@ function applyRules(turn: Turn): void {
     changed = certifyOpenViews(turn) || changed;
     changed = considerProposal(turn) || changed;
     changed = proposeIfDue(turn) || changed;
-    changed = skipSilentLeader(turn) || changed;
+    changed = skipLeader(turn) || changed;
   }
 }
 
-function skipSilentLeader(turn: Turn): boolean {
+/** Nothing will come of this view: its leader nullified it (rule 7), or was silent for long (rule 1). */
+function skipLeader(turn: Turn): boolean {
   const { next } = turn;
-  if (next.proposals[next.view] !== undefined || isQuiet(next) || !leaderIsSilent(next)) return false;
-  return nullifyCurrent(turn);
+  const gaveUp = next.tallies[next.view]?.nullify[turn.leader] === true;
+  const silent = next.proposals[next.view] === undefined && leaderIsSilent(next);
+  return (gaveUp || silent) && !isQuiet(next) && nullifyCurrent(turn);
 }
 
 function absorb(context: Context, event: ConsensusEvent): Turn {
@@ -71,7 +73,7 @@ function onProposal(turn: Turn, { from, block, aheadMs }: Of<"proposalVerified">
   if (block.view > next.view + 1) return turn.refuse("proposal for a view beyond the next", from);
   noteAttestation(turn, from, block.executedHeight, block.executedRoot);
   const first = next.proposals[block.view];
-  if (first !== undefined && first !== block.hash) {
+  if (first !== undefined && first !== block.hash && next.equivocated[block.view] !== true) {
     next.equivocated = { ...next.equivocated, [block.view]: true };
     turn.emit({ type: "recordEvidence", evidence: { kind: "twoProposals", member: from, view: block.view } });
   }
@@ -118,6 +120,7 @@ function onTimer(turn: Turn, { timer }: Of<"timerFired">): void {
       return;
     case "standstill":
       next.asked = null; // what was asked may have been lost: ask again
+      next.synchronising = null;
       if (next.votesAbove === "unknown") turn.broadcast({ kind: "surveyRequest" });
       sendHoldings(turn, (notice) => turn.broadcast(notice));
       turn.setTimer("standstill", backedOff(next, next.timings.standstill));
@@ -134,8 +137,9 @@ function onTimer(turn: Turn, { timer }: Of<"timerFired">): void {
 }
 
 function onExecution(turn: Turn, { height, root }: Of<"executionReached">): void {
+  const isNew = height > turn.next.executed;
   noteExecution(turn, height, root);
-  if (height % ATTEST_EVERY === 0) turn.broadcast({ kind: "root", height, root });
+  if (isNew && height % ATTEST_EVERY === 0) turn.broadcast({ kind: "root", height, root });
   compareRoots(turn, height);
 }
 
@@ -143,6 +147,7 @@ const HANDLERS: { readonly [T in ConsensusEvent["type"]]: (turn: Turn, event: Of
   started: (turn) => {
     if (turn.next.votesAbove === "unknown") turn.broadcast({ kind: "surveyRequest" });
     resendOwnVotes(turn);
+    requestMissingBlocks(turn);
   },
   bundleHeld: (turn, { digest }) => {
     const { mempool } = turn.next;
@@ -171,6 +176,7 @@ const HANDLERS: { readonly [T in ConsensusEvent["type"]]: (turn: Turn, event: Of
     setFinal(turn, final, bundles);
     enterView(turn, viewOf(finalizedView + 1));
     turn.next.asked = null;
+    turn.next.synchronising = null;
   },
   peerConnected: (turn, { member }) => {
     sendHoldings(turn, (notice) => turn.emit({ type: "send", to: member, notice }));
@@ -249,25 +255,24 @@ export const consensusMachine = machine.createMachine({
   id: "consensus",
   context: ({ input }) => input,
   initial: "quiet",
-  on,
   states: {
     /** Nothing to order, nothing unfinished: no timer runs (rule 1). */
-    quiet: { always: settle("quiet") },
+    quiet: { on, always: settle("quiet") },
     /** Waits for the leader's proposal, or t_l (rules 1, 7). */
-    awaitingProposal: { always: settle("awaitingProposal") },
+    awaitingProposal: { on, always: settle("awaitingProposal") },
     /** Holds the proposal; waits for its ancestry, body, bundles or the clock (rule 3). */
-    judgingProposal: { always: settle("judgingProposal") },
+    judgingProposal: { on, always: settle("judgingProposal") },
     /** Leads the view: waits for work, ancestry, execution or its own block (rule 2). */
-    proposing: { always: settle("proposing") },
+    proposing: { on, always: settle("proposing") },
     /** Notarized; waits for a quorum (rule 4). */
-    collectingVotes: { always: settle("collectingVotes") },
+    collectingVotes: { on, always: settle("collectingVotes") },
     /** Holds the notarization; its verdict is open (rule 4). */
-    certifying: { always: settle("certifying") },
+    certifying: { on, always: settle("certifying") },
     /** Nullified; waits for any certificate of the view (rules 5, 7). */
-    nullifying: { always: settle("nullifying") },
+    nullifying: { on, always: settle("nullifying") },
     /** The journal was lost: follows without voting until q others have reported (lost journal). */
-    surveying: { always: settle("surveying") },
-    /** f+1 others executed something else: votes and serves no more (DESIGN §4). */
-    halted: { on: {} },
+    surveying: { on, always: settle("surveying") },
+    /** f+1 others executed something else: votes and serves no more (DESIGN §4); every event is refused. */
+    halted: {},
   },
 });

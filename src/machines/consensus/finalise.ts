@@ -1,13 +1,10 @@
 /** Finality: rule 6, and pruning below the last final block. */
 import type { Digest, View } from "../../base/brands.ts";
 import { view as viewOf } from "../../base/brands.ts";
-import { requestJudgement } from "./certify.ts";
+import { requestJudgement, rootsFloor } from "./certify.ts";
 import type { Turn } from "./turn.ts";
 import type { Candidate, FinalBlock } from "./types.ts";
 import { enterView } from "./view.ts";
-
-/** How many executed heights below the newest keep their roots, so that attestations can still be compared. */
-const ROOTS_KEPT = 64;
 
 /** A finalization of (view, hash) is held: finalise the block with its ancestors, or remember it until they are here. */
 export function adoptFinalization(turn: Turn, view: View, hash: Digest): void {
@@ -26,13 +23,9 @@ export function resolvePendingFinal(turn: Turn): boolean {
   const chain: Candidate[] = [];
   for (let hash = pending.hash; hash !== next.final.hash; ) {
     const block = turn.candidate(hash);
-    if (block === undefined || block.height <= next.final.height) {
-      if (next.asked !== pending.hash) {
-        next.asked = pending.hash;
-        turn.emit({ type: "requestSynchronisation", view: pending.view, hash: pending.hash });
-      }
-      return false;
-    }
+    // A final block that was judged invalid here: its proof decides, and says loudly where this member parts from the others.
+    if (block === undefined || block.height <= next.final.height || block.body === "invalid")
+      return requestSynchronisation(turn, pending);
     chain.push(block);
     hash = block.parent;
   }
@@ -56,6 +49,13 @@ export function resolvePendingFinal(turn: Turn): boolean {
   return true;
 }
 
+function requestSynchronisation(turn: Turn, { view, hash }: { readonly view: View; readonly hash: Digest }): false {
+  if (turn.next.synchronising === hash) return false;
+  turn.next.synchronising = hash;
+  turn.emit({ type: "requestSynchronisation", view, hash });
+  return false;
+}
+
 /** Everything at or below the final view is settled and forgotten: votes there can never be cast again (Turn.castVote). */
 export function setFinal(turn: Turn, final: FinalBlock, ordered: readonly Digest[]): void {
   const { next } = turn;
@@ -70,7 +70,7 @@ export function setFinal(turn: Turn, final: FinalBlock, ordered: readonly Digest
   next.tallies = above(next.tallies, final.view);
   next.equivocated = above(next.equivocated, final.view);
   next.candidates = Object.fromEntries(Object.entries(next.candidates).filter(([, block]) => block.view > final.view));
-  next.roots = above(next.roots, Math.min(final.executedHeight, next.executed - ROOTS_KEPT) - 1);
+  next.roots = above(next.roots, rootsFloor(next) - 1);
   if (ordered.length > 0) {
     const gone = new Set(ordered);
     next.mempool = next.mempool.filter((digest) => !gone.has(digest));

@@ -19,6 +19,15 @@ function requestSignature(turn: Turn, kind: VoteKind, view: View, hash: Paramete
 
 type Notify = (notice: Parameters<Turn["broadcast"]>[0]) => void;
 
+/** Notarized blocks that had not arrived before the crash: nobody sends them unasked. */
+export function requestMissingBlocks(turn: Turn): void {
+  const { notarizations } = turn.next;
+  for (const view of turn.viewsAboveFinal(notarizations)) {
+    const hash = notarizations[view];
+    if (hash !== undefined && turn.candidate(hash) === undefined) turn.emit({ type: "requestBlock", hash, view });
+  }
+}
+
 /** Rule 9 and "both sides of a new peer stream send theirs": the last finalization, every later certificate, own votes, open bundles. */
 export function sendHoldings(turn: Turn, notify: Notify): void {
   const { next } = turn;
@@ -30,6 +39,10 @@ export function sendHoldings(turn: Turn, notify: Notify): void {
   }
   for (const view of turn.viewsAboveFinal(next.nullifications)) {
     notify({ kind: "certificate", certificate: "nullification", view, hash: null });
+  }
+  if (next.pendingFinal !== null) {
+    const { view, hash } = next.pendingFinal;
+    notify({ kind: "certificate", certificate: "finalization", view, hash });
   }
   for (const view of turn.viewsAboveFinal(next.own)) sendOwnVotes(turn, view, notify);
   if (next.mempool.length > 0) notify({ kind: "bundles", digests: next.mempool.slice(0, BUNDLES_RESENT_MAX) });
@@ -59,6 +72,8 @@ export function noteSurvey(turn: Turn, member: MemberIndex, view: View): void {
   next.survey = { ...next.survey, [member]: Math.max(view, next.survey[member] ?? 0) as View };
   const reports = Object.values(next.survey);
   if (reports.length < turn.quorum) return;
-  next.votesAbove = viewOf(Math.max(...reports) + 2);
+  const bound = viewOf(Math.max(...reports) + 2);
+  next.votesAbove = bound;
   next.survey = {};
+  turn.emit({ type: "recordVotesAbove", view: bound });
 }

@@ -42,8 +42,8 @@ export interface Membership {
   readonly final: FinalBlock;
   readonly executed: Height;
   readonly roots: Readonly<Record<number, Digest>>;
-  /** True when this disk should hold a journal and does not. */
-  readonly journalLost: boolean;
+  /** "unknown" when this disk should hold a journal and does not; the bound once a survey found it (lost journal). */
+  readonly votesAbove: Context["votesAbove"];
 }
 
 /**
@@ -51,7 +51,6 @@ export interface Membership {
  * takes the union of all records, never "the last one" (consensus.md, known bugs).
  */
 export function restoreContext(membership: Membership, restored: Restored): Context {
-  const { journalLost, ...identity } = membership;
   const floor = membership.final.view;
   const live = <T extends { readonly view: View }>(records: readonly T[]): readonly T[] =>
     records.filter(({ view }) => view > floor);
@@ -87,7 +86,7 @@ export function restoreContext(membership: Membership, restored: Restored): Cont
   if (pendingFinal !== null) reach(pendingFinal.view + 1);
 
   return {
-    ...identity,
+    ...membership,
     view: viewOf(view),
     pendingFinal,
     candidates,
@@ -106,7 +105,7 @@ export function restoreContext(membership: Membership, restored: Restored): Cont
     awaitsClock: {},
     timersArmed: false,
     asked: null,
-    votesAbove: journalLost ? "unknown" : null,
+    synchronising: null,
     survey: {},
     halted: null,
     attested: {},

@@ -71,6 +71,7 @@ export class Turn {
   castVote(kind: VoteKind, view: View, hash: Digest | null): void {
     const own = this.ownVotes(view);
     assert(this.mayVote(view), `vote in view ${view}, where a lost vote may stand`);
+    assert(view > this.next.final.view, `rule 8: vote in view ${view}, whose flags pruning has erased`);
     switch (kind) {
       case "notarize":
         assert(
@@ -79,9 +80,11 @@ export class Turn {
         );
         break;
       case "nullify":
+        assert(own.nullify === undefined, `second nullify in view ${view}`);
         assert(own.finalize === undefined, `rule 8: nullify after finalize in view ${view}`);
         break;
       case "finalize":
+        assert(own.finalize === undefined, `second finalize in view ${view}`);
         assert(own.nullify === undefined, `rule 8: finalize after nullify in view ${view}`);
         assert(
           hash !== null && this.next.notarizations[view] === hash,

@@ -74,6 +74,8 @@ export interface Tally {
   readonly notarize: Readonly<Record<number, Digest>>;
   readonly nullify: Readonly<Record<number, true>>;
   readonly finalize: Readonly<Record<number, Digest>>;
+  /** Evidence kept already, by kind and member. */
+  readonly accused: Readonly<Record<string, true>>;
 }
 
 /** The last block that is final here, with all its ancestors. */
@@ -129,8 +131,10 @@ export interface Context {
   /** Of the current and the next view: how long a proposal whose time lies more than 500 ms ahead must wait (rule 3, time). Units: ms. */
   readonly awaitsClock: Readonly<Record<number, number>>;
   readonly timersArmed: boolean;
-  /** Ancestry already asked of this view's leader, so that one missing thing is one request. */
-  readonly asked: Digest | View | null;
+  /** Ancestry already asked for in this view, so that one missing thing is one request. */
+  readonly asked: View | null;
+  /** The finalization whose chain was asked for already; the shell goes on asking until it is complete. */
+  readonly synchronising: Digest | null;
   /** Set when the journal was lost: votes only in views above this, once known (consensus.md, lost journal). */
   readonly votesAbove: View | "unknown" | null;
   /** Highest certificates that others sent while the journal is lost, by member. */
@@ -224,6 +228,8 @@ export type ConsensusEffect =
       readonly signers: readonly MemberIndex[] | null;
     }
   | { readonly type: "recordVerdict"; readonly view: View; readonly hash: Digest; readonly verdict: Verdict }
+  /** The bound that a member without journal found: durable before its first vote (lost journal). */
+  | { readonly type: "recordVotesAbove"; readonly view: View }
   /** Appends the blocks, oldest first, with the finalization of the last one; the shell hands them to the executor. */
   | { readonly type: "recordFinal"; readonly hashes: readonly Digest[]; readonly view: View }
   | { readonly type: "recordEvidence"; readonly evidence: Evidence }

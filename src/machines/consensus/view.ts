@@ -51,6 +51,7 @@ export function backedOff(context: Context, ms: number): number {
 export function enterView(turn: Turn, view: View): boolean {
   const { next } = turn;
   if (view <= next.view) return false;
+  if (next.awaitsClock[next.view] !== undefined) turn.clearTimer("clock"); // set in this very turn, perhaps
   next.view = view;
   next.proposing = "no";
   next.asked = null;
@@ -58,7 +59,6 @@ export function enterView(turn: Turn, view: View): boolean {
     turn.clearTimer("leader");
     turn.clearTimer("repeat");
     turn.clearTimer("propose");
-    turn.clearTimer("clock");
   }
   next.timersArmed = false;
   const wait = next.awaitsClock[view];
@@ -100,6 +100,7 @@ export function settleTimers(turn: Turn, wasArmed: boolean): void {
   if (next.proposals[next.view] === undefined) turn.setTimer("leader", backedOff(next, next.timings.leader));
   turn.setTimer("advance", backedOff(next, next.timings.advance));
   turn.setTimer("standstill", backedOff(next, next.timings.standstill));
+  if (turn.ownVotes(next.view).nullify === true) turn.setTimer("repeat", backedOff(next, next.timings.repeat));
 }
 
 /** Rule 7: nullify(v), unless finalize(v) was sent; repeated every t_r. */
@@ -117,8 +118,9 @@ export function sendEntryCertificate(turn: Turn): void {
   const { next } = turn;
   const before = viewOf(next.view - 1);
   if (before <= 0) return;
-  if (next.final.view === before) {
-    turn.broadcast({ kind: "certificate", certificate: "finalization", view: before, hash: next.final.hash });
+  const final = next.pendingFinal?.view === before ? next.pendingFinal : next.final;
+  if (final.view === before) {
+    turn.broadcast({ kind: "certificate", certificate: "finalization", view: before, hash: final.hash });
   } else if (next.nullifications[before] === true) {
     turn.broadcast({ kind: "certificate", certificate: "nullification", view: before, hash: null });
   } else {

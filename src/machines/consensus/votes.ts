@@ -2,6 +2,7 @@
 import type { Digest, MemberIndex, View } from "../../base/brands.ts";
 import { memberIndex } from "../../base/brands.ts";
 import { unreachable } from "../../base/errors.ts";
+import { leaderOf } from "./committee.ts";
 import type { CertificateKind } from "../../events/facts/block.ts";
 import { adoptFinalization } from "./finalise.ts";
 import type { Turn } from "./turn.ts";
@@ -9,7 +10,7 @@ import type { Evidence, Tally, VoteKind } from "./types.ts";
 import { enterView } from "./view.ts";
 import { view as viewOf } from "../../base/brands.ts";
 
-const EMPTY_TALLY: Tally = { notarize: {}, nullify: {}, finalize: {} };
+const EMPTY_TALLY: Tally = { notarize: {}, nullify: {}, finalize: {}, accused: {} };
 
 const CERTIFICATE_OF: { readonly [K in VoteKind]: CertificateKind } = {
   notarize: "notarization",
@@ -29,14 +30,25 @@ export function countVote(turn: Turn, kind: VoteKind, view: View, hash: Digest |
     turn.refuse("vote for a view beyond the next", member);
     return;
   }
-  const tally = next.tallies[view] ?? EMPTY_TALLY;
-  const found = misbehaviour(tally, kind, hash, member);
-  if (found !== undefined) turn.emit({ type: "recordEvidence", evidence: { kind: found, member, view } });
+  const tally = accuse(turn, next.tallies[view] ?? EMPTY_TALLY, kind, view, hash, member);
   if (tally[kind][member] !== undefined) return;
   const counted: Tally = { ...tally, [kind]: { ...tally[kind], [member]: hash ?? true } };
   next.tallies = { ...next.tallies, [view]: counted };
   const signers = supporters(counted, kind, hash);
   if (signers.length >= turn.quorum) adoptCertificate(turn, CERTIFICATE_OF[kind], view, hash, signers, true);
+}
+
+/** Keeps evidence of a vote that contradicts an earlier one, once; a leader's second notarize vote is its second proposal (rule 2). */
+function accuse(turn: Turn, tally: Tally, kind: VoteKind, view: View, hash: Digest | null, member: MemberIndex): Tally {
+  const { next } = turn;
+  const found = misbehaviour(tally, kind, hash, member);
+  if (found === undefined || tally.accused[`${found}/${member}`] === true) return tally;
+  turn.emit({ type: "recordEvidence", evidence: { kind: found, member, view } });
+  if (found === "twoNotarizeVotes" && member === leaderOf(view, next.size))
+    next.equivocated = { ...next.equivocated, [view]: true };
+  const accused: Tally = { ...tally, accused: { ...tally.accused, [`${found}/${member}`]: true } };
+  next.tallies = { ...next.tallies, [view]: accused };
+  return accused;
 }
 
 function supporters(tally: Tally, kind: VoteKind, hash: Digest | null): MemberIndex[] {

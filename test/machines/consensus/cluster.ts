@@ -73,6 +73,8 @@ export type Wire =
 interface Disk {
   restored: { -readonly [K in keyof Restored]: Restored[K][number][] };
   log: { block: BlockSummary; view: number }[];
+  votesAbove: Context["votesAbove"];
+  readonly certificates: Map<string, readonly MemberIndex[]>;
 }
 
 interface Task {
@@ -96,6 +98,8 @@ export class Member {
   readonly disk: Disk = {
     restored: { votes: [], certificates: [], verdicts: [], proposals: [], candidates: [], mempool: [] },
     log: [],
+    votesAbove: null,
+    certificates: new Map(),
   };
   machine: Stepper<typeof consensusMachine>;
   alive = true;
@@ -114,7 +118,7 @@ export class Member {
   constructor(cluster: Cluster, index: MemberIndex) {
     this.cluster = cluster;
     this.index = index;
-    this.machine = this.boot(false);
+    this.machine = this.boot();
   }
 
   get context(): Context {
@@ -125,7 +129,7 @@ export class Member {
     return this.disk.log.map(({ block }) => block.hash);
   }
 
-  boot(journalLost: boolean): Stepper<typeof consensusMachine> {
+  boot(): Stepper<typeof consensusMachine> {
     const last = this.disk.log.at(-1)?.block;
     const final: FinalBlock = last ?? GENESIS;
     const executed = last?.height ?? height(0);
@@ -139,7 +143,7 @@ export class Member {
           final,
           executed,
           roots: Object.fromEntries(this.roots),
-          journalLost,
+          votesAbove: this.disk.votesAbove,
         },
         this.disk.restored,
       ),
@@ -156,12 +160,18 @@ export class Member {
     if (options.loseDisk === true) {
       for (const list of Object.values(this.disk.restored)) list.length = 0;
       this.disk.log.length = 0;
+      this.disk.certificates.clear();
+      this.disk.votesAbove = "unknown";
       this.roots = new Map([[0, GENESIS_ROOT]]);
-      this.blocks.clear();
     }
-    this.certificates.clear();
+    for (const memory of [this.blocks, this.bundles, this.certificates]) memory.clear();
+    for (const [name, signers] of this.disk.certificates) this.certificates.set(name, signers);
+    for (const { block } of [...this.disk.log, ...this.disk.restored.candidates]) {
+      this.blocks.set(block.hash, block);
+      for (const one of block.bundles) this.bundles.add(one);
+    }
     this.alive = true;
-    this.machine = this.boot(options.loseDisk === true);
+    this.machine = this.boot();
     this.take({ type: "started" });
     for (const other of this.cluster.members) {
       if (other === this || !other.alive) continue;
@@ -196,7 +206,7 @@ export class Member {
         return;
       case "recordCertificate":
         restored.certificates.push(effect);
-        if (effect.signers !== null) this.certificates.set(key(effect.kind, effect.view, effect.hash), effect.signers);
+        this.#recordCertificate(key(effect.kind, effect.view, effect.hash), effect.signers);
         return;
       case "recordCandidate": {
         const block = this.blocks.get(effect.hash);
@@ -210,6 +220,9 @@ export class Member {
           this.append(block, effect.view);
         }
         return;
+      case "recordVotesAbove":
+        this.disk.votesAbove = effect.view;
+        return;
       case "recordEvidence":
         this.evidence.push(effect.evidence);
         return;
@@ -222,6 +235,13 @@ export class Member {
       default:
         return;
     }
+  }
+
+  #recordCertificate(name: string, assembled: readonly MemberIndex[] | null): void {
+    const signers = assembled ?? this.certificates.get(name);
+    if (signers === undefined) throw new Error(`${name} is recorded and not held`);
+    this.certificates.set(name, signers);
+    this.disk.certificates.set(name, signers);
   }
 
   append(block: BlockSummary, finalizedView: number): void {
@@ -282,8 +302,9 @@ export class Member {
       }
       case "requestBlock": {
         const attempt = (): void => {
-          if (generation !== this.generation || this.blocks.has(effect.hash) || this.context.final.view >= effect.view)
-            return;
+          if (generation !== this.generation || this.context.final.view >= effect.view) return;
+          const here = this.blocks.get(effect.hash);
+          if (here !== undefined) return soon({ type: "blockFetched", block: here });
           cluster.send(this.index, cluster.pick(this.index), { kind: "blockRequest", hash: effect.hash });
           cluster.later(100, attempt);
         };
