@@ -11,16 +11,16 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const self = fileURLToPath(import.meta.url);
 const root = path.resolve(path.dirname(self), "..");
-const built = path.join(root, "dist/src/host/cli/main.js");
+const built = path.join(root, "dist/cli.js");
 const source = path.join(root, "src/host/cli/main.ts");
 const pinned = path.join(root, "node_modules/node/bin/node");
 const cache = path.join(root, "node_modules/.cache/sky");
 
-/** A checkout runs its sources; the published package has only what was built. */
-const entry = existsSync(source) ? source : built;
+/** A checkout runs its sources, bundled; the published package has only what was built. */
+const isCheckout = existsSync(source);
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 const isNewEnough = major > 22 || (major === 22 && minor >= 12);
-const canRun = isNewEnough && (entry === built || Boolean(process.features.typescript));
+const canRun = isNewEnough && (!isCheckout || Boolean(process.features.typescript));
 
 /** Exit code of a command that cannot do its work here (see src/host/cli/exit-codes.ts). */
 const UNAVAILABLE = 3;
@@ -52,9 +52,21 @@ function keepCompiledCode() {
   setTimeout(() => module.flushCompileCache(), 10_000).unref();
 }
 
+/** Commands that start nodes: for them a bundle is made when there is none of the sources as they are. */
+const STARTS_NODES = new Set(["dev", "node"]);
+
+/** What to run. SKY_SOURCES runs the sources as they are: for debuggers and profilers. */
+async function entry() {
+  if (!isCheckout) return built;
+  if (process.env["SKY_SOURCES"] !== undefined) return source;
+  const { currentBundle } = await import(pathToFileURL(path.join(root, "scripts/bundle.js")).href);
+  const bundle = await currentBundle(STARTS_NODES.has(process.argv[2] ?? ""));
+  return bundle === undefined ? source : path.join(bundle, "cli.js");
+}
+
 if (canRun) {
   keepCompiledCode();
-  const { main } = await import(pathToFileURL(entry).href);
+  const { main } = await import(pathToFileURL(await entry()).href);
   await main(process.argv.slice(2));
 } else if (existsSync(pinned)) {
   runPinned();

@@ -1,33 +1,10 @@
-/**
- * `npm run build`: writes dist/src as JavaScript for the published package, since Node strips no types below node_modules. One file
- * for each source, so that workers and lazy commands are found where the sources name them.
- */
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+/** `npm run build`: writes the published package's JavaScript to dist, since Node strips no types below node_modules. */
+import { readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { transformSync } from "esbuild";
+import { bundle } from "./bundle.js";
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
-const target = path.join(root, "dist");
-
-/** Relative names of our own modules: in imports, and in the URLs of worker entries. */
-const OUR_MODULE = /(["'])(\.{1,2}\/[\w./-]+)\.ts\1/g;
-
-const sources = readdirSync(path.join(root, "src"), { recursive: true, encoding: "utf8" }).filter((name) =>
-  name.endsWith(".ts"),
-);
+const target = path.join(path.resolve(path.dirname(fileURLToPath(import.meta.url)), ".."), "dist");
 rmSync(target, { recursive: true, force: true });
-for (const name of sources) {
-  const file = path.join(root, "src", name);
-  const { code } = transformSync(readFileSync(file, "utf8"), {
-    loader: "ts",
-    format: "esm",
-    target: "node22",
-    sourcefile: file,
-    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
-  });
-  const out = path.join(target, "src", name.replace(/\.ts$/, ".js"));
-  mkdirSync(path.dirname(out), { recursive: true });
-  writeFileSync(out, code.replace(OUR_MODULE, "$1$2.js$1"));
-}
-process.stdout.write(`${sources.length} modules in dist/src\n`);
+await bundle(target);
+process.stdout.write(`${readdirSync(target).filter((name) => name.endsWith(".js")).length} modules in dist\n`);

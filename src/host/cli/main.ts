@@ -1,9 +1,13 @@
 /** Entry of the command line; bin/sky.js calls `main`. How a command plugs in stands in program.ts. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
 import { Fault } from "../../base/errors.ts";
 import { type CliIo, type ExitCode, EXIT, processIo, reportFailure } from "./io.ts";
 import { type SettingFlag, buildProgram } from "./program.ts";
+
+const PACKAGE = "@sky/sky";
 
 /** Commands that take every setting as a flag. */
 const COMMANDS_WITH_SETTINGS = new Set(["node", "config", "completion", "help"]);
@@ -53,9 +57,14 @@ async function settingFlags(): Promise<readonly SettingFlag[]> {
   }));
 }
 
-/** package.json stands above both the sources and what is built from them. */
+/** Of the nearest package.json that is ours: the sources and whatever was built of them stand below it. */
 function readVersion(): string {
-  const up = import.meta.url.includes("/dist/src/") ? "../../../../package.json" : "../../../package.json";
-  const content: unknown = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8"));
-  return typeof content === "object" && content !== null && "version" in content ? String(content.version) : "unknown";
+  for (let directory = dirname(fileURLToPath(import.meta.url)); ; directory = dirname(directory)) {
+    const file = join(directory, "package.json");
+    const content: unknown = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
+    if (typeof content === "object" && content !== null && "name" in content && content.name === PACKAGE) {
+      return "version" in content ? String(content.version) : "unknown";
+    }
+    if (directory === dirname(directory)) return "unknown";
+  }
 }

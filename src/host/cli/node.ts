@@ -53,6 +53,7 @@ export interface RunNodeOptions {
 
 /** Runs a node until it is interrupted or ends by itself. */
 export async function runNode(config: NodeConfig, io: CliIo, options: RunNodeOptions): Promise<ExitCode> {
+  process.umask(0o077); // SQLite makes its files as the umask says; a node's files are its own
   const metrics = createMetrics();
   const logger = createLogger({
     level: config.logLevel,

@@ -7,6 +7,7 @@ import { Fault } from "../../base/errors.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
 import { Outbox } from "./outbox.ts";
 import type { ConsensusWorkerData, FromConsensus, ToConsensus } from "./worker-protocol.ts";
+import { ENTRIES } from "../entries.ts";
 
 type Other = Exclude<FromConsensus, { kind: "deliver" | "bundle" | "certify" | "started" | "stopped" }>;
 
@@ -35,7 +36,6 @@ export interface ConsensusHost {
   readonly stop: () => Promise<void>;
 }
 
-const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 const STOP_TIMEOUT_MS = 5000;
 
 /** Starts the worker; resolves when its log is verified and its listener open. Rejects, with the worker gone, when it cannot. */
@@ -77,7 +77,11 @@ class WorkerConsensus implements ConsensusHost {
       this.#resolveReady = resolve;
       this.#rejectReady = reject;
     });
-    this.#worker = new Worker(ENTRY, { name: "consensus", workerData: data, transferList: [port2, signer] });
+    this.#worker = new Worker(ENTRIES.consensus, {
+      name: "consensus",
+      workerData: data,
+      transferList: [port2, signer],
+    });
     this.#worker.on("error", (error) => this.#died(error instanceof Error ? error : new Error(String(error))));
     this.#worker.on("exit", (code) => this.#died(new Error(`the consensus worker ended with code ${code}`)));
     port1.on("message", (messages: readonly FromConsensus[]) => {

@@ -11,14 +11,13 @@ import { writeAtomic } from "../founding/files.ts";
 import type { DevNodeOrder, DevNodeReport } from "./messages.ts";
 import { findPorts } from "./ports.ts";
 import { unsealNodes } from "./unsealing.ts";
+import { ENTRIES } from "../entries.ts";
 
 /** Ports of one node, five in a row (devEndpoints). */
 const PORTS_PER_NODE = 5;
 /** A node that does not answer in this time will not. Units: ms. */
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 8000;
-
-const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./node-process.ts" : "./node-process.js", import.meta.url);
 
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 
@@ -132,7 +131,11 @@ export class DevCluster {
       "a founder",
     );
     const log = openSync(this.#logOf(name), "a", 0o600);
-    const child = fork(ENTRY, [], { stdio: ["ignore", log, log, "ipc"], execArgv: NODE_FLAGS, serialization: "json" });
+    const child = fork(ENTRIES.devNode, [], {
+      stdio: ["ignore", log, log, "ipc"],
+      execArgv: NODE_FLAGS,
+      serialization: "json",
+    });
     closeSync(log);
     run.child = child;
     run.serving = false;

@@ -4,6 +4,7 @@ import * as Comlink from "comlink";
 import { Fault } from "../../base/errors.ts";
 import type { EnclaveFounding } from "../../actors/enclave/ports.ts";
 import type { EnclaveControl, EnclaveEvent, EnclaveWorkerData } from "./worker-protocol.ts";
+import { ENTRIES } from "../entries.ts";
 
 export interface EnclaveHostOptions {
   readonly directory: string;
@@ -28,8 +29,6 @@ interface Running {
   readonly call: <T>(use: (remote: EnclaveControl) => Promise<T>) => Promise<T>;
   readonly end: () => Promise<void>;
 }
-
-const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
 /** Starts the worker. Throws: Fault ENCLAVE_FAILED with its reason when it cannot start. */
 export async function startEnclave(options: EnclaveHostOptions): Promise<EnclaveHost> {
@@ -97,7 +96,11 @@ async function startWorker(options: EnclaveHostOptions, onEvent: (event: Enclave
     control: control.port2,
     events: events.port2,
   };
-  const worker = new Worker(ENTRY, { name: "enclave", workerData: data, transferList: [control.port2, events.port2] });
+  const worker = new Worker(ENTRIES.enclave, {
+    name: "enclave",
+    workerData: data,
+    transferList: [control.port2, events.port2],
+  });
   // A MessagePort of Node is an EventTarget too; comlink's own type spreads promises over unions of results.
   const remote = Comlink.wrap<EnclaveControl>(
     control.port1 as unknown as Comlink.Endpoint,

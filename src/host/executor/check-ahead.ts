@@ -5,6 +5,7 @@
 import { availableParallelism } from "node:os";
 import type { Piscina } from "piscina";
 import { isSignedBy } from "../../crypto/key-set.ts";
+import { ENTRIES } from "../entries.ts";
 import type { CheckTask } from "./crypto-task.ts";
 import type { PendingCheck } from "./signed-pool.ts";
 
@@ -47,8 +48,7 @@ export class CheckAhead {
   async #ship(): Promise<void> {
     const { Piscina } = await import("piscina");
     this.#pool ??= new Piscina({
-      filename: new URL(import.meta.url.endsWith(".ts") ? "./crypto-task.ts" : "./crypto-task.js", import.meta.url)
-        .href,
+      filename: ENTRIES.cryptoTask.href,
       minThreads: 0,
       maxThreads: Math.max(1, availableParallelism() - 1),
       idleTimeout: 10_000,

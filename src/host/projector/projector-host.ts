@@ -6,6 +6,7 @@ import type { ProjectedBlock } from "../../actors/projector/projector.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
 import { Outbox } from "../consensus/outbox.ts";
 import type { FromProjector, ProjectorWorkerData, ToProjector } from "./worker-protocol.ts";
+import { ENTRIES } from "../entries.ts";
 
 export interface ProjectorHostOptions {
   readonly path: string;
@@ -28,7 +29,6 @@ export interface ProjectorHost {
 /** Questions about the past that may wait at once. */
 const QUESTIONS_MAX = 256;
 const STOP_TIMEOUT_MS = 5000;
-const ENTRY = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
 /** Starts the worker; resolves when its database is open and verified. */
 export async function startProjector(options: ProjectorHostOptions): Promise<ProjectorHost> {
@@ -61,7 +61,7 @@ class WorkerProjector implements ProjectorHost {
     this.#options = options;
     this.#port = port1;
     this.#outbox = new Outbox(port1);
-    this.#worker = new Worker(ENTRY, { name: "projector", workerData: data, transferList: [port2] });
+    this.#worker = new Worker(ENTRIES.projector, { name: "projector", workerData: data, transferList: [port2] });
     this.#stopped = new Promise((resolve) => {
       this.#gone = resolve;
     });
