@@ -54,9 +54,15 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Process groups of clusters that run; ended with the test process, even when a test's own cleaning did not run. */
-const groups = new Set<number>();
-process.on("exit", () => groups.forEach(endGroup));
+/** A shell that ends a process group when this process ends, however it ends: its standard input is closed then. */
+function watch(group: number): ChildProcess {
+  const watchdog = spawn("sh", ["-c", `cat; kill -9 -- -${group}`], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  watchdog.unref();
+  return watchdog;
+}
 
 function endGroup(pid: number): void {
   try {
@@ -80,6 +86,7 @@ export class Cluster {
   /** What `sky dev` said, of all its starts. */
   readonly said: string[] = [];
   #process: ChildProcess | undefined;
+  #watchdog: ChildProcess | undefined;
   #exit: Promise<number | null> = Promise.resolve(null);
 
   private constructor(directory: string) {
@@ -108,8 +115,8 @@ export class Cluster {
     });
     const { pid } = child;
     if (pid === undefined) throw new Error("sky dev cannot be started");
-    groups.add(pid);
     this.#process = child;
+    this.#watchdog = watch(pid);
     let ended = false;
     this.#exit = new Promise((resolve) =>
       child.once("exit", (code) => {
@@ -241,7 +248,7 @@ export class Cluster {
     this.#process = undefined;
     if (pid !== undefined) {
       endGroup(pid);
-      groups.delete(pid);
+      this.#watchdog?.kill("SIGKILL");
     }
     return code;
   }
