@@ -1,7 +1,7 @@
 /** Rules 4, 5, 6, 8 and 10 of consensus.md: counting votes, certifying, finalising. */
 import { describe, expect, it } from "vitest";
 import { view } from "../../../src/base/brands.ts";
-import { GENESIS, GENESIS_ROOT, digest } from "./cluster.ts";
+import { GENESIS, GENESIS_ROOT, digest } from "./values.ts";
 import { Scenario, blockOn } from "./scenario.ts";
 
 const a = blockOn(GENESIS, 1, { bundles: ["a"] });

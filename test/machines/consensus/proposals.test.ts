@@ -1,7 +1,7 @@
 /** Rules 2 and 3 of consensus.md, and "Time": what a leader builds on, and what its followers accept. */
 import { describe, expect, it } from "vitest";
 import { view } from "../../../src/base/brands.ts";
-import { GENESIS, digest, rootAfter } from "./cluster.ts";
+import { GENESIS, digest, rootAfter } from "./values.ts";
 import { Scenario, blockOn } from "./scenario.ts";
 
 const a = blockOn(GENESIS, 1, { bundles: ["a"] });

@@ -1,7 +1,7 @@
 /** "Durable before sending", "Lost journal", roots and halting, of consensus.md and DESIGN §4. */
 import { describe, expect, it } from "vitest";
 import { height, memberIndex, view } from "../../../src/base/brands.ts";
-import { GENESIS, GENESIS_ROOT, digest } from "./cluster.ts";
+import { GENESIS, GENESIS_ROOT, digest } from "./values.ts";
 import { Scenario, blockOn } from "./scenario.ts";
 
 const a = blockOn(GENESIS, 1, { bundles: ["a"] });

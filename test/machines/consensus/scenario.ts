@@ -16,7 +16,7 @@ import {
   type VoteKind,
 } from "../../../src/machines/consensus/types.ts";
 import { type Stepper, createStepper } from "../../../src/machines/step.ts";
-import { GENESIS, GENESIS_ROOT, digest, rootAfter } from "./cluster.ts";
+import { GENESIS, GENESIS_ROOT, digest, rootAfter } from "./values.ts";
 
 export type Effect<T extends ConsensusEffect["type"]> = Extract<ConsensusEffect, { type: T }>;
 

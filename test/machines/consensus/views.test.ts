@@ -1,6 +1,6 @@
 /** Rules 1, 7 and 9 of consensus.md: entering views, quiet, timers, nullifying, standstill. */
 import { describe, expect, it } from "vitest";
-import { GENESIS, digest } from "./cluster.ts";
+import { GENESIS, digest } from "./values.ts";
 import { Scenario, blockOn } from "./scenario.ts";
 
 const first = blockOn(GENESIS, 1, { bundles: ["a"] });
