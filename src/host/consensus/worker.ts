@@ -21,6 +21,7 @@ import { checkAtStart, checkInBackground, dropMark, writeMark } from "./log-chec
 import { openMemberNetwork } from "./member-network.ts";
 import { Outbox } from "./outbox.ts";
 import type { ConsensusWorkerData, FromConsensus, ToConsensus } from "./worker-protocol.ts";
+import { reclaimOnce } from "../node/reclaim.ts";
 
 /** Positions are reported at most this often; they feed gauges, not decisions. Units: ms. */
 const POSITION_EVERY_MS = 100;
@@ -204,3 +205,4 @@ const committeeOf = ({ cluster, document }: Founding): Committee => ({
 });
 
 await new ConsensusWorker().start();
+reclaimOnce();

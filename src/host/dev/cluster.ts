@@ -134,6 +134,7 @@ export class DevCluster {
     const child = fork(ENTRIES.devNode, [], {
       stdio: ["ignore", log, log, "ipc"],
       execArgv: NODE_FLAGS,
+      env: { ...process.env, MALLOC_ARENA_MAX: "2" }, // glibc keeps an arena for every thread otherwise
       serialization: "json",
     });
     closeSync(log);

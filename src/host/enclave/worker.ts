@@ -17,6 +17,7 @@ import type {
 } from "./worker-protocol.ts";
 import { x25519PublicKey } from "./x25519.ts";
 import { KEYSTORE_BYTES_MAX } from "../../actors/enclave/keystore.ts";
+import { reclaimOnce } from "../node/reclaim.ts";
 
 const { directory, founding, control, events } = workerData as EnclaveWorkerData; // what startEnclave passes
 const files = nodeFiles(directory);
@@ -84,7 +85,10 @@ const api: EnclaveControl = {
     return custody === null ? sealed() : ok(await (await certificates()).nodeCertificate(custody, subject, request));
   },
   bootCertificate: async (request) => (await certificates()).bootCertificate(bootKey, subject, request),
-  connect: async (port) => serve(port),
+  connect: async (port) => {
+    serve(port);
+    reclaimOnce();
+  },
 };
 
 Comlink.expose(api, control);

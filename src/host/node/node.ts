@@ -26,6 +26,7 @@ import { SERVICE_SERVER_OPTIONS } from "../services/server-options.ts";
 import { sphinx, sphinxService } from "../services/sphinx.ts";
 import { freshIdentity, hostsOf } from "./listener-certificate.ts";
 import { type Serving, startServing } from "./serving.ts";
+import { reclaimOnce } from "./reclaim.ts";
 
 export interface NodeOptions {
   readonly config: NodeConfig;
@@ -195,6 +196,7 @@ class Node implements RunningNode {
         this.#serving = serving;
         metrics.set("sealed", 0);
         this.#options.onServing?.();
+        reclaimOnce();
         logger.info("Unsealed and serving", { height: serving.height(), ms: Math.round(performance.now() - began) });
       },
       (error: unknown) => this.#fatal("SERVING_FAILED", error instanceof Error ? error.message : String(error)),

@@ -6,6 +6,7 @@ import type { ProjectedBlock } from "../../actors/projector/projector.ts";
 import { Outbox } from "../consensus/outbox.ts";
 import { openProjection } from "./database.ts";
 import type { FromProjector, ProjectorWorkerData, ToProjector } from "./worker-protocol.ts";
+import { reclaimOnce } from "../node/reclaim.ts";
 
 /** Blocks of one transaction at most, so that questions are not kept waiting. */
 const BLOCKS_PER_TRANSACTION = 64;
@@ -46,3 +47,4 @@ function take(message: ToProjector): void {
 const last = projector.height < 0 ? undefined : projector.ledger.blockAt(heightOf(projector.height));
 host.post({ kind: "opened", height: projector.height, hash: (last?.hash ?? null) as Digest | null, rebuilt });
 data.port.on("message", (messages: readonly ToProjector[]) => messages.forEach(take));
+reclaimOnce();
