@@ -4,7 +4,7 @@
  * they are, under node_modules/.cache/sky, and makes it again when they change. Plain JavaScript: it runs before anything else.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -78,6 +78,7 @@ export async function currentBundle(make) {
   if (!make) return undefined;
   const work = `${target}.${process.pid}`;
   await bundle(work);
+  writeFileSync(path.join(work, "package.json"), '{ "type": "module" }\n'); // or Node would compile each file twice to find out
   mkdirSync(cache, { recursive: true });
   try {
     renameSync(work, target); // another process may have been faster with the same

