@@ -33,5 +33,9 @@ console.log(`written at height ${receipt.height}:`, changed);
 console.log("may Ali see the report?", (await sky.check({ subject: ali, object: report })).result);
 const [before] = await sky.checkAt((receipt.height - 1) as typeof receipt.height, [{ subject: ali, object: report }]);
 console.log("one height earlier?", before);
-for await (const { nodes } of sky.expandSubjects(report)) console.log("who may:", nodes.map(({ name }) => name));
+for await (const { nodes } of sky.expandSubjects(report))
+  console.log(
+    "who may:",
+    nodes.map(({ name }) => name),
+  );
 sky.close();

@@ -44,8 +44,7 @@ export async function run(options: DevCommandOptions, io: CliIo): Promise<ExitCo
   return EXIT.ok;
 
   async function runCluster(): Promise<void> {
-    await cluster.start();
-    say("every node is unsealed and serves");
+    say(await cluster.start());
     if (options.story === true || options.once === true) {
       const { tellStory } = await import("../dev/story.ts");
       await tellStory(cluster.layout, say);
@@ -54,11 +53,16 @@ export async function run(options: DevCommandOptions, io: CliIo): Promise<ExitCo
     if (options.once === true || interruption.aborted) return;
     if (!json)
       io.out(
-        `\nRunning; Ctrl-C stops it. Nodes and ports: ${join(directory, "cluster.json")}\nAsk it: npx sky oracle expand subjects 'my-org:Document%3A123%23View' --dir ${directory}`,
+        `\nRunning; Ctrl-C stops it. Nodes and ports: ${join(directory, "cluster.json")}\n${whatToAsk(directory, options.story === true)}`,
       );
     await new Promise<void>((done) => interruption.addEventListener("abort", () => done(), { once: true }));
   }
 }
+
+const whatToAsk = (directory: string, told: boolean): string =>
+  told
+    ? `Ask it: npx sky oracle expand subjects 'my-org:Document%3A123%23View' --dir ${directory}`
+    : `Tell it: npx sky oracle write 'add assertion my-org:Ali my-org:Report' --dir ${directory}\nAsk it: npx sky oracle check my-org:Ali my-org:Report --dir ${directory}`;
 
 /** Ctrl-C ends the wait for whatever is going on; what was started is stopped by the caller. */
 function interruptible(signal: AbortSignal, work: Promise<void>): Promise<void> {
