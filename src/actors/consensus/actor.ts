@@ -5,33 +5,29 @@
 import type { Digest, Height, MemberIndex, View } from "../../base/brands.ts";
 import { height as heightOf, logTime, view as viewOf } from "../../base/brands.ts";
 import { encode } from "../../base/codec.ts";
-import { assert, present } from "../../base/errors.ts";
+import { assert } from "../../base/errors.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
-import { type LogEvent, bodyShape, headerShape } from "../../events/facts/block.ts";
-import { SIGNED_PER_BUNDLE_MAX, bundleShape } from "../../events/facts/bundle.ts";
-import { type VoteKind, blockHash, bodyHash, bundleDigest } from "../../events/facts/hashing.ts";
-import { type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
-import type { Candidate, JournalRecord, LogBatch, StoredBundle } from "../../events/store/log-batch.ts";
+import { bodyShape, headerShape } from "../../events/facts/block.ts";
+import { type VoteKind, blockHash, bodyHash } from "../../events/facts/hashing.ts";
+import type { PeerMessage } from "../../events/facts/peer-message.ts";
 import { leaderOf } from "../../machines/consensus/committee.ts";
 import { consensusMachine, standingOf } from "../../machines/consensus/consensus.machine.ts";
-import type { ConsensusEffect, ConsensusEvent, Context, PeerNotice, TimerId } from "../../machines/consensus/types.ts";
+import type { ConsensusEffect, ConsensusEvent, Context } from "../../machines/consensus/types.ts";
 import { type Stepper, createStepper } from "../../machines/step.ts";
-import { Blocks, type OpenedBlock, finalOf, openBlock, summaryOf } from "./blocks.ts";
-import { BLOCK_BUNDLE_BYTES_MAX, Bundles, bundleSigningBytes, encodeBundleBody } from "./bundles.ts";
+import { Blocks, type OpenedBlock, openBlock, summaryOf } from "./blocks.ts";
+import { Bundling } from "./bundling.ts";
+import { BLOCK_BUNDLE_BYTES_MAX, Bundles } from "./bundles.ts";
+import { CatchUp } from "./catch-up.ts";
 import { Delivery } from "./delivery.ts";
 import { Fetching } from "./fetching.ts";
 import { Ingress } from "./ingress.ts";
-import { certificateRow, evidenceMark, journalRow } from "./journal.ts";
+import { Judging } from "./judging.ts";
+import { Outgoing } from "./outgoing.ts";
 import type { Committee, ConsensusPorts } from "./ports.ts";
+import { recordingOf } from "./recording.ts";
 import { Signatures } from "./signatures.ts";
-import { type Start, votesAboveMark } from "./start.ts";
-import { checkPage } from "./synchronisation.ts";
-
-/** Bytes of client batches that one bundle carries at most. */
-const BUNDLE_TARGET_BYTES = 512 * 1024;
-/** Client bytes waiting to be bundled; beyond it clients are refused (DESIGN §8). */
-const PENDING_BYTES_MAX = 32 * 1024 * 1024;
-const SYNCHRONISATION = "events";
+import type { Start } from "./start.ts";
+import { Timers } from "./timers.ts";
 
 interface Mail {
   readonly event: ConsensusEvent;
@@ -39,15 +35,7 @@ interface Mail {
   readonly token?: number;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-interface Batch {
-  readonly bundles: StoredBundle[];
-  readonly candidates: Candidate[];
-  readonly journal: JournalRecord[];
-  readonly events: LogEvent[];
-  readonly heights: { digest: Digest; height: Height }[];
-  readonly marks: { name: string; value: Uint8Array }[];
-}
+type Of<T extends ConsensusEffect["type"]> = Extract<ConsensusEffect, { type: T }>;
 
 export class ConsensusActor {
   readonly committee: Committee;
@@ -59,35 +47,68 @@ export class ConsensusActor {
   readonly #machine: Stepper<typeof consensusMachine>;
   readonly #delivery: Delivery;
   readonly #ingress: Ingress;
-  readonly #timers = new Map<TimerId, { token: number; handle: unknown }>();
-  /** Bodies being judged, by block, with the bundles still missing. */
-  readonly #judging = new Map<Digest, Set<Digest>>();
+  readonly #timers: Timers;
+  readonly #outgoing: Outgoing;
+  readonly #judging: Judging;
+  readonly #bundling: Bundling;
+  readonly #catchUp: CatchUp;
   readonly #executed: { height: Height; root: Digest }[] = [];
-  readonly #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
-  #bundling = false;
   #mailbox: Mail[] = [];
   #drainDue = false;
   #draining = false;
-  #tokens = 0;
   #frontier: MerkleFrontier;
   #stopped = false;
 
   constructor(committee: Committee, ports: ConsensusPorts, start: Start) {
     this.committee = committee;
     this.#ports = ports;
+    this.#frontier = start.frontier;
+    this.#machine = createStepper(consensusMachine, { input: start.context });
     this.signatures = new Signatures(committee);
+    this.blocks = new Blocks(start.context.final.hash, start.frontier);
     this.bundles = new Bundles(committee.keys.length);
     for (const certificate of start.certificates) this.signatures.keep(certificate);
-    this.#frontier = start.frontier;
-    this.blocks = new Blocks(start.context.final.hash, start.frontier);
     for (const opened of start.blocks) this.blocks.add(opened);
     for (const { digest, bytes } of start.bundles) this.bundles.add(digest, bytes, null);
     this.fetching = new Fetching(ports);
     this.#delivery = new Delivery(ports.log, ports.executor.deliver);
-    this.#machine = createStepper(consensusMachine, { input: start.context });
+    this.#timers = new Timers(ports.clock, (timer, token) =>
+      this.#mail({ event: { type: "timerFired", timer }, token }),
+    );
     this.#ingress = new Ingress(this, ports);
+    this.#outgoing = new Outgoing(ports, { ...this.#stores(), surveyNonce: this.#ingress.surveyNonce });
+    this.#judging = new Judging({
+      ...this.#stores(),
+      size: committee.keys.length,
+      log: ports.log,
+      outgoing: this.#outgoing,
+      judged: (hash, valid) => this.post({ type: "bodyJudged", hash, valid }),
+    });
+    this.#bundling = new Bundling(committee, ports, this.bundles, (digest, bundle) => {
+      this.#outgoing.broadcast({ kind: "bundle", bundle });
+      this.hold(digest, bundle, committee.self);
+    });
+    this.#catchUp = new CatchUp({
+      ...this.#stores(),
+      ports,
+      outgoing: this.#outgoing,
+      context: () => this.context,
+      frontier: () => this.#frontier,
+      appended: (blocks, last) => {
+        for (const one of blocks) this.blocks.add(one);
+        this.#settled(last);
+      },
+      step: (events) => {
+        for (const event of events) this.post(event);
+        this.drain();
+      },
+    });
     this.post({ type: "started" });
+  }
+
+  #stores() {
+    const { committee, signatures, blocks, bundles, fetching } = this;
+    return { committee, signatures, blocks, bundles, fetching };
   }
 
   get context(): Context {
@@ -120,22 +141,7 @@ export class ConsensusActor {
    * Returns false when the member holds as much as it may: nothing was taken, the client should come back.
    */
   submit(signed: Uint8Array): boolean {
-    if (
-      this.#stopped ||
-      this.bundles.isFull(this.committee.self) ||
-      this.#pendingBytes + signed.length > PENDING_BYTES_MAX
-    )
-      return false;
-    this.#pending.push(signed);
-    this.#pendingBytes += signed.length;
-    this.#goOnBundling();
-    return true;
-  }
-
-  #goOnBundling(): void {
-    if (this.#bundling || this.#pending.length === 0) return;
-    this.#bundling = true;
-    this.#ports.schedule(() => this.#makeBundle());
+    return this.#bundling.submit(signed);
   }
 
   /** The executor wants blocks from this height on, and tells what it executed. */
@@ -153,9 +159,9 @@ export class ConsensusActor {
   stop(): void {
     if (this.#executed.length > 0) this.#ports.log.commit({ executed: this.#executed.splice(0) });
     this.#stopped = true;
+    this.#bundling.stop();
     this.fetching.stop();
-    for (const { handle } of this.#timers.values()) this.#ports.clock.clear(handle);
-    this.#timers.clear();
+    this.#timers.stop();
   }
 
   /** Synchronous, never re-entered: steps, records, then sends (DESIGN §2). */
@@ -168,8 +174,10 @@ export class ConsensusActor {
         this.#mailbox = [];
         const effects: ConsensusEffect[] = [];
         for (const { event, token } of mailbox) {
-          if (event.type === "timerFired" && this.#timers.get(event.timer)?.token !== token) continue;
-          effects.push(...this.#machine.step(event).effects);
+          if (event.type === "timerFired" && token !== undefined && !this.#timers.stands(event.timer, token)) continue;
+          const stepped = this.#machine.step(event);
+          effects.push(...stepped.effects);
+          if (stepped.refused !== undefined) this.#ports.observer.refused(stepped.refused.code, null);
         }
         this.#record(effects);
         for (const effect of effects) this.#perform(effect);
@@ -195,85 +203,15 @@ export class ConsensusActor {
 
   /** 1. Everything that must survive a crash, in one synced transaction. */
   #record(effects: readonly ConsensusEffect[]): void {
-    const batch: Batch = { bundles: [], candidates: [], journal: [], events: [], heights: [], marks: [] };
-    let last: OpenedBlock | undefined;
-    for (const effect of effects) last = this.#recordOne(effect, batch) ?? last;
-    const log: Mutable<LogBatch> = {};
-    if (batch.bundles.length > 0) log.bundles = batch.bundles;
-    if (batch.candidates.length > 0) log.candidates = batch.candidates;
-    if (batch.journal.length > 0) log.journal = batch.journal;
-    if (batch.marks.length > 0) log.marks = batch.marks;
-    const [first] = batch.events;
-    if (first !== undefined && last !== undefined) {
-      log.append = { expected: first.height, events: batch.events };
-      log.bundleHeights = batch.heights;
-      log.pruneBelow = { epoch: this.committee.epoch, view: viewOf(last.header.view + 1) };
-    }
-    if (Object.keys(log).length === 0) return;
-    if (this.#executed.length > 0) log.executed = this.#executed.splice(0);
-    this.#ports.log.commit(log);
-    if (last !== undefined) this.#settled(last);
-  }
-
-  #recordOne(effect: ConsensusEffect, batch: Batch): OpenedBlock | undefined {
-    switch (effect.type) {
-      case "recordVote":
-      case "recordProposal":
-      case "recordVerdict":
-        batch.journal.push(journalRow(this.committee, effect));
-        return undefined;
-      case "recordCertificate": {
-        const certificate =
-          effect.signers === null
-            ? present(this.signatures.certificate(effect.kind, effect.view), "a received certificate is kept")
-            : this.signatures.assemble(effect.kind, effect.view, effect.hash, effect.signers);
-        batch.journal.push(certificateRow(certificate));
-        return undefined;
-      }
-      case "recordVotesAbove":
-        batch.marks.push(votesAboveMark(effect.view));
-        return undefined;
-      case "recordCandidate":
-        this.#recordCandidate(present(this.blocks.get(effect.hash), "a candidate has its bytes"), batch);
-        return undefined;
-      case "recordFinal":
-        return this.#recordFinal(effect, batch);
-      case "recordEvidence": {
-        const { kind, member, view } = effect.evidence;
-        batch.marks.push(evidenceMark(this.committee, effect.evidence, this.signatures));
-        this.#ports.observer.evidence(kind, member, view);
-        return undefined;
-      }
-      default:
-        return undefined;
-    }
-  }
-
-  #recordCandidate({ hash, header, block, bundles }: OpenedBlock, batch: Batch): void {
-    batch.candidates.push({ hash, epoch: header.epoch, view: header.view, block });
-    for (const digest of bundles) batch.bundles.push({ digest, bytes: this.#bundleBytes(digest) });
-  }
-
-  #recordFinal(effect: Extract<ConsensusEffect, { type: "recordFinal" }>, batch: Batch): OpenedBlock | undefined {
-    let last: OpenedBlock | undefined;
-    for (const hash of effect.hashes) {
-      const opened = present(this.blocks.get(hash), "a final block has its bytes");
-      const { header, block } = opened;
-      batch.events.push({ height: header.height, hash, block, proof: { kind: "none" } });
-      const bundles = opened.bundles.map((digest) => this.#bundleBytes(digest));
-      for (const [i, digest] of opened.bundles.entries()) {
-        batch.bundles.push({ digest, bytes: present(bundles[i], "as many as digests") });
-        batch.heights.push({ digest, height: header.height });
-      }
-      this.#delivery.offer({ height: header.height, hash, header: block.header, block, bundles });
-      last = opened;
-    }
-    const final = batch.events.pop();
-    if (final !== undefined) {
-      const certificate = present(this.signatures.certificate("finalization", effect.view), "a finalization is kept");
-      batch.events.push({ ...final, proof: { kind: "finalization", certificate, headers: [] } });
-    }
-    return last;
+    const recorded = recordingOf(effects, {
+      ...this.#stores(),
+      bundleBytes: (digest) => this.#judging.bundleBytes(digest),
+    });
+    if (recorded === undefined) return;
+    const executed = this.#executed.splice(0);
+    this.#ports.log.commit({ ...recorded.batch, ...(executed.length > 0 && { executed }) });
+    for (const delivery of recorded.final) this.#delivery.offer(delivery);
+    if (recorded.last !== undefined) this.#settled(recorded.last);
   }
 
   /** The log ends with this block now: what lies at or below it is settled. */
@@ -283,129 +221,59 @@ export class ConsensusActor {
     const needed = new Set(mempool);
     for (const candidate of Object.values(candidates)) for (const digest of candidate.bundles) needed.add(digest);
     this.bundles.dropAllBut(needed);
-    this.#goOnBundling();
-    for (const hash of this.#judging.keys()) if (this.blocks.get(hash) === undefined) this.#judging.delete(hash);
+    this.#bundling.goOn();
+    this.#judging.settle();
     const kept = this.signatures.certificate("finalization", last.header.view);
     this.signatures.prune(viewOf(last.header.view + (kept === undefined ? 1 : 0)));
   }
 
+  /** 2. Messages, 3. timers, 4. requests. */
   #perform(effect: ConsensusEffect): void {
     switch (effect.type) {
       case "send":
-        for (const frame of this.#frames(effect.notice)) this.#ports.peers.send(effect.to, frame);
-        return;
+        return this.#outgoing.notify(effect.to, effect.notice);
       case "broadcast":
-        this.#broadcast(this.#frames(effect.notice));
-        if (effect.notice.kind === "root") this.#attest(effect.notice.height, effect.notice.root);
-        return;
+        return this.#outgoing.notifyAll(effect.notice);
       case "setTimer":
-        this.#setTimer(effect.timer, effect.ms);
-        return;
+        return this.#timers.set(effect.timer, effect.ms);
       case "clearTimer":
-        this.#clearTimer(effect.timer);
-        return;
+        return this.#timers.clear(effect.timer);
       case "requestSignature":
-        this.#signVote(effect.kind, effect.view, effect.hash);
-        return;
+        return this.#signVote(effect.kind, effect.view, effect.hash);
       case "requestJudgement":
-        this.#judge(effect.hash);
-        return;
+        return this.#judging.judge(effect.hash);
       case "requestBlock":
-        this.fetching.want(`block/${effect.hash}`, leaderOf(effect.view, this.committee.keys.length), (peer) => {
-          if (this.context.final.view >= effect.view || this.blocks.get(effect.hash) !== undefined)
-            this.fetching.done(`block/${effect.hash}`);
-          else this.#send(peer, { kind: "blockRequest", hash: effect.hash });
-        });
-        return;
+        return this.#fetchBlock(effect);
       case "requestProposal":
-        this.#buildProposal(effect);
-        return;
+        return this.#buildProposal(effect);
       case "requestSynchronisation":
-        this.#synchronise(effect.view);
-        return;
+        return this.#catchUp.start(effect.view);
       case "halt":
-        this.#ports.observer.halted(effect.height, effect.root, effect.theirs);
-        return;
+        this.fetching.stop();
+        return this.#ports.observer.halted(effect.height, effect.root, effect.theirs);
+      case "recordEvidence": {
+        const { kind, member, view } = effect.evidence;
+        return this.#ports.observer.evidence(kind, member, view);
+      }
       case "refuseInput":
-        this.#ports.observer.refused(effect.reason, effect.member);
-        return;
+        return this.#ports.observer.refused(effect.reason, effect.member);
       default:
-        return; // recorded above
+        return; // recorded
     }
   }
 
-  #setTimer(timer: TimerId, ms: number): void {
-    this.#clearTimer(timer);
-    const token = ++this.#tokens;
-    const handle = this.#ports.clock.set(ms, () => this.#mail({ event: { type: "timerFired", timer }, token }));
-    this.#timers.set(timer, { token, handle });
-  }
-
-  #clearTimer(timer: TimerId): void {
-    const set = this.#timers.get(timer);
-    if (set === undefined) return;
-    this.#ports.clock.clear(set.handle);
-    this.#timers.delete(timer);
-  }
-
-  #send(to: MemberIndex, message: PeerMessage): void {
-    this.#ports.peers.send(to, encode(peerMessageShape, message));
-  }
-
-  #broadcast(frames: readonly Uint8Array[]): void {
-    for (let i = 0; i < this.committee.keys.length; i++) {
-      if (i === this.committee.self) continue;
-      for (const frame of frames) this.#ports.peers.send(i as MemberIndex, frame);
-    }
-  }
-
-  /** The frames of a notice; none when its bytes are gone meanwhile. */
-  #frames(notice: PeerNotice): readonly Uint8Array[] {
-    const { epoch, self } = this.committee;
-    const one = (message: PeerMessage): readonly Uint8Array[] => [encode(peerMessageShape, message)];
-    switch (notice.kind) {
-      case "vote": {
-        const signature = this.signatures.get(notice.vote, notice.view, notice.hash, self);
-        if (signature === undefined) return [];
-        return one({
-          kind: "vote",
-          vote: notice.vote,
-          epoch,
-          view: notice.view,
-          hash: notice.hash,
-          member: self,
-          signature,
-        });
-      }
-      case "proposal": {
-        const opened = this.blocks.get(notice.hash);
-        const signature = opened && this.signatures.get("notarize", opened.header.view, notice.hash, self);
-        return opened === undefined || signature === undefined
-          ? []
-          : one({ kind: "proposal", block: opened.block, signature });
-      }
-      case "certificate": {
-        const certificate = this.signatures.certificate(notice.certificate, notice.view);
-        return certificate === undefined ? [] : one({ kind: "certificate", certificate });
-      }
-      case "bundles":
-        return notice.digests.flatMap((digest) => {
-          const bundle = this.bundles.get(digest);
-          return bundle === undefined ? [] : one({ kind: "bundle", bundle });
-        });
-      case "ancestryRequest":
-        return one({ kind: "ancestryRequest", epoch, view: notice.view });
-      case "surveyRequest":
-        return one({ kind: "surveyRequest", nonce: this.#ingress.surveyNonce });
-      case "root":
-        return []; // signed first: see #attest
-    }
-  }
-
-  #attest(height: Height, root: Digest): void {
-    const member = this.committee.self;
-    this.#ports.sign(this.#ingress.rootMessage(member, height, root), (signature) => {
-      this.#broadcast([encode(peerMessageShape, { kind: "root", height, root, member, signature })]);
+  /** A notarized block. It may be here already, as the second proposal of a leader that made two. */
+  #fetchBlock({ hash, view }: Of<"requestBlock">): void {
+    const name = `block/${hash}`;
+    const isOver = (): boolean => {
+      const here = this.blocks.get(hash);
+      if (here !== undefined) this.post({ type: "blockFetched", block: summaryOf(here) });
+      return here !== undefined || this.context.final.view >= view;
+    };
+    if (isOver()) return;
+    this.fetching.want(name, leaderOf(view, this.committee.keys.length), (peer) => {
+      if (isOver()) this.fetching.done(name);
+      else this.#outgoing.send(peer, { kind: "blockRequest", hash });
     });
   }
 
@@ -416,7 +284,7 @@ export class ConsensusActor {
     });
   }
 
-  #buildProposal(request: Extract<ConsensusEffect, { type: "requestProposal" }>): void {
+  #buildProposal(request: Of<"requestProposal">): void {
     const frontier = this.blocks.frontierAfter(request.parent);
     assert(frontier !== undefined, "a leader builds on a block that it certified");
     const bundles: Digest[] = [];
@@ -446,133 +314,21 @@ export class ConsensusActor {
     this.post({ type: "proposalBuilt", block: summaryOf(opened.value) });
   }
 
-  /** Rule 3, "valid": logRoot, and every bundle here and signed by the member that made it. Fetches what is missing. */
-  #judge(hash: Digest): void {
-    const opened = this.blocks.get(hash);
-    if (opened === undefined || this.#judging.has(hash)) return;
-    const before = this.blocks.frontierAfter(opened.header.parent);
-    if (before === undefined) return; // asked again when its parent is final here
-    if (before.root() !== opened.header.logRoot || new Set(opened.bundles).size !== opened.bundles.length) {
-      this.post({ type: "bodyJudged", hash, valid: false });
-      return;
-    }
-    const missing = new Set(opened.bundles.filter((digest) => !this.#restoreBundle(digest)));
-    this.#judging.set(hash, missing);
-    if (missing.size === 0 || this.#bundleSize(opened) > BLOCK_BUNDLE_BYTES_MAX) return this.#judged(opened);
-    this.fetching.want(`bundles/${hash}`, leaderOf(opened.header.view, this.committee.keys.length), (peer) => {
-      if (!this.#judging.has(hash)) this.fetching.done(`bundles/${hash}`);
-      else this.#send(peer, { kind: "bundleRequest", digests: [...missing] });
-    });
-  }
-
-  /** A bundle may be ordered twice by different leaders: then it is read back from the log. */
-  #restoreBundle(digest: Digest): boolean {
-    if (this.bundles.has(digest)) return true;
-    const stored = this.#ports.log.bundle(digest);
-    if (stored !== undefined) this.bundles.add(digest, stored.bytes, null);
-    return stored !== undefined;
-  }
-
-  #bundleBytes(digest: Digest): Uint8Array {
-    return present(this.bundles.get(digest) ?? this.#ports.log.bundle(digest)?.bytes, "a judged body has its bundles");
-  }
-
-  #judged(opened: OpenedBlock): void {
-    this.#judging.delete(opened.hash);
-    this.fetching.done(`bundles/${opened.hash}`);
-    this.post({ type: "bodyJudged", hash: opened.hash, valid: this.#bundleSize(opened) <= BLOCK_BUNDLE_BYTES_MAX });
-  }
-
-  /** Bytes of the bundles that a block names and that are here. */
-  #bundleSize(opened: OpenedBlock): number {
-    return opened.bundles.reduce((sum, digest) => sum + (this.bundles.get(digest)?.length ?? 0), 0);
-  }
-
-  /**
-   * A bundle whose maker's signature holds. Beyond its maker's share it is only kept for the blocks that ask for it, and a block
-   * whose bundles together are too large is judged before the rest of them is taken.
-   */
+  /** A bundle whose maker's signature holds. Beyond its maker's share it is only kept for the blocks that ask for it. */
   hold(digest: Digest, bytes: Uint8Array, maker: MemberIndex): void {
     const open = maker === this.committee.self || !this.bundles.isFull(maker);
     this.bundles.add(digest, bytes, maker);
     this.#ports.executor.bundleHeld(digest, bytes);
     if (open) this.post({ type: "bundleHeld", digest });
-    for (const [hash, missing] of this.#judging) {
-      if (!missing.delete(digest)) continue;
-      const opened = this.blocks.get(hash);
-      if (opened !== undefined && (missing.size === 0 || this.#bundleSize(opened) > BLOCK_BUNDLE_BYTES_MAX))
-        this.#judged(opened);
-    }
+    this.#judging.held(digest);
   }
 
   isWanted(digest: Digest): boolean {
-    for (const missing of this.#judging.values()) if (missing.has(digest)) return true;
-    return false;
+    return this.#judging.isWanted(digest);
   }
 
-  /** Bundles what clients gave, as long as this member's share of the mempool lasts; goes on when blocks have made room. */
-  #makeBundle(): void {
-    if (this.bundles.isFull(this.committee.self)) {
-      this.#bundling = false;
-      return;
-    }
-    const signed: Uint8Array[] = [];
-    let size = 0;
-    while (this.#pending.length > 0 && signed.length < SIGNED_PER_BUNDLE_MAX && size < BUNDLE_TARGET_BYTES) {
-      const next = present(this.#pending.shift(), "not empty");
-      signed.push(next);
-      size += next.length;
-    }
-    this.#pendingBytes -= size;
-    if (signed.length === 0 || this.#stopped) {
-      this.#bundling = false;
-      return;
-    }
-    const body = encodeBundleBody(this.committee, signed);
-    this.#ports.sign(bundleSigningBytes(this.committee, body), (signature) => {
-      const bundle = encode(bundleShape, { body, signature });
-      this.#broadcast([encode(peerMessageShape, { kind: "bundle", bundle })]);
-      this.hold(bundleDigest(bundle), bundle, this.committee.self);
-      this.#makeBundle();
-    });
-  }
-
-  #synchronise(target: View): void {
-    this.fetching.want(SYNCHRONISATION, null, (peer) => {
-      const { pendingFinal, final } = this.context;
-      if (pendingFinal === null && final.view >= target) this.fetching.done(SYNCHRONISATION);
-      else this.#send(peer, { kind: "eventsRequest", from: heightOf(final.height + 1) });
-    });
-  }
-
-  /** A page of events arrived: checked, appended, and the machine goes on from its end. */
+  /** A page of events of a peer. */
   synchronised(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): void {
-    this.drain(); // so that the machine's final block is the log's head
-    const { final } = this.context;
-    if (!this.fetching.has(SYNCHRONISATION)) return;
-    if (message.from !== final.height + 1 || message.events.length === 0) return;
-    const page = checkPage(this.committee, final, this.#frontier, message.events);
-    if (!page.ok) return this.#ports.observer.refused(page.refusal.message, from);
-    const { events, opened, bundles, finalizedView } = page.value;
-    const last = present(opened.at(-1), "a checked page is not empty");
-    this.#ports.log.commit({
-      bundles,
-      append: { expected: heightOf(final.height + 1), events },
-      bundleHeights: bundles,
-      pruneBelow: { epoch: this.committee.epoch, view: viewOf(last.header.view + 1) },
-    });
-    for (const one of opened) this.blocks.add(one);
-    const proof = events.at(-1)?.proof;
-    if (proof?.kind === "finalization") this.signatures.keep(proof.certificate);
-    this.#settled(last);
-    this.post({
-      type: "logSynchronised",
-      final: finalOf(last),
-      finalizedView: viewOf(finalizedView),
-      bundles: bundles.map(({ digest }) => digest),
-    });
-    this.drain();
-    if (this.context.pendingFinal === null) this.fetching.done(SYNCHRONISATION);
-    else this.fetching.again(SYNCHRONISATION, from);
+    this.#catchUp.take(from, message);
   }
 }

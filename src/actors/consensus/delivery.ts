@@ -42,9 +42,10 @@ export class Delivery {
     const head = this.#log.head()?.height ?? -1;
     while (this.#next <= head && this.#next - this.#executed <= OUTSTANDING_MAX) {
       const height: Height = this.#next;
-      this.#deliver(this.#fresh.get(height) ?? this.#read(height));
+      const delivery = this.#fresh.get(height) ?? this.#read(height);
       this.#fresh.delete(height);
-      this.#next = heightOf(height + 1);
+      this.#next = heightOf(height + 1); // first: an executor that answers at once pumps again
+      this.#deliver(delivery);
     }
   }
 

@@ -30,15 +30,13 @@ export class Ingress {
   readonly #ports: ConsensusPorts;
   readonly #served = new Allowance(SERVED);
   readonly #faults = new Allowance(FAULTS);
+  /** View of each member's last late vote. */
+  readonly #late = new Map<MemberIndex, number>();
 
   constructor(actor: ConsensusActor, ports: ConsensusPorts) {
     this.#actor = actor;
     this.#ports = ports;
     this.surveyNonce = Uint8Array.from({ length: 16 }, () => Math.floor(ports.random() * 256));
-  }
-
-  rootMessage(member: MemberIndex, height: Height, root: Digest): Uint8Array {
-    return rootBytes(this.#actor.committee.cluster, member, height, root);
   }
 
   receive(from: MemberIndex, frame: Uint8Array): void {
@@ -89,7 +87,8 @@ export class Ingress {
         return this.#bundleRequest(from, message.digests);
       case "blockRequest": {
         if (!this.#mayAsk(from)) return;
-        const block = this.#actor.blocks.get(message.hash)?.block ?? this.#ports.log.candidate(message.hash)?.block;
+        const { log } = this.#ports;
+        const block = this.#actor.blocks.get(message.hash)?.block ?? log.eventByHash(message.hash)?.block;
         if (block !== undefined) this.#reply(from, { kind: "block", block });
         return;
       }
@@ -120,7 +119,7 @@ export class Ingress {
     if (leaderOf(view, committee.keys.length) !== from)
       return this.#refuse("proposal by a member that does not lead its view", from);
     if (view > context.view + 1) return this.#refuse("proposal for a view beyond the next", from);
-    if (view <= context.final.view) return this.#actor.post({ type: "memberHeard", member: from });
+    if (view <= context.final.view) return this.#lateVote(from, view);
     if (!signatures.has("notarize", view, hash, from)) {
       if (!signatures.holds("notarize", view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);
       if (!signatures.add("notarize", view, hash, from, signature))
@@ -136,7 +135,10 @@ export class Ingress {
     if (member !== from) return this.#refuse("vote of another member", from);
     if (epoch !== committee.epoch) return this.#refuse("vote of another epoch", from);
     if ((hash === null) !== (kind === "nullify")) return this.#fault("MALFORMED", from);
-    if (view > context.view + 1) return this.#refuse("vote for a view beyond the next", from);
+    if (view > context.view + 1) {
+      this.#actor.post({ type: "memberHeard", member: from }); // no silent leader (rule 1)
+      return this.#refuse("vote for a view beyond the next", from);
+    }
     if (view <= context.final.view) return this.#lateVote(from, view);
     if (signatures.has(kind, view, hash, from)) return;
     if (this.#isSettled(kind, view, hash)) return this.#actor.post({ type: "memberHeard", member: from });
@@ -152,12 +154,14 @@ export class Ingress {
     return kind === "nullify" && nullifications[view] === true;
   }
 
-  /** Rule 1: answered with the last finalization, unless the vote only crossed it on its way. */
+  /** Rule 1: answered with the last finalization; the first vote of the final view itself only crossed it on its way. */
   #lateVote(from: MemberIndex, view: number): void {
     const { final } = this.#actor.context;
     const certificate = this.#actor.signatures.certificate("finalization", final.view);
     this.#actor.post({ type: "memberHeard", member: from });
-    if (certificate !== undefined && view < final.view) this.#reply(from, { kind: "certificate", certificate });
+    const crossed = view === final.view && this.#late.get(from) !== view;
+    this.#late.set(from, view);
+    if (certificate !== undefined && !crossed) this.#reply(from, { kind: "certificate", certificate });
   }
 
   #certificate(from: MemberIndex, { certificate }: Of<"certificate">): void {
@@ -232,8 +236,8 @@ export class Ingress {
   #surveyRequest(from: MemberIndex, nonce: Uint8Array): void {
     if (!this.#mayAsk(from)) return;
     const { signatures, context } = this.#actor;
-    const { final, notarizations, nullifications } = context;
-    let view = final.view;
+    const { final, pendingFinal, notarizations, nullifications } = context;
+    let view = pendingFinal?.view ?? final.view;
     for (const above of [notarizations, nullifications])
       for (const key of Object.keys(above)) if (Number(key) > view) view = viewOf(Number(key));
     for (const kind of CERTIFICATE_KINDS) {
@@ -261,7 +265,8 @@ export class Ingress {
     const { committee } = this.#actor;
     const key = committee.keys[from];
     if (member !== from || key === undefined) return this.#refuse("root of another member", from);
-    if (!verify(key, this.rootMessage(member, height, root), signature)) return this.#fault("BAD_SIGNATURE", from);
+    if (!verify(key, rootBytes(committee.cluster, member, height, root), signature))
+      return this.#fault("BAD_SIGNATURE", from);
     this.#actor.post({ type: "rootAttested", member, height, root });
   }
 }

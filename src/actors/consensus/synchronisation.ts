@@ -5,7 +5,14 @@ import { decode } from "../../base/codec.ts";
 import { present } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
-import { HEADER_BYTES_MAX, type LogEvent, type FinalityProof, headerShape } from "../../events/facts/block.ts";
+import {
+  type Certificate,
+  type FinalityProof,
+  HEADER_BYTES_MAX,
+  type LogEvent,
+  PROOF_HEADERS_MAX,
+  headerShape,
+} from "../../events/facts/block.ts";
 import { blockHash, bundleDigest } from "../../events/facts/hashing.ts";
 import { EVENTS_PAGE_BYTES, EVENTS_PAGE_MAX, type EventWithBundles } from "../../events/facts/peer-message.ts";
 import type { LogReader } from "../../events/store/log-reader.ts";
@@ -18,9 +25,11 @@ export interface CheckedPage {
   readonly events: readonly LogEvent[];
   readonly opened: readonly OpenedBlock[];
   readonly bundles: readonly { readonly digest: Digest; readonly bytes: Uint8Array; readonly height: Height }[];
-  /** View of the last finalization in the page. */
-  readonly finalizedView: number;
+  /** What finalises the last event, directly or by a descendant. */
+  readonly finalization: Certificate;
 }
+
+type Finalization = Extract<FinalityProof, { kind: "finalization" }>;
 
 const wrong = (height: number, what: string) => refuse("BAD_EVENT", `Event ${height} from a peer: ${what}.`, "peer");
 
@@ -39,7 +48,7 @@ export function checkPage(
   const bundles: CheckedPage["bundles"][number][] = [];
   let parent = head.hash;
   let tree = frontier;
-  let finalizedView = 0;
+  let finalization: Certificate | undefined;
   for (const [i, { block, proof, bundles: bytes }] of page.entries()) {
     const height = heightOf(head.height + 1 + i);
     const opened = openBlock(block);
@@ -50,11 +59,9 @@ export function checkPage(
     if (header.logRoot !== tree.root()) return wrong(height, "its logRoot is not the tree over the log before it");
     const defect = bundleDefect(opened.value.bundles, bytes);
     if (defect !== undefined) return wrong(height, defect);
-    if (proof.kind === "finalization") {
-      const view = finalizedBy(committee, opened.value, proof);
-      if (view === undefined) return wrong(height, "its finality proof does not hold");
-      finalizedView = view;
-    }
+    if (proof.kind === "finalization" && !finalises(committee, hash, proof))
+      return wrong(height, "its finality proof does not hold");
+    finalization = proof.kind === "finalization" ? proof.certificate : undefined;
     events.push({ height, hash, block, proof: proof.kind === "finalization" ? proof : { kind: "none" } });
     openedBlocks.push(opened.value);
     for (const [k, digest] of opened.value.bundles.entries())
@@ -62,9 +69,8 @@ export function checkPage(
     parent = hash;
     tree = tree.appended(hash);
   }
-  if (events.at(-1)?.proof.kind !== "finalization")
-    return wrong(head.height + page.length, "the page ends without a finality proof");
-  return ok({ events, opened: openedBlocks, bundles, finalizedView });
+  if (finalization === undefined) return wrong(head.height + page.length, "the page ends without a finality proof");
+  return ok({ events, opened: openedBlocks, bundles, finalization });
 }
 
 function bundleDefect(named: readonly Digest[], bytes: readonly Uint8Array[]): string | undefined {
@@ -77,21 +83,16 @@ function bundleDefect(named: readonly Digest[], bytes: readonly Uint8Array[]): s
   return size > BLOCK_BUNDLE_BYTES_MAX ? "its bundles exceed the bound of a block" : undefined;
 }
 
-/** View of the finalization if it finalises this block, directly or through the headers of its descendants. */
-export function finalizedBy(
-  committee: Committee,
-  block: Pick<OpenedBlock, "hash">,
-  proof: Extract<FinalityProof, { kind: "finalization" }>,
-): number | undefined {
-  let hash = block.hash;
-  for (const bytes of proof.headers) {
+/** Whether a finalization makes this block final, directly or through the headers of its descendants. */
+export function finalises(committee: Committee, block: Digest, { certificate, headers }: Finalization): boolean {
+  let hash = block;
+  for (const bytes of headers) {
     const header = decode(headerShape, bytes, HEADER_BYTES_MAX);
-    if (!header.ok || header.value.parent !== hash) return undefined;
+    if (!header.ok || header.value.parent !== hash) return false;
     hash = blockHash(bytes);
   }
-  const { certificate } = proof;
-  if (certificate.kind !== "finalization" || certificate.blockHash !== hash) return undefined;
-  return isCertificateSound(committee, certificate) ? certificate.view : undefined;
+  if (certificate.kind !== "finalization" || certificate.blockHash !== hash) return false;
+  return isCertificateSound(committee, certificate);
 }
 
 /** A page for a member that asks: events from a height on with their bundles, ending at one that carries a proof. */
@@ -104,9 +105,27 @@ export function pageOf(log: LogReader, from: Height): readonly EventWithBundles[
     const digests = opened.ok ? opened.value.bundles : [];
     const bundles = digests.map((digest) => present(log.bundle(digest), `bundle ${digest} is in the log`).bytes);
     bytes += event.block.body.length + bundles.reduce((sum, one) => sum + one.length, 0);
-    if (proven > 0 && bytes > EVENTS_PAGE_BYTES) break;
+    if (page.length > 0 && bytes > EVENTS_PAGE_BYTES) break;
     page.push({ block: event.block, proof: event.proof, bundles });
     if (event.proof.kind === "finalization") proven = page.length;
   }
-  return page.slice(0, proven);
+  const last = page.at(-1);
+  if (proven > 0 || last === undefined) return page.slice(0, proven);
+  // Blocks that became final together share one proof: too large for one page, they travel with the headers that lead to it.
+  const proof = proofFor(log, heightOf(from + page.length));
+  return proof === undefined ? [] : [...page.slice(0, -1), { ...last, proof }];
+}
+
+/** The proof of the block before this height, by the first event from here on that has one. */
+function proofFor(log: LogReader, from: Height): Finalization | undefined {
+  const headers: Uint8Array[] = [];
+  for (let at = from; headers.length < PROOF_HEADERS_MAX; at = heightOf(at + 1)) {
+    const event = log.event(at);
+    if (event === undefined) return undefined;
+    headers.push(event.block.header);
+    if (event.proof.kind !== "finalization") continue;
+    headers.push(...event.proof.headers);
+    return headers.length > PROOF_HEADERS_MAX ? undefined : { ...event.proof, headers };
+  }
+  return undefined;
 }

@@ -149,9 +149,22 @@ describe("rule 6: finalization", () => {
   });
 
   it("drops ordered bundles from the mempool and everything at or below its view from memory", () => {
-    const one = new Scenario().hold("a").hold("z").propose(a).vote("notarize", 1, a, 1, 2, 3).vote("finalize", 1, a, 1, 2, 3);
+    const one = new Scenario()
+      .hold("a")
+      .hold("z")
+      .propose(a)
+      .vote("notarize", 1, a, 1, 2, 3)
+      .vote("finalize", 1, a, 1, 2, 3);
     expect(one.context.mempool).toEqual([digest("z")]);
-    for (const store of ["candidates", "proposals", "notarizations", "verdicts", "own", "tallies", "equivocated"] as const)
+    for (const store of [
+      "candidates",
+      "proposals",
+      "notarizations",
+      "verdicts",
+      "own",
+      "tallies",
+      "equivocated",
+    ] as const)
       expect(one.context[store]).toEqual({});
   });
 

@@ -17,7 +17,9 @@ describe("rule 2: the leader", () => {
     const one = new Scenario({ self: 3 }).hold("b").certificate("nullification", 2, null);
     expect(one.asked("requestProposal")).toEqual([]);
     one.hold("c").hold("d");
-    expect(one.notices.filter(({ kind }) => kind === "ancestryRequest")).toEqual([{ kind: "ancestryRequest", view: 1 }]);
+    expect(one.notices.filter(({ kind }) => kind === "ancestryRequest")).toEqual([
+      { kind: "ancestryRequest", view: 1 },
+    ]);
     one.certificate("nullification", 1, null);
     expect(one.asked("requestProposal")).toMatchObject([{ view: 3, parent: GENESIS.hash }]);
   });
@@ -119,7 +121,10 @@ describe("rule 3: the first proposal", () => {
   it("asks that leader for a parent that it does not hold notarized", () => {
     const child = blockOn(a, 2, { bundles: ["b"] });
     const one = new Scenario({ self: 3 }).propose(child);
-    one.certificate("nullification", 1, null).forget().propose(blockOn(a, 2, { bundles: ["b"] }));
+    one
+      .certificate("nullification", 1, null)
+      .forget()
+      .propose(blockOn(a, 2, { bundles: ["b"] }));
     expect(one.context.view).toBe(2);
     expect(one.asked("send")).toEqual([]); // the same request is open
     one.certificate("notarization", 1, a);

@@ -84,7 +84,11 @@ describe("a lost journal", () => {
   });
 
   it("is not forgotten by a restart before the survey is over", () => {
-    const one = survey(new Scenario({ votesAbove: "unknown" }), { 1: 4 }).forget().restart().hold("x").fires("leader");
+    const one = survey(new Scenario({ votesAbove: "unknown" }), { 1: 4 })
+      .forget()
+      .restart()
+      .hold("x")
+      .fires("leader");
     expect(one.votes).toEqual([]);
     expect(one.standing).toBe("surveying");
   });

@@ -232,12 +232,16 @@ export class Scenario {
 
   /** Notices sent or broadcast since the last `forget`. */
   get notices() {
-    return this.effects.flatMap((effect) => (effect.type === "send" || effect.type === "broadcast" ? [effect.notice] : []));
+    return this.effects.flatMap((effect) =>
+      effect.type === "send" || effect.type === "broadcast" ? [effect.notice] : [],
+    );
   }
 
   /** Certificates sent or broadcast since the last `forget`, as "kind view". */
   get certificates(): string[] {
-    return this.notices.flatMap((notice) => (notice.kind === "certificate" ? [`${notice.certificate} ${notice.view}`] : []));
+    return this.notices.flatMap((notice) =>
+      notice.kind === "certificate" ? [`${notice.certificate} ${notice.view}`] : [],
+    );
   }
 
   get timers(): string[] {

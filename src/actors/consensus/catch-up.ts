@@ -1,0 +1,83 @@
+/** A member that lacks blocks of a finalization asks one peer after another for the log's next page. */
+import type { MemberIndex, View } from "../../base/brands.ts";
+import { height as heightOf, view as viewOf } from "../../base/brands.ts";
+import { present } from "../../base/errors.ts";
+import type { PeerMessage } from "../../events/facts/peer-message.ts";
+import type { ConsensusEvent, Context } from "../../machines/consensus/types.ts";
+import { type OpenedBlock, finalOf } from "./blocks.ts";
+import type { Fetching } from "./fetching.ts";
+import type { Outgoing } from "./outgoing.ts";
+import type { Committee, ConsensusPorts } from "./ports.ts";
+import type { MerkleFrontier } from "../../crypto/merkle.ts";
+import type { Signatures } from "./signatures.ts";
+import { signersOf } from "./signatures.ts";
+import { checkPage } from "./synchronisation.ts";
+
+const EVENTS = "events";
+
+export interface CatchUpStores {
+  readonly committee: Committee;
+  readonly ports: ConsensusPorts;
+  readonly signatures: Signatures;
+  readonly fetching: Fetching;
+  readonly outgoing: Outgoing;
+  readonly context: () => Context;
+  /** Tree over the whole log. */
+  readonly frontier: () => MerkleFrontier;
+  /** Blocks were appended; the last one is final. */
+  readonly appended: (blocks: readonly OpenedBlock[], last: OpenedBlock) => void;
+  /** Takes these events at once, after those that wait. */
+  readonly step: (events: readonly ConsensusEvent[]) => void;
+}
+
+export class CatchUp {
+  readonly #stores: CatchUpStores;
+
+  constructor(stores: CatchUpStores) {
+    this.#stores = stores;
+  }
+
+  /** Asks until the finalised block of this view is in the log; asking twice is once. */
+  start(target: View): void {
+    const { fetching, outgoing, context } = this.#stores;
+    fetching.want(EVENTS, null, (peer) => {
+      const { pendingFinal, final } = context();
+      if (pendingFinal === null && final.view >= target) fetching.done(EVENTS);
+      else outgoing.send(peer, { kind: "eventsRequest", from: heightOf(final.height + 1) });
+    });
+  }
+
+  /** A page of events arrived: checked, appended, and the machine goes on from its end. A page that does not hold is left. */
+  take(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): void {
+    const { committee, ports, signatures, fetching, context, frontier, appended, step } = this.#stores;
+    if (!fetching.has(EVENTS)) return;
+    step([]); // so that the machine's final block is the log's head
+    const { final, halted } = context();
+    if (halted !== null || message.from !== final.height + 1 || message.events.length === 0) return;
+    const page = checkPage(committee, final, frontier(), message.events);
+    if (!page.ok) {
+      ports.observer.refused(page.refusal.message, from); // the next peer is asked when the wait is over
+      return;
+    }
+    const { events, opened, bundles, finalization } = page.value;
+    const last = present(opened.at(-1), "a checked page is not empty");
+    ports.log.commit({
+      bundles,
+      append: { expected: heightOf(final.height + 1), events },
+      bundleHeights: bundles,
+      pruneBelow: { epoch: committee.epoch, view: viewOf(last.header.view + 1) },
+    });
+    signatures.keep(finalization);
+    appended(opened, last);
+    const { view, blockHash } = finalization;
+    const ordered = bundles.map(({ digest }) => digest);
+    const signers = signersOf(finalization, committee.keys.length) ?? [];
+    step([
+      { type: "logSynchronised", final: finalOf(last), finalizedView: view, bundles: ordered },
+      // Of a descendant, when the page ends before it: then that one is what to ask for next.
+      { type: "certificateVerified", kind: "finalization", view, hash: blockHash, signers },
+    ]);
+    if (context().pendingFinal === null) fetching.done(EVENTS);
+    else fetching.again(EVENTS, from);
+  }
+}
