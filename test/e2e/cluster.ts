@@ -56,7 +56,7 @@ export function isAlive(pid: number): boolean {
 
 /** A shell that ends a process group when this process ends, however it ends: its standard input is closed then. */
 function watch(group: number): ChildProcess {
-  const watchdog = spawn("sh", ["-c", `cat; kill -9 -- -${group}`], {
+  const watchdog = spawn("sh", ["-c", `cat; kill -9 -${group}`], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });
@@ -181,14 +181,17 @@ export class Cluster {
   /** `sky dev --revive`, and waits until the node serves. */
   async revive(name: string): Promise<CommandEnd> {
     const end = await sky("dev", "--dir", this.directory, "--revive", name);
-    if (end.code !== 0) throw new Error(`cannot revive ${name}: ${end.out}${end.err}\n${this.log(name)}`);
+    if (end.code !== 0) throw new Error(`cannot revive ${name}: ${end.out}${end.err}`);
     await this.serving(name);
     return end;
   }
 
   /** Waits until the node is unsealed and serves, whether or not a quorum is there. */
   async serving(name: string): Promise<void> {
-    await until(`${name} serves`, async () => (await this.metric(name, "sealed")) === 0);
+    await until(`${name} serves`, async () => {
+      if (this.node(name).pid === null) throw new Error(`node ${name} ended`);
+      return (await this.metric(name, "sealed")) === 0;
+    });
   }
 
   async sealed(name: string): Promise<void> {

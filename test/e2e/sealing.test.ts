@@ -129,7 +129,9 @@ describe("sealing and unsealing by the command line", () => {
     ).toMatchObject({ code: 0 });
     const stranger = await act("unseal", node, eve);
     expect(stranger).toMatchObject({ code: 1 });
-    expect(stranger.err).toMatch(/is no operator of this founding document; .* names ann, bob, carol. \(NOT_OPERATOR\)/);
+    expect(stranger.err).toMatch(
+      /is no operator of this founding document; .* names ann, bob, carol. \(NOT_OPERATOR\)/,
+    );
     expect(await cluster.metric(node, "sealed")).toBe(1);
   });
 

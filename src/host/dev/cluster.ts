@@ -51,8 +51,11 @@ export class DevCluster {
     return present(this.#layout, "the cluster is founded or opened");
   }
 
-  /** Founds the cluster or opens the one in the directory, starts every node and takes it through the ceremony. */
-  async start(): Promise<void> {
+  /**
+   * Founds the cluster or opens the one in the directory, starts every node and takes it through the ceremony. A node that cannot
+   * serve is told of, and the cluster goes on without it. Returns a sentence. Throws: Fault when none can.
+   */
+  async start(): Promise<string> {
     const { directory, say } = this.#options;
     if (existsSync(join(directory, "founding.sky"))) {
       this.#layout = openDevCluster(directory);
@@ -60,10 +63,24 @@ export class DevCluster {
     } else await this.#found();
     for (const { name } of this.layout.nodes) this.#runs.set(name, { name, child: undefined, serving: false });
     const names = [...this.#runs.keys()];
-    await Promise.all(names.map((name) => this.#spawn(name)));
+    const failed = new Map<string, Fault>();
+    await Promise.all(
+      names.map((name) =>
+        this.#spawn(name).catch((error: unknown) => {
+          if (!(error instanceof Fault)) throw error;
+          failed.set(name, error);
+        }),
+      ),
+    );
     this.#writeClusterFile();
-    say(`${names.length} nodes run, sealed`);
-    await this.#unseal(names);
+    const started = names.filter((name) => !failed.has(name));
+    say(`${started.length} nodes run, sealed`);
+    for (const [name, reason] of await this.#unseal(started)) failed.set(name, reason);
+    const [any] = failed.values();
+    if (any === undefined) return "every node is unsealed and serves";
+    if (failed.size === names.length) throw any;
+    for (const [name, { message }] of failed) say(`node ${name} does not serve: ${message}`);
+    return `${names.length - failed.size} of ${names.length} nodes are unsealed and serve`;
   }
 
   async #found(): Promise<void> {
@@ -85,25 +102,26 @@ export class DevCluster {
       throw new Fault("NODE_RUNS", `Node ${name} runs (pid ${run.child.pid}); nothing to revive.`);
     await this.#spawn(name);
     this.#writeClusterFile();
-    await this.#unseal([name]);
+    const failed = (await this.#unseal([name])).get(name);
+    if (failed !== undefined) throw failed;
     return `node ${name} runs again (pid ${run.child === undefined ? "?" : String((run.child as ChildProcess).pid)})`;
   }
 
-  async #unseal(names: readonly string[]): Promise<void> {
-    await unsealNodes(this.layout, names, this.#options.say);
-    for (const name of names) {
+  /** Waits until the nodes serve. Returns those that do not, each with its reason. */
+  async #unseal(names: readonly string[]): Promise<ReadonlyMap<string, Fault>> {
+    const failed = new Map(await unsealNodes(this.layout, names, this.#options.say));
+    const unsealed = names.filter((name) => !failed.has(name));
+    for (const name of unsealed) {
       this.#passphrases.get(name)?.erase();
       this.#passphrases.delete(name);
     }
-    await this.#until(() =>
-      names.every((name) => this.#runs.get(name)?.serving !== false || this.#runs.get(name)?.child === undefined),
-    );
-    const failed = names.filter((name) => this.#runs.get(name)?.child === undefined);
-    if (failed.length > 0)
-      throw new Fault(
-        "NODE_FAILED",
-        `${failed.join(", ")} ended after unsealing; ${this.#logOf(present(failed[0], "one"))} says why.`,
-      );
+    const ended = (name: string): boolean => this.#runs.get(name)?.child === undefined;
+    await this.#until(() => unsealed.every((name) => this.#runs.get(name)?.serving !== false || ended(name)));
+    for (const name of unsealed.filter(ended)) {
+      const reason = `Node ${name} ended after unsealing; ${this.#logOf(name)} says why.`;
+      failed.set(name, new Fault("NODE_FAILED", reason));
+    }
+    return failed;
   }
 
   /** Stops every node, in order and at once; a node that does not end is killed. */

@@ -10,55 +10,68 @@ import { unsealNode } from "../founding/operator-actions.ts";
 import { connectOperator, operatorTls } from "../founding/operator-connection.ts";
 import { OperatorFile } from "../founding/operator-file.ts";
 
-const HANDSHAKE_MS = 10_000;
+/** On a busy machine four nodes that start at once take their time. Units: ms. */
+const HANDSHAKE_MS = 30_000;
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 const now = (): number => Date.now();
 
 /**
  * Takes nodes through initialise (once) and unseal. The first operator goes first, since its call makes a new node deal its root;
  * then the others fetch the shares that they lack, or give theirs as far as the threshold needs them.
+ * Returns the nodes that did not take part, each with its reason: they hold up nobody else.
  */
 export async function unsealNodes(
   layout: DevDirectory,
   names: readonly string[],
   say: (line: string) => void,
-): Promise<void> {
+): Promise<ReadonlyMap<string, Fault>> {
   const { founding, operators } = layout;
+  const ceremony: Ceremony = { founding, names, failed: new Map(), say };
   const [first, ...others] = operators;
-  if (first === undefined) return;
-  const isNew = !(await takePart(layout, first, names, say));
+  if (first === undefined) return ceremony.failed;
+  const isNew = !(await takePart(ceremony, first));
   const needed = isNew ? others : others.slice(0, founding.document.threshold - 1);
-  await Promise.all(needed.map((operator) => takePart(layout, operator, names, say)));
+  await Promise.all(needed.map((operator) => takePart(ceremony, operator)));
+  return ceremony.failed;
+}
+
+interface Ceremony {
+  readonly founding: Founding;
+  readonly names: readonly string[];
+  readonly failed: Map<string, Fault>;
+  readonly say: (line: string) => void;
 }
 
 /** One operator does what it can for each node. Returns whether it held every node's share before. */
 async function takePart(
-  { founding }: DevDirectory,
+  { founding, names, failed, say }: Ceremony,
   operator: DevDirectory["operators"][number],
-  names: readonly string[],
-  say: (line: string) => void,
 ): Promise<boolean> {
   const file = openOperator(operator);
   try {
     const held = names.every((name) => file.shareOf(founding.cluster, cardOf(founding, name).aid) !== undefined);
     const tls = await operatorTls(founding, file.secrets, random, now());
+    const partIn = async (name: string): Promise<boolean> => {
+      const connection = demand(
+        await connectOperator(founding, cardOf(founding, name), tls, { now, timeoutMs: HANDSHAKE_MS }),
+      );
+      try {
+        return demand(await unsealNode({ founding, file, connection, random, now, progress: () => {} })).unsealed;
+      } finally {
+        connection.close();
+      }
+    };
     const outcomes = await Promise.all(
-      names.map(async (name) => {
-        const connection = demand(
-          await connectOperator(founding, cardOf(founding, name), tls, { now, timeoutMs: HANDSHAKE_MS }),
-        );
-        try {
-          const outcome = await unsealNode({ founding, file, connection, random, now, progress: () => {} });
-          if (!outcome.ok) throw new Fault(outcome.refusal.code, `${name}: ${outcome.refusal.message}`);
-          return outcome.value;
-        } finally {
-          connection.close();
-        }
-      }),
+      names.map((name) =>
+        partIn(name).catch((error: unknown) => {
+          if (!(error instanceof Fault)) throw error;
+          failed.set(name, error);
+          return false;
+        }),
+      ),
     );
-    const unsealed = outcomes.filter((outcome) => outcome.unsealed).length;
     say(
-      `operator ${operator.name} ${held ? "gave its shares" : "fetched its shares"}: ${unsealed} of ${names.length} nodes unsealed`,
+      `operator ${operator.name} ${held ? "gave its shares" : "fetched its shares"}: ${outcomes.filter(Boolean).length} of ${names.length} nodes unsealed`,
     );
     return held;
   } finally {
