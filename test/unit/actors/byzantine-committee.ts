@@ -27,6 +27,7 @@ import { MerkleFrontier } from "../../../src/crypto/merkle.ts";
 import { type Block, type Body, type Header, bodyShape, headerShape } from "../../../src/events/facts/block.ts";
 import { bundleBodyShape, bundleShape } from "../../../src/events/facts/bundle.ts";
 import {
+  type VoteKind,
   blockHash,
   bodyHash,
   bundleDigest,
@@ -47,6 +48,10 @@ export const genesis = genesisEvent({ document, signatures: [] });
 /** The member that the test plays: it leads views 3, 7, 11 … */
 export const LIAR = memberIndex(3);
 const EPOCH = epoch(0);
+
+/** A vote's signature by the liar. */
+export const signAsLiar = (of: Digest, kind: VoteKind, at: number, hash: Digest | null): Uint8Array =>
+  signer(present(seeds[LIAR], "the liar"))(voteBytes(of, kind, EPOCH, viewOf(at), hash));
 
 /** A tenth of what nodes use: a view that a liar spoils is over quickly. */
 const TIMINGS: Timings = {
