@@ -1,0 +1,88 @@
+/** "Lost journal" of consensus.md: when a node may trust that its database remembers every vote it cast. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { ensureGenesis, votesAboveMark } from "../../../src/actors/consensus/start.ts";
+import { epoch, view } from "../../../src/base/brands.ts";
+import { blockHash, bodyHash, bundleDigest, genesisEvent } from "../../../src/events/facts/hashing.ts";
+import { type LogDatabase, openLogDatabase } from "../../../src/events/store/log-database.ts";
+import { isJournalLost } from "../../../src/host/consensus/journal-id.ts";
+
+const genesis = genesisEvent({ document: new TextEncoder().encode("a founding document"), signatures: [] });
+const directories: string[] = [];
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
+});
+
+function directory(): string {
+  const made = mkdtempSync(join(tmpdir(), "sky-journal-"));
+  directories.push(made);
+  return made;
+}
+
+/** One start of a node on this directory; the log's file may be of another one. */
+function start(at: string, during: (log: LogDatabase) => void = () => {}, logAt: string = at): boolean {
+  const log = openLogDatabase(join(logAt, "log.db"), { header: blockHash, body: bodyHash, bundle: bundleDigest });
+  ensureGenesis(log, genesis);
+  const lost = isJournalLost(log, at);
+  during(log);
+  log.close();
+  return lost;
+}
+
+const vote = (log: LogDatabase): void =>
+  log.commit({
+    journal: [{ epoch: epoch(0), view: view(1), kind: "vote", key: "nullify/", bytes: new Uint8Array(0) }],
+  });
+
+describe("a node's journal", () => {
+  it("is there at the first start, and at every later one", () => {
+    const at = directory();
+    expect([start(at, vote), start(at, vote), start(at)]).toEqual([false, false, false]);
+  });
+
+  it("is lost with the log's file", () => {
+    const at = directory();
+    start(at, vote);
+    rmSync(join(at, "log.db"));
+    expect(start(at)).toBe(true);
+  });
+
+  it("stays lost over restarts, until the journal's own log says above which view its member votes", () => {
+    const at = directory();
+    start(at, vote);
+    rmSync(join(at, "log.db"));
+    start(at);
+    expect(start(at)).toBe(true);
+    start(at, (log) => log.commit({ marks: [votesAboveMark(view(9))] }));
+    start(at, (log) => expect(log.mark("votes-above")).toBeDefined());
+  });
+
+  it("is lost when the log is an older one from elsewhere, whatever bound that one had found", () => {
+    const at = directory();
+    const backup = directory();
+    start(backup, (log) => {
+      vote(log);
+      log.commit({ marks: [votesAboveMark(view(3))] });
+    });
+    start(at, vote);
+    rmSync(join(at, "log.db"));
+    const found = start(at, (log) => expect(log.mark("votes-above")).toBeUndefined(), backup);
+    expect(found).toBe(true);
+  });
+
+  it("is lost when the log came without the file beside it", () => {
+    const at = directory();
+    start(at, vote);
+    rmSync(join(at, "journal.id"));
+    expect(start(at)).toBe(true);
+  });
+
+  it("is not lost when the very first start ended before the file was written", () => {
+    const at = directory();
+    start(at);
+    rmSync(join(at, "journal.id"));
+    expect(start(at)).toBe(false);
+  });
+});
