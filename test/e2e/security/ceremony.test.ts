@@ -20,7 +20,7 @@ import type { HeldShare } from "../../../src/host/founding/operator-file.ts";
 import type { SessionKey } from "../../../src/wire/generated/sky/ceremony/v1/ceremony.ts";
 import { Cluster, sky } from "../cluster.ts";
 import { CompatibleClients } from "../clients.ts";
-import { type Stolen, type StolenOperator, forge, steal } from "./stolen.ts";
+import { type Stolen, type StolenOperator, forge, seesAll, steal } from "./stolen.ts";
 
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 const SEALED = "n0";
@@ -34,8 +34,10 @@ beforeAll(async () => {
   cluster = await Cluster.start();
   stolen = steal(cluster.directory);
   id = stolen.layout.founding.cluster;
+  await seesAll(cluster, SEALED);
   const seal = await sky("seal", SEALED, ...as(stolen.layout.operators[0]));
   expect(seal.code, seal.err).toBe(0);
+  expect(seal.out).toContain("is sealing");
   for (const { name, secrets } of stolen.operators) {
     const tls = await operatorTls(stolen.layout.founding, secrets, random, Date.now());
     const reached = await connectOperator(stolen.layout.founding, card(), tls, {

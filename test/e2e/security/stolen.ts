@@ -37,6 +37,7 @@ import { demand, nodeFiles, readBootFile } from "../../../src/host/enclave/node-
 import { readClientIdentity } from "../../../src/host/founding/client-folder.ts";
 import { type DevDirectory, openDevCluster } from "../../../src/host/founding/dev-directory.ts";
 import { OperatorFile, type OperatorSecrets } from "../../../src/host/founding/operator-file.ts";
+import { type Cluster, until } from "../cluster.ts";
 
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 
@@ -203,3 +204,7 @@ export const nodeCertificateOf = (cluster: Digest, node: StolenNode, issuer: Sto
     role: "node",
     issuer: { aid: issuer.aid, key: issuer.keys.issuerKey, certificate: issuer.keys.issuerCertificate },
   });
+
+/** Until a node sees all others: then one operator may seal it, since a quorum stays (ceremony.md). */
+export const seesAll = (cluster: Cluster, name: string): Promise<unknown> =>
+  until(`${name} sees all others`, async () => (await cluster.metric(name, "peers")) === cluster.nodes.length - 1);
