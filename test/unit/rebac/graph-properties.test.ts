@@ -1,6 +1,6 @@
 import Database from "better-sqlite3";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { height } from "../../../src/base/brands.ts";
 import type { GraphFact } from "../../../src/events/facts/fact.ts";
 import type { GraphNode, Relation } from "../../../src/events/facts/graph.ts";
@@ -13,6 +13,9 @@ import { PastGraph } from "../../../src/projections/rebac/past-graph.ts";
 import { RebacTables } from "../../../src/projections/rebac/tables.ts";
 import * as brute from "./brute-force.ts";
 import { history, nodes, relations, write } from "./random-writes.ts";
+
+// Over a thousand random histories: work, not waiting.
+vi.setConfig({ testTimeout: 120_000 });
 
 const PREDICATES: readonly (Relation | undefined)[] = [undefined, { namespace: "", name: "" }, ...relations];
 const mayChange = { mayChangePolicy: true };
@@ -105,7 +108,7 @@ test("live reads, the block in work and every verdict agree with the brute force
         maps: state.subjectMaps.size + state.objectMaps.size + state.relationMaps.size,
       });
     }),
-    { numRuns: 150, seed: 1 },
+    { numRuns: 400, seed: 1 },
   );
   for (const verdict of ["accepted", "CYCLE", "RESERVED", "PRECONDITION_FAILED"])
     expect(seen.get(verdict) ?? 0).toBeGreaterThan(50);
@@ -149,7 +152,7 @@ test("tables now, tables at every past height, a graph loaded from them and a re
       expect(tables.verifyRows().ok).toBe(true);
       db.close();
     }),
-    { numRuns: 100, seed: 2 },
+    { numRuns: 250, seed: 2 },
   );
 });
 
@@ -181,7 +184,7 @@ test("a graph loaded from tables judges every next command as the graph that liv
       }
       db.close();
     }),
-    { numRuns: 200, seed: 3 },
+    { numRuns: 400, seed: 3 },
   );
 });
 
