@@ -34,7 +34,7 @@ export interface PeerNetwork {
 }
 
 const HANDSHAKE_TIMEOUT_MS = 5000;
-/** Connections whose certificate has not been accepted yet. */
+/** Connections whose certificate has not been accepted yet: the oldest makes room for a new one, or waiting would keep members out. */
 const UNAUTHENTICATED_MAX = 64;
 /** Accepted streams of one member: a new one replaces the oldest, which may be half-open. */
 const STREAMS_PER_MEMBER_MAX = 2;
@@ -159,7 +159,8 @@ class Incoming {
   readonly #server;
   readonly #sockets = new Set<Socket>();
   readonly #streams = new Map<MemberIndex, TLSSocket[]>();
-  #unauthenticated = 0;
+  /** Those of them whose certificate has not been accepted yet, oldest first. */
+  readonly #unauthenticated = new Set<Socket>();
 
   constructor(options: PeerNetworkOptions) {
     this.#options = options;
@@ -196,23 +197,18 @@ class Incoming {
   }
 
   #accept(socket: Socket): void {
-    if (this.#unauthenticated >= UNAUTHENTICATED_MAX) {
+    const [oldest] = this.#unauthenticated;
+    if (oldest !== undefined && this.#unauthenticated.size >= UNAUTHENTICATED_MAX) {
       this.#options.onRefused("TOO_MANY_UNAUTHENTICATED");
-      socket.destroy();
-      return;
+      this.#unauthenticated.delete(oldest);
+      oldest.destroy();
     }
     this.#sockets.add(socket);
-    this.#unauthenticated += 1;
-    let waiting = true;
-    const authenticated = (): void => {
-      if (waiting) this.#unauthenticated -= 1;
-      waiting = false;
-    };
+    this.#unauthenticated.add(socket);
     socket.once("close", () => {
       this.#sockets.delete(socket);
-      authenticated();
+      this.#unauthenticated.delete(socket);
     });
-    socket.once("sky:authenticated", authenticated);
   }
 
   #admit(socket: TLSSocket): void {
@@ -242,9 +238,9 @@ class Incoming {
   }
 
   #countAuthenticated(socket: TLSSocket): void {
-    for (const raw of this.#sockets) {
+    for (const raw of this.#unauthenticated) {
       if (raw.remotePort === socket.remotePort && raw.remoteAddress === socket.remoteAddress)
-        raw.emit("sky:authenticated");
+        this.#unauthenticated.delete(raw);
     }
   }
 }
