@@ -1,6 +1,6 @@
 /** How the machine's `record` effects become rows of the journal, and rows become the flags a member restarts with. */
 import { type Digest, type MemberIndex, type View, view as viewOf } from "../../base/brands.ts";
-import { decode, encode, hex, integer, list, nullable, record, text } from "../../base/codec.ts";
+import { bytes, decode, encode, hex, integer, list, nullable, record, text } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import { CERTIFICATE_BYTES_MAX, type Certificate, certificateShape } from "../../events/facts/block.ts";
 import type { VoteKind } from "../../events/facts/hashing.ts";
@@ -80,7 +80,7 @@ const evidenceShape = record<{
     record<{ kind: string; hash: Digest | null; signature: Uint8Array }>("vote", {
       kind: text(16),
       hash: nullable(hex<Digest>(32)),
-      signature: { read: (wire) => Uint8Array.from(wire as Uint8Array), write: (value) => value },
+      signature: bytes(64),
     }),
     8,
   ),
