@@ -18,7 +18,10 @@ export class Load {
   /** `each` makes one call for a caller and says how many operations it completed. */
   constructor(callers: number, each: (caller: number) => Promise<number>) {
     const run = async (caller: number): Promise<void> => {
-      while (!this.#stopped) this.done += await each(caller);
+      while (!this.#stopped) {
+        const done = await each(caller);
+        this.done += done; // after the await: `+= await` would add to what the counter was before
+      }
     };
     this.#running = Array.from({ length: callers }, (_, caller) => run(caller));
     // Whoever stops the load hears of errors; until then they must not end the process.

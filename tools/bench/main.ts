@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { commitBaseline, emptyCallBaselines, verifyBaseline } from "./baselines.ts";
@@ -36,16 +37,19 @@ const MEASUREMENTS = [
 ] as const;
 type Measurement = (typeof MEASUREMENTS)[number];
 
-const HELP = `Usage: npm run bench -- [--quick] [--only NAME]... [--keep]
+const HELP = `Usage: npm run bench -- [--quick] [--only NAME]... [--keep] [--profile DIR]
 
   --quick      shorter windows and fewer repeats: for a first look
   --only NAME  one measurement, may be given again: ${MEASUREMENTS.join(", ")}
   --keep       leave the cluster's directory where it is
+  --profile DIR  CPU profiles of every thread of every node; read them with node tools/bench/profile.ts DIR
 `;
 
 interface Plan {
   readonly quick: boolean;
   readonly keep: boolean;
+  /** Environment of the cluster that is measured. */
+  readonly env: Readonly<Record<string, string>>;
   readonly wanted: (name: Measurement) => boolean;
   readonly windows: Windows;
 }
@@ -56,6 +60,7 @@ function planOf(args: readonly string[]): Plan | undefined {
     options: {
       quick: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
+      profile: { type: "string" },
       help: { type: "boolean", default: false },
       only: { type: "string", multiple: true, default: [] },
     },
@@ -70,6 +75,7 @@ function planOf(args: readonly string[]): Plan | undefined {
   return {
     quick: values.quick,
     keep: values.keep,
+    env: values.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(values.profile)}` },
     wanted: (name) => values.only.length === 0 || values.only.includes(name),
     windows: values.quick
       ? { warmUpMs: 500, windowMs: 1_500, repeats: 3 }
@@ -130,7 +136,7 @@ async function main(): Promise<void> {
   };
   if (plan.wanted("in-process")) add(await benchInProcess());
   if (MEASUREMENTS.some((name) => name !== "in-process" && plan.wanted(name))) {
-    const start = await benchColdStart(plan.quick || !plan.wanted("start") ? 1 : 3);
+    const start = await benchColdStart(plan.wanted("start") ? (plan.quick ? 1 : 3) : 0, plan.env);
     let running = start.cluster;
     if (plan.wanted("start")) add(start.rows);
     try {

@@ -24,27 +24,22 @@ async function startOnce(directory: string, env?: Readonly<Record<string, string
   }
 }
 
-/** Starts in fresh directories; the last cluster goes on. */
+/** Starts `repeats` times in fresh directories, if at all, and once more in another; that cluster goes on. */
 export async function benchColdStart(
   repeats: number,
+  env: Readonly<Record<string, string>>,
 ): Promise<{ readonly cluster: RunningCluster; readonly rows: readonly Row[] }> {
+  if (repeats === 0) return { cluster: (await startOnce(RunningCluster.newDirectory(), env)).cluster, rows: [] };
   const cache = mkdtempSync(join(tmpdir(), "sky-bench-cache-"));
-  const first = await startOnce(RunningCluster.newDirectory(), { NODE_COMPILE_CACHE: cache });
-  await first.cluster.stop();
-  first.cluster.removeDirectory();
+  const first = await startAndStop({ NODE_COMPILE_CACHE: cache });
   rmSync(cache, { recursive: true, force: true });
   const found: number[] = [];
   const serving: number[] = [];
-  let cluster: RunningCluster | undefined;
   for (let i = 0; i < repeats; i++) {
-    await cluster?.stop();
-    cluster?.removeDirectory();
-    const run = await startOnce(RunningCluster.newDirectory());
-    cluster = run.cluster;
+    const run = await startAndStop({});
     found.push(run.seconds);
     serving.push(run.serving);
   }
-  if (cluster === undefined) throw new Error("nothing was started");
   const row: Row = {
     name: "cold start to first committed write, four nodes, new directory",
     value: median(found),
@@ -53,7 +48,14 @@ export async function benchColdStart(
     baseline: await bareStartBaseline(),
     details: { starts: found, serving, withoutCompileCache: first.seconds },
   };
-  return { cluster, rows: [row] };
+  return { cluster: (await startOnce(RunningCluster.newDirectory(), env)).cluster, rows: [row] };
+}
+
+async function startAndStop(env: Readonly<Record<string, string>>) {
+  const run = await startOnce(RunningCluster.newDirectory(), env);
+  await run.cluster.stop();
+  run.cluster.removeDirectory();
+  return run;
 }
 
 /** Stops the cluster and starts it again in its directory. */

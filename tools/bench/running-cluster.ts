@@ -1,6 +1,6 @@
 /** A `sky dev` of our own: started as a user would, watched from outside, stopped in order. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -28,6 +28,7 @@ export interface NodeProcess {
   readonly name: string;
   readonly pid: number;
   readonly endpoint: string;
+  readonly health: string;
 }
 
 export interface Memory {
@@ -105,9 +106,18 @@ export class RunningCluster {
 
   nodes(): readonly NodeProcess[] {
     const { nodes } = JSON.parse(readFileSync(join(this.directory, "cluster.json"), "utf8")) as {
-      readonly nodes: readonly { readonly name: string; readonly pid: number; readonly ports: { service: number } }[];
+      readonly nodes: readonly {
+        readonly name: string;
+        readonly pid: number;
+        readonly ports: { service: number; health: number };
+      }[];
     };
-    return nodes.map(({ name, pid, ports }) => ({ name, pid, endpoint: `127.0.0.1:${ports.service}` }));
+    return nodes.map(({ name, pid, ports }) => ({
+      name,
+      pid,
+      endpoint: `127.0.0.1:${ports.service}`,
+      health: `http://127.0.0.1:${ports.health}`,
+    }));
   }
 
   credentials(): ClientCredentials {
@@ -132,10 +142,32 @@ export class RunningCluster {
   }
 }
 
+/** A counter or gauge of a node's metrics page. */
+export async function metricOf({ health }: NodeProcess, name: string): Promise<number> {
+  const page = await (await fetch(`${health}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(page)?.[1] ?? 0);
+}
+
 export function memoryOf(pid: number): Memory {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) * 1024;
   return { resident: field("VmRSS"), anonymous: field("RssAnon") };
+}
+
+/** CPU time of a process's threads by their names. Units: s. */
+export function threadSecondsOf(pid: number): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const read = (file: string): string => readFileSync(`/proc/${pid}/task/${task}/${file}`, "utf8");
+    try {
+      const name = read("comm").trim();
+      const [ran = "0"] = read("schedstat").split(" "); // ns on a CPU; stat counts in ticks of 10 ms
+      found.set(name, (found.get(name) ?? 0) + Number(ran) / 1e9);
+    } catch {
+      // The thread ended meanwhile.
+    }
+  }
+  return found;
 }
 
 /** CPU time that a process has used, user and system. Units: s. */

@@ -7,7 +7,7 @@ import { connect } from "./empty-server-process.ts";
 import { type Baseline, type Budget, type Row, median, quantile } from "./figures.ts";
 import { nextChange, nextGrant } from "./graph.ts";
 import { type Windows, latencies, rates } from "./load.ts";
-import { type RunningCluster, cpuSecondsOf } from "./running-cluster.ts";
+import { type RunningCluster, metricOf, threadSecondsOf } from "./running-cluster.ts";
 
 export interface WriteOptions {
   readonly cluster: RunningCluster;
@@ -25,8 +25,8 @@ export interface WriteOptions {
 const CLIENTS = 64;
 const IN_FLIGHT = 64;
 const BATCH = 100;
-/** Client batches in flight: enough to fill the blocks of four nodes. */
-const BATCHES_IN_FLIGHT = 16;
+/** Clients that each have one batch in flight. */
+const BATCHES_IN_FLIGHT = 64;
 
 const atMost = (value: number): Budget => ({ kind: "at most", value });
 const atLeast = (value: number): Budget => ({ kind: "at least", value });
@@ -69,29 +69,53 @@ function legacyGrant(stub: ReturnType<typeof connect>["compatible"]): Promise<un
   });
 }
 
-/** Runs a load and notes the CPU time that the nodes spent on each operation. */
+const blocksOf = async (cluster: RunningCluster): Promise<number> => {
+  const [first] = cluster.nodes();
+  return first === undefined ? 0 : metricOf(first, "sky_blocks_total");
+};
+
+/** CPU time of all nodes' threads by name. Units: s. */
+function nodesCpu(cluster: RunningCluster): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { pid } of cluster.nodes())
+    for (const [thread, seconds] of threadSecondsOf(pid)) sums.set(thread, (sums.get(thread) ?? 0) + seconds);
+  return sums;
+}
+
+/**
+ * Runs a load and notes the CPU time that each operation took: of the nodes' threads, all four nodes together, and of this
+ * process, which is the client. Unlike rates it hardly depends on who else uses the machine.
+ */
 async function measured(
   cluster: RunningCluster,
   windows: Windows,
   callers: number,
   each: (caller: number) => Promise<number>,
 ) {
-  const cpu = (): number => cluster.nodes().reduce((sum, { pid }) => sum + cpuSecondsOf(pid), 0);
   let operations = 0;
-  const [before, own] = [cpu(), process.cpuUsage()];
+  const blocks = await blocksOf(cluster);
+  const warmedUp = { operations: 0, nodes: nodesCpu(cluster), client: process.cpuUsage() };
+  const timer = setTimeout(() => {
+    Object.assign(warmedUp, { operations, nodes: nodesCpu(cluster), client: process.cpuUsage() });
+  }, windows.warmUpMs);
   const found = await rates(windows, callers, async (caller) => {
     const done = await each(caller);
     operations += done;
     return done;
   });
-  const { user, system } = process.cpuUsage(own);
+  clearTimeout(timer);
+  const counted = operations - warmedUp.operations;
+  const { user, system } = process.cpuUsage(warmedUp.client);
+  const nodesCpuUs = Object.fromEntries(
+    [...nodesCpu(cluster)]
+      .map(([thread, seconds]) => [thread, ((seconds - (warmedUp.nodes.get(thread) ?? 0)) / counted) * 1e6] as const)
+      .filter(([, us]) => us >= 0.05)
+      .sort((a, b) => b[1] - a[1]),
+  );
+  const perBlock = operations / ((await blocksOf(cluster)) - blocks);
   return {
     value: median(found),
-    details: {
-      windows: found,
-      nodesCpuUs: ((cpu() - before) / operations) * 1e6,
-      clientCpuUs: (user + system) / operations,
-    },
+    details: { windows: found, nodesCpuUs, clientCpuUs: (user + system) / counted, writesPerBlock: perBlock },
   };
 }
 
