@@ -60,8 +60,9 @@ describe("rule 1: late votes", () => {
       signature: signAsLiar(cluster, "nullify", at, null),
     }) as const;
   const finalizations = (committee: ByzantineCommittee): number =>
-    committee.heard.filter(({ message }) => message.kind === "certificate" && message.certificate.kind === "finalization")
-      .length;
+    committee.heard.filter(
+      ({ message }) => message.kind === "certificate" && message.certificate.kind === "finalization",
+    ).length;
 
   it("one below the last finalised view is answered with that finalization", async () => {
     const committee = gather();
