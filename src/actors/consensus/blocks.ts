@@ -3,7 +3,7 @@ import type { Digest } from "../../base/brands.ts";
 import { decode } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
-import { MerkleFrontier } from "../../crypto/merkle.ts";
+import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import {
   BODY_BYTES_MAX,
   type Block,

@@ -82,8 +82,6 @@ function chosenNodes({ document }: Founding, wanted: readonly string[]): Result<
   return ok(chosen.length === 0 ? document.founders : chosen);
 }
 
-export type NodeResult = { readonly node: string; readonly ok: boolean } & Readonly<Record<string, unknown>>;
-
 /**
  * Runs one action on every node at once; a node that refuses or does not answer does not hold up the others.
  * Prints each node's result when it is there; `exitOf` the results is the command's exit code.

@@ -1,9 +1,7 @@
 /** Reads passphrases: from a terminal without showing them, else from a file or standard input. Never from argv or the environment. */
 import type { CliIo } from "./io.ts";
-import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
+import { type Result, ok, refuse } from "../../base/result.ts";
 import { readPrivate } from "../founding/files.ts";
-
-export type PassphraseRefusal = Refusal<"PASSPHRASE_MISSING" | "PASSPHRASE_MISMATCH">;
 
 const PASSPHRASE_BYTES_MAX = 1024;
 /** Shorter ones are guessed faster than scrypt slows guessing. */

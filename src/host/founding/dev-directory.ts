@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Aid } from "../../base/brands.ts";
 import { FOUNDING_BYTES_MAX } from "../../events/facts/founding.ts";
-import { demand, nodeFiles } from "../enclave/node-files.ts";
+import { demand } from "../enclave/node-files.ts";
 import { type Founding, openFounding } from "./document.ts";
 import { readPublic } from "./files.ts";
 
@@ -40,7 +40,3 @@ export function openDevCluster(directory: string): DevDirectory {
     clients: { default: join(directory, "clients", "default"), admin: join(directory, "clients", "admin") },
   };
 }
-
-/** Founding document of one node's directory. Throws: as openDevCluster. */
-export const openNodeFounding = (directory: string): Founding =>
-  demand(openFounding(demand(readPublic(nodeFiles(directory).founding, 2 * FOUNDING_BYTES_MAX))));

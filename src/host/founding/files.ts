@@ -9,7 +9,6 @@ import {
   readFileSync,
   renameSync,
   statSync,
-  unlinkSync,
   writeSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -45,18 +44,6 @@ export function writeAtomic(path: string, content: Uint8Array | string, mode: nu
     chmodSync(temporary, mode); // a leftover of a crash keeps the mode it was made with
     renameSync(temporary, target);
     syncDirectory(dirname(target));
-  });
-}
-
-/** Removes a file, durable when this returns; one that is not there is gone already. */
-export function removeFile(path: string): void {
-  faulting(path, () => {
-    try {
-      unlinkSync(path);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
-    syncDirectory(dirname(resolve(path)));
   });
 }
 

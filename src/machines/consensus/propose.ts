@@ -1,12 +1,14 @@
 /** What the leader does (rule 2), and how a member judges what a leader proposed (rule 3). */
 import { view as viewOf } from "../../base/brands.ts";
 import type { Digest } from "../../base/brands.ts";
-import { BUNDLES_PER_BLOCK_MAX } from "../../events/facts/block.ts";
 import { findParent, headerDefect, judgeParent, type Parent } from "./ancestry.ts";
 import { requestJudgement } from "./certify.ts";
 import type { Turn } from "./turn.ts";
 import type { BlockSummary, Candidate } from "./types.ts";
 import { isQuiet, nullifyCurrent } from "./view.ts";
+
+/** Bundles that a proposal names at most: BUNDLES_PER_BLOCK_MAX of the codec, of which machines see types only (a test compares). */
+export const PROPOSED_BUNDLES_MAX = 256;
 
 /** Blocks a leader's execution may lag behind its proposal's parent before it proposes empty blocks only (DESIGN §4). */
 const EXECUTION_LAG_MAX = 8;
@@ -63,7 +65,7 @@ function eligibleBundles(turn: Turn, parent: Parent): readonly Digest[] {
   }
   const eligible: Digest[] = [];
   for (const digest of turn.next.mempool) {
-    if (eligible.length === BUNDLES_PER_BLOCK_MAX) break;
+    if (eligible.length === PROPOSED_BUNDLES_MAX) break;
     if (!named.has(digest)) eligible.push(digest);
   }
   return eligible;

@@ -25,15 +25,6 @@ export interface Restored {
   readonly mempool: readonly Digest[];
 }
 
-export const NOTHING_RESTORED: Restored = {
-  votes: [],
-  certificates: [],
-  verdicts: [],
-  proposals: [],
-  candidates: [],
-  mempool: [],
-};
-
 export interface Membership {
   readonly epoch: Epoch;
   readonly self: MemberIndex;

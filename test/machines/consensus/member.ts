@@ -167,7 +167,7 @@ export class Member {
   }
 
   #record(effect: ConsensusEffect): void {
-    const { restored, log } = this.disk;
+    const { restored } = this.disk;
     switch (effect.type) {
       case "recordVote":
         restored.votes.push(effect);
