@@ -196,7 +196,7 @@ describe("a sealed node", () => {
     expect(given.code, given.message).toBe("OK");
     const again = await ask(at("bob"), "apply", old);
     expect(again.code, again.message).toBe("OK");
-    expect((again.reply?.["status"] as { accepted: number }).accepted).toBe(1);
+    expect(again.reply).toMatchObject({ status: { accepted: 1 } });
     // Another operator cannot count with what bob sent.
     const stolenShare = await ask(at("carol"), "apply", old);
     expect(stolenShare.code).toBe("WRONG_INDEX");

@@ -20,8 +20,24 @@ import {
   steal,
   withBorrowedProof,
 } from "./stolen.ts";
-import { issueUnproved } from "./unproved.ts";
-import { CHECK, closed, grpcMessage, grpcRaw, http2, isKept, linger, residentBytes, say, tls } from "./wire.ts";
+import { selfSigned } from "../../contract/grpc/support/certificates.ts";
+import {
+  CHECK,
+  closed,
+  field,
+  grpcMessage,
+  grpcRaw,
+  http2,
+  isKept,
+  linger,
+  mebibytes,
+  nested,
+  noise,
+  refusalsOf,
+  residentBytes,
+  say,
+  tls,
+} from "./wire.ts";
 
 const TLS_PORTS = ["api", "approach", "cluster", "service"] as const;
 type TlsPort = (typeof TLS_PORTS)[number];
@@ -62,15 +78,8 @@ const port = (name: TlsPort | "health"): number => cluster.node(N).ports[name];
 const pid = (): number => present(cluster.node(N).pid, "it runs");
 
 /** How often a port refused, by code. */
-async function refusals(at: TlsPort | "health"): Promise<Map<string, number>> {
-  const page = await cluster.health(N, "/metrics");
-  const found = new Map<string, number>();
-  for (const [, code, count] of (page?.body ?? "").matchAll(
-    new RegExp(`^sky_refusals_total\\{port="${at}",code="(\\w+)"\\} (\\d+)$`, "gm"),
-  ))
-    found.set(present(code, "a code"), Number(count));
-  return found;
-}
+const refusals = async (at: TlsPort | "health" | "machine"): Promise<Map<string, number>> =>
+  refusalsOf((await cluster.health(N, "/metrics"))?.body ?? "", at);
 
 /** Does it and waits until the port has counted the refusal, `times` times at least. */
 async function countedAs(
@@ -83,9 +92,6 @@ async function countedAs(
   await attack();
   await until(`${at} counts ${code}`, async () => ((await refusals(at)).get(code) ?? 0) >= before + times, 10_000);
 }
-
-/** Random, but for a first byte that begins no TLS record: a record that is announced and does not come is another test. */
-const noise = (length: number): Buffer => Buffer.concat([Buffer.from("x"), randomBytes(length)]);
 
 let written = 0;
 async function stillServes(): Promise<void> {
@@ -171,7 +177,7 @@ describe("certificates that do not hold", () => {
       const { aid, current } = stolenClient();
       const base = { cluster: id, aid, seed: current, role: "client" } as const;
       await countedAs(at, without[at], () => closed(tls(port(at), undefined)));
-      const unproved = issueUnproved();
+      const unproved = selfSigned("mallory");
       await countedAs(at, "CERTIFICATE_MALFORMED", () => closed(tls(port(at), unproved)));
       const now = Date.now();
       const expired = await forge({ ...base, notBefore: now - 7_200_000, notAfter: now - 3_600_000 });
@@ -356,42 +362,12 @@ describe("a member's own certificate on CLUSTER", () => {
       socket.write(frame(bytes.length, bytes));
     await until(
       "the frames are refused",
-      async () => [...(await machineRefusals())].reduce((sum, [, count]) => sum + count, 0) >= 20_000,
+      async () => [...(await refusals("machine"))].reduce((sum, [, count]) => sum + count, 0) >= 20_000,
     );
     socket.destroy();
     console.info(`20,000 frames of garbage: resident memory grew by ${mebibytes(residentBytes(pid()) - before)} MiB`);
   });
-
-  async function machineRefusals(): Promise<Map<string, number>> {
-    const page = await cluster.health(N, "/metrics");
-    const found = new Map<string, number>();
-    for (const [, code, count] of (page?.body ?? "").matchAll(
-      /^sky_refusals_total\{port="machine",code="(\w+)"\} (\d+)$/gm,
-    ))
-      found.set(present(code, "a code"), Number(count));
-    return found;
-  }
 });
-
-const mebibytes = (bytes: number): number => Math.round(bytes / 1024 / 1024);
-
-/** A protobuf field of bytes. */
-const field = (number: number, content: Uint8Array): Buffer => {
-  const length: number[] = [];
-  for (let left = content.length; ; left >>>= 7) {
-    if (left < 0x80) {
-      length.push(left);
-      break;
-    }
-    length.push((left & 0x7f) | 0x80);
-  }
-  return Buffer.concat([Buffer.from([(number << 3) | 2, ...length]), content]);
-};
-function nested(depth: number): Buffer {
-  let inner: Buffer = Buffer.alloc(0);
-  for (let i = 0; i < depth; i++) inner = field(1, inner);
-  return inner;
-}
 
 describe("a client's own certificate on SERVICE", () => {
   it("garbage, lies about lengths, depth, counts and text are refused by status", async () => {
@@ -497,7 +473,7 @@ describe("memory", () => {
   });
 
   it("does not grow with what is refused", async () => {
-    const unproved = issueUnproved();
+    const unproved = selfSigned("mallory");
     const round = async (): Promise<void> => {
       for (const at of TLS_PORTS) {
         for (let i = 0; i < 5; i++) await Promise.all(Array.from({ length: 20 }, () => say(port(at), noise(2048))));

@@ -1,5 +1,6 @@
 /** Raw ends of connections: what an attacker's own software would send, and how the connection ended. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Socket, connect as connectTcp } from "node:net";
 import { type ConnectionOptions, type TLSSocket, connect as connectTls } from "node:tls";
@@ -131,4 +132,36 @@ export function residentBytes(pid: number): number {
   const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   if (found === undefined) throw new Error(`process ${pid} has no memory`);
   return Number(found) * 1024;
+}
+
+export const mebibytes = (bytes: number): number => Math.round(bytes / 1024 / 1024);
+
+/** A protobuf field of bytes. */
+export const field = (number: number, content: Uint8Array): Buffer => {
+  const length: number[] = [];
+  for (let left = content.length; ; left >>>= 7) {
+    if (left < 0x80) {
+      length.push(left);
+      break;
+    }
+    length.push((left & 0x7f) | 0x80);
+  }
+  return Buffer.concat([Buffer.from([(number << 3) | 2, ...length]), content]);
+};
+/** Messages within messages. */
+export function nested(depth: number): Buffer {
+  let inner: Buffer = Buffer.alloc(0);
+  for (let i = 0; i < depth; i++) inner = field(1, inner);
+  return inner;
+}
+
+/** Random, but for a first byte that begins no TLS record: a record that is announced and does not come is another test. */
+export const noise = (length: number): Buffer => Buffer.concat([Buffer.from("x"), randomBytes(length)]);
+
+/** What a page of metrics says that a port refused, by code. */
+export function refusalsOf(page: string, port: string): Map<string, number> {
+  const found = new Map<string, number>();
+  const line = new RegExp(`^sky_refusals_total\\{port="${port}",code="(\\w+)"\\} (\\d+)$`, "gm");
+  for (const [, code, count] of page.matchAll(line)) if (code !== undefined) found.set(code, Number(count));
+  return found;
 }
