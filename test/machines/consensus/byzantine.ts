@@ -2,7 +2,7 @@
 import type { MemberIndex } from "../../../src/base/brands.ts";
 import type { BlockSummary, VoteKind } from "../../../src/machines/consensus/types.ts";
 import type { Member, Tamper, Wire } from "./member.ts";
-import { digest, logTime, view } from "./values.ts";
+import { digest, height, logTime, view } from "./values.ts";
 
 type Vote = Extract<Wire, { kind: "vote" }>;
 
@@ -117,6 +117,19 @@ const liarInSync =
     return [message];
   };
 
+/** Builds on its last final block, as if no view since could become final. */
+const skipper =
+  (self: Member): Tamper =>
+  (_to, message) => {
+    if (message.kind !== "proposal") return [message];
+    const { final } = self.context;
+    const { block } = message;
+    if (block.parent === final.hash) return [message];
+    const onFinal = { parent: final.hash, parentView: final.view, height: height(final.height + 1) };
+    const executed = { executedHeight: final.executedHeight, executedRoot: self.roots.get(final.executedHeight) };
+    return [proposal(self, changed(block, "skip", { ...onFinal, ...executed } as Partial<BlockSummary>))];
+  };
+
 const silent = (): Tamper => () => [];
 
 export const BYZANTINE: Readonly<Record<string, (self: Member) => Tamper>> = {
@@ -127,6 +140,7 @@ export const BYZANTINE: Readonly<Record<string, (self: Member) => Tamper>> = {
   forgerOfFutureViews,
   replayer,
   liarInSync,
+  skipper,
   silent,
   /** Proposals from an hour ahead: open, until their view is over. */
   clockForger: proposing((block) => changed(block, "late", { time: logTime(block.time + 3_600_000) })),

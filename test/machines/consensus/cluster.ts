@@ -14,6 +14,8 @@ export interface NetworkOptions {
   readonly loss?: number;
   readonly delayMsMax?: number;
   readonly duplicate?: number;
+  /** Chance that one message takes up to two seconds. */
+  readonly lateness?: number;
 }
 
 export class Cluster {
@@ -32,7 +34,7 @@ export class Cluster {
   readonly #signed = new Set<string>();
 
   constructor(options: NetworkOptions) {
-    this.#options = { size: 4, loss: 0, delayMsMax: 5, duplicate: 0, ...options };
+    this.#options = { size: 4, loss: 0, delayMsMax: 5, duplicate: 0, lateness: 0, ...options };
     this.seed = options.seed;
     this.size = this.#options.size;
     this.random = mulberry32(options.seed);
@@ -59,7 +61,7 @@ export class Cluster {
   }
 
   calm(): void {
-    Object.assign(this.#options, { loss: 0, duplicate: 0, delayMsMax: 5 });
+    Object.assign(this.#options, { loss: 0, duplicate: 0, lateness: 0, delayMsMax: 5 });
     this.filter = () => true;
     this.join();
   }
@@ -92,7 +94,8 @@ export class Cluster {
     const copies = this.random() < this.#options.duplicate ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       if (this.random() < this.#options.loss) continue;
-      this.later(this.random() * this.#options.delayMsMax, () => this.members[to]?.receive(from, message));
+      const delayMsMax = this.random() < this.#options.lateness ? 2000 : this.#options.delayMsMax;
+      this.later(this.random() * delayMsMax, () => this.members[to]?.receive(from, message));
     }
   }
 

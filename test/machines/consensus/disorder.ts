@@ -36,7 +36,7 @@ function planOf({ seed, byzantine }: Disorder): Plan {
 export function runDisorder(disorder: Disorder): Cluster {
   const { seed } = disorder;
   const plan = planOf(disorder);
-  const cluster = new Cluster({ seed, size: plan.size, loss: 0.1, delayMsMax: 120, duplicate: 0.1 });
+  const cluster = new Cluster({ seed, size: plan.size, loss: 0.1, delayMsMax: 40, duplicate: 0.1, lateness: 0.08 });
   for (const member of cluster.members) member.skew = (cluster.random() - 0.5) * 800;
   plan.kinds.forEach((kind, i) => {
     const member = cluster.members[(seed + i * 2) % plan.size];
@@ -53,28 +53,30 @@ const anyHonest = (cluster: Cluster): Member =>
   cluster.honest[Math.floor(cluster.random() * cluster.honest.length)] as Member;
 
 function trouble(cluster: Cluster, { losesDisk }: Plan): void {
-  const { seed } = cluster;
-  let down: Member | undefined;
-  let unlucky: Member | undefined;
-  const crashes = (): void => {
-    if (down !== undefined) {
-      // One and the same member may lose its disk, again and again: it is the faulty one.
-      const loses = losesDisk && (unlucky ??= down) === down;
-      down.restart({ loseDisk: loses });
-    }
-    down = anyHonest(cluster);
-    down.crash();
+  // A member that loses its disk is a faulty one: it is always the same, however often that happens.
+  const unlucky = losesDisk ? anyHonest(cluster) : undefined;
+  const crash = (): void => {
+    const victim = anyHonest(cluster);
+    if (!victim.alive) return;
+    victim.crash();
+    const loseDisk = victim === unlucky && cluster.random() < 0.5;
+    // Mostly back while the view that it voted in still goes on.
+    const awayMs = cluster.random() < 0.8 ? cluster.random() * 60 : cluster.random() * 3000;
+    cluster.later(awayMs, () => {
+      if (!victim.alive) victim.restart({ loseDisk });
+    });
   };
-  const parts = (): void => {
-    const lonely = anyHonest(cluster).index;
-    cluster.reaches = (from, to) => from !== lonely && (seed % 2 === 0 || to !== lonely);
+  const part = (): void => {
+    const side = cluster.members.map(() => cluster.random() < 0.5);
+    const oneWay = cluster.random() < 0.3;
+    cluster.reaches = (from, to) => side[from] === side[to] || (oneWay && side[from] === true);
+    cluster.later(cluster.random() * 1500, () => cluster.join());
   };
   for (let i = 0; i < BUNDLES; i++) {
     const at = i * BUNDLE_EVERY_MS;
     cluster.later(at, () => cluster.submit(`bundle ${i}`, anyHonest(cluster).index));
-    if (i % 10 === 5) cluster.later(at, crashes);
-    if (i % 15 === 7) cluster.later(at, parts);
-    if (i % 15 === 14) cluster.later(at, () => cluster.join());
+    for (let k = 0; k < 3; k++) cluster.later(at + cluster.random() * BUNDLE_EVERY_MS, crash);
+    if (i % 8 === 5) cluster.later(at, part);
   }
 }
 
