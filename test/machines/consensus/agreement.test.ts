@@ -20,6 +20,21 @@ describe("a committee that nothing disturbs", () => {
     }
   });
 
+  it("makes its last block final although everybody's finalize votes and finalizations were lost", () => {
+    const cluster = new Cluster({ seed: 8 });
+    const bundle = cluster.submit("one", 0);
+    cluster.filter = (_from, _to, message) =>
+      !(message.kind === "vote" && message.vote === "finalize") &&
+      !(message.kind === "certificate" && message.certificate === "finalization");
+    cluster.run(3000);
+    for (const member of [0, 1, 2, 3]) expect(ordered(cluster, member)).toEqual([]);
+    cluster.filter = () => true;
+    // Nobody brings new work: standstill and empty blocks must do.
+    expect(cluster.run(60_000, () => cluster.members.every((_, i) => ordered(cluster, i).includes(bundle)))).toBe(true);
+    cluster.run(60_000);
+    for (const { context } of cluster.members) expect(standingOf(context)).toBe("quiet");
+  });
+
   it("is final after three message delays (rules 2 to 6)", () => {
     const cluster = new Cluster({ seed: 2, delayMsMax: 1 });
     cluster.submit("one", 1); // member 1 leads view 1
