@@ -146,12 +146,12 @@ export class ConsensusActor {
 
   /** The executor wants blocks from this height on, and tells what it executed. */
   startDelivery(from: Height): void {
-    this.#delivery.start(from);
+    this.#delivery.start(from, this.context.final.height);
   }
 
   executed(height: Height, root: Digest): void {
     this.#executed.push({ height, root });
-    this.#delivery.executed(height);
+    this.#delivery.executed(height, this.context.final.height);
     this.post({ type: "executionReached", height, root });
   }
 
@@ -185,7 +185,7 @@ export class ConsensusActor {
     } finally {
       this.#draining = false;
     }
-    this.#delivery.pump();
+    this.#delivery.pump(this.context.final.height);
     this.#report();
   }
 

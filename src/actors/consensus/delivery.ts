@@ -22,24 +22,24 @@ export class Delivery {
   }
 
   /** The executor wants every block from this height on. */
-  start(from: Height): void {
+  start(from: Height, head: Height): void {
     this.#next = from;
     this.#executed = heightOf(Math.max(0, from - 1));
-    this.pump();
+    this.pump(head);
   }
 
   offer(delivery: FinalDelivery): void {
     if (this.#next !== undefined && this.#fresh.size < OUTSTANDING_MAX) this.#fresh.set(delivery.height, delivery);
   }
 
-  executed(height: Height): void {
+  executed(height: Height, head: Height): void {
     if (height > this.#executed) this.#executed = height;
-    this.pump();
+    this.pump(head);
   }
 
-  pump(): void {
+  /** Delivers what may be, up to `head`: the last final block. */
+  pump(head: Height): void {
     if (this.#next === undefined) return;
-    const head = this.#log.head()?.height ?? -1;
     while (this.#next <= head && this.#next - this.#executed <= OUTSTANDING_MAX) {
       const height: Height = this.#next;
       const delivery = this.#fresh.get(height) ?? this.#read(height);

@@ -5,7 +5,7 @@ import { equalBytes } from "../../base/bytes.ts";
 import { decode, encode } from "../../base/codec.ts";
 import { verify } from "../../crypto/ed25519.ts";
 import { CERTIFICATE_KINDS } from "../../events/facts/block.ts";
-import { bundleDigest, rootBytes } from "../../events/facts/hashing.ts";
+import { VOTE_OF, bundleDigest, rootBytes } from "../../events/facts/hashing.ts";
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
 import { leaderOf } from "../../machines/consensus/committee.ts";
 import type { ConsensusActor } from "./actor.ts";
@@ -141,7 +141,8 @@ export class Ingress {
     }
     if (view <= context.final.view) return this.#lateVote(from, view);
     if (signatures.has(kind, view, hash, from)) return;
-    if (this.#isSettled(kind, view, hash)) return this.#actor.post({ type: "memberHeard", member: from });
+    if (signatures.isQuorum(kind, view, hash) || this.#isSettled(kind, view, hash))
+      return this.#actor.post({ type: "memberHeard", member: from });
     if (!signatures.holds(kind, view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);
     if (!signatures.add(kind, view, hash, from, signature)) return this.#refuse("too many votes in one view", from);
     this.#actor.post({ type: "voteVerified", kind, view, hash, member });
@@ -169,6 +170,7 @@ export class Ingress {
     const { kind, epoch, view, blockHash } = certificate;
     if (epoch !== committee.epoch) return this.#refuse("certificate of another epoch", from);
     if (view <= context.final.view || signatures.certificate(kind, view) !== undefined) return;
+    if (signatures.isQuorum(VOTE_OF[kind], view, blockHash)) return; // one's own is assembled at the next drain
     if (!signatures.judges(certificate)) return this.#fault("BAD_CERTIFICATE", from);
     signatures.keep(certificate);
     const signers = signersOf(certificate, committee.keys.length) ?? [];

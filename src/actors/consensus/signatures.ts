@@ -92,6 +92,27 @@ export class Signatures {
     return this.#views.get(view)?.votes.get(keyOf(kind, hash))?.get(member);
   }
 
+  /**
+   * Whether a quorum's signatures are here already: what more of them would say is certified at the next drain. Members that said
+   * two things in this view do not count: the machine takes the first of them, which may be the other.
+   */
+  isQuorum(kind: VoteKind, view: View, hash: Digest | null): boolean {
+    const votes = this.#views.get(view)?.votes;
+    const key = keyOf(kind, hash);
+    const signed = votes?.get(key);
+    const quorum = quorumOf(this.#committee.keys.length);
+    if (votes === undefined || signed === undefined || signed.size < quorum) return false;
+    let members = signed.size;
+    for (const member of signed.keys()) {
+      for (const [other, voters] of votes) {
+        if (other === key || !other.startsWith(`${kind}/`) || !voters.has(member)) continue;
+        members -= 1;
+        break;
+      }
+    }
+    return members >= quorum;
+  }
+
   /** Everything a member is known to have signed in a view: what evidence is made of. */
   ofMember(view: View, member: MemberIndex): { kind: VoteKind; hash: Digest | null; signature: Uint8Array }[] {
     const found: { kind: VoteKind; hash: Digest | null; signature: Uint8Array }[] = [];
