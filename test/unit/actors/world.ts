@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { ConsensusActor } from "../../../src/actors/consensus/actor.ts";
 import type { Committee, ConsensusPorts, Delivery } from "../../../src/actors/consensus/ports.ts";
 import { ensureGenesis, loadStart } from "../../../src/actors/consensus/start.ts";
-import { type Digest, type Height, type MemberIndex, epoch, height, memberIndex } from "../../../src/base/brands.ts";
+import { type Digest, type MemberIndex, epoch, height, memberIndex } from "../../../src/base/brands.ts";
 import { decode, encode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
 import { publicKeyOf, signer } from "../../../src/crypto/ed25519.ts";
@@ -302,5 +302,3 @@ function holdsBody(log: LogDatabase, hash: Digest): void {
   if (!body.ok || body.value.kind !== "executions") throw new Error("a candidate is a block of bundles");
   for (const digest of body.value.bundles) present(log.bundle(digest), `bundle ${digest} of a notarized block`);
 }
-
-export type { Height };
