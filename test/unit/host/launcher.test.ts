@@ -26,9 +26,11 @@ describe.each([
   let directory = "";
   beforeAll(() => {
     directory = mkdtempSync(path.join(tmpdir(), "sky-launcher-"));
-    for (const one of ["bin", "src/host/cli", "node_modules"])
+    for (const one of ["bin", "scripts", "src/host/cli", "node_modules"])
       mkdirSync(path.join(directory, one), { recursive: true });
     copyFileSync(path.join(root, "bin/sky.js"), path.join(directory, "bin/sky.js"));
+    copyFileSync(path.join(root, "scripts/bundle.js"), path.join(directory, "scripts/bundle.js"));
+    writeFileSync(path.join(directory, "package-lock.json"), "{}");
     symlinkSync(path.join(root, "node_modules/node"), path.join(directory, "node_modules/node"));
     writeFileSync(path.join(directory, "src/host/cli/main.ts"), FAKE_MAIN);
     writeFileSync(path.join(directory, "package.json"), '{"type":"module"}');
