@@ -56,6 +56,8 @@ export class ConsensusActor {
   #mailbox: Mail[] = [];
   #drainDue = false;
   #draining = false;
+  /** Views that ended without a block, in this life. */
+  #nullified = 0;
   #frontier: MerkleFrontier;
   #stopped = false;
 
@@ -190,19 +192,21 @@ export class ConsensusActor {
   }
 
   #report(): void {
-    const { view, final, executed, mempool, nullified } = this.context;
+    const { view, final, executed, mempool } = this.context;
     this.#ports.observer.advanced({
       state: standingOf(this.context),
       view,
       finalHeight: final.height,
       executedHeight: executed,
       mempool: mempool.length,
-      nullified,
+      nullified: this.#nullified,
     });
   }
 
   /** 1. Everything that must survive a crash, in one synced transaction. */
   #record(effects: readonly ConsensusEffect[]): void {
+    for (const effect of effects)
+      if (effect.type === "recordCertificate" && effect.kind === "nullification") this.#nullified += 1;
     const recorded = recordingOf(effects, {
       ...this.#stores(),
       bundleBytes: (digest) => this.#judging.bundleBytes(digest),

@@ -53,6 +53,7 @@ export interface Position {
   readonly finalHeight: number;
   readonly executedHeight: number;
   readonly mempool: number;
+  /** Views that ended without a block since the member started. */
   readonly nullified: number;
 }
 

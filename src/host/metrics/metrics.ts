@@ -4,8 +4,8 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom
 export const REFUSING_PORTS = ["api", "approach", "cluster", "service", "health", "mempool", "machine"] as const;
 export type RefusingPort = (typeof REFUSING_PORTS)[number];
 
-/** Threads with a mailbox. */
-export const MAILBOXES = ["host", "consensus", "overlay", "projector", "enclave"] as const;
+/** Where work waits: clients' commands, bundles to be ordered, blocks to be projected. */
+export const MAILBOXES = ["host", "consensus", "projector"] as const;
 export type Mailbox = (typeof MAILBOXES)[number];
 
 const GAUGES = {
@@ -23,14 +23,6 @@ const HISTOGRAMS = {
   write: {
     help: "From a write's arrival to its answer",
     seconds: [0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30],
-  },
-  check: {
-    help: "Time spent answering a check",
-    seconds: [0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1, 1],
-  },
-  drain: {
-    help: "One drained mailbox of consensus, disk included",
-    seconds: [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1],
   },
   execute: { help: "Executing one block", seconds: [0.0001, 0.001, 0.005, 0.02, 0.1, 0.5, 2] },
 } as const;

@@ -124,6 +124,7 @@ class Node implements RunningNode {
       onRefused: (code) => metrics.refused("health", code),
     });
     metrics.set("sealed", 1);
+    metrics.set("epoch", 0); // the founders' committee; others follow with reconfiguration
     const founding = enclaveFounding(this.#founding, this.aid);
     if (founding === undefined) throw new Fault("NOT_A_FOUNDER", "The founding document does not name this node.");
     const enclave = await startEnclave({

@@ -15,12 +15,14 @@ export interface OracleParts {
   readonly heights: HeightWaiters;
   /** The one that runs: its worker may be restarted. */
   readonly projector: () => ProjectorHost;
+  /** Told how long a write took from its arrival to its answer. Units: seconds. */
+  readonly onWrite: (seconds: number) => void;
 }
 
 /** Identifiers whose right to read is remembered until the next block. */
 const READERS_REMEMBERED_MAX = 10_000;
 
-export function oraclePort({ ledger, submission, heights, projector }: OracleParts): OraclePort {
+export function oraclePort({ ledger, submission, heights, projector, onWrite }: OracleParts): OraclePort {
   const { graph } = ledger;
   const readers = new Map<Aid, boolean>();
   let readersAt: number = ledger.height;
@@ -46,9 +48,16 @@ export function oraclePort({ ledger, submission, heights, projector }: OraclePar
     expandSubjects: (object, predicate) => graph.expandSubjects(object, predicate),
     expandObjects: (subject, predicate) => graph.expandObjects(subject, predicate),
     at: (wanted) => Promise.resolve(historical(wanted, height(), projector())),
-    submitSigned: (signed, deadlineMs) => submission.submitSigned(signed, deadlineMs),
-    submitFor: (principal, write, deadlineMs) => submission.submitFor(principal, write, deadlineMs),
+    submitSigned: (signed, deadlineMs) => timed(submission.submitSigned(signed, deadlineMs), onWrite),
+    submitFor: (principal, write, deadlineMs) => timed(submission.submitFor(principal, write, deadlineMs), onWrite),
   };
+}
+
+async function timed<T>(answer: Promise<T>, told: (seconds: number) => void): Promise<T> {
+  const began = performance.now();
+  const settled = await answer;
+  told((performance.now() - began) / 1000);
+  return settled;
 }
 
 function historical(wanted: Height, head: Height, projector: ProjectorHost): Result<HistoricalView> {

@@ -251,11 +251,13 @@ class Parts implements Serving {
 
   #moved(position: Position): void {
     const { metrics } = this.#options;
-    if (this.#position !== undefined && position.nullified > this.#position.nullified) metrics.count("views_nullified");
+    metrics.count("views_nullified", Math.max(0, position.nullified - (this.#position?.nullified ?? 0)));
     this.#position = position;
     metrics.set("height", Math.max(position.finalHeight, this.height()));
     metrics.set("view", position.view);
     metrics.mailbox("consensus", position.mempool);
+    metrics.mailbox("host", this.#submission?.waiting ?? 0);
+    metrics.mailbox("projector", this.#projector?.backlog().length ?? 0);
   }
 
   #projectionPath(): string {
@@ -373,6 +375,7 @@ class Parts implements Serving {
         submission: present(this.#submission, "opened before"),
         heights: this.#heights,
         projector: () => present(this.#projector, "opened before"),
+        onWrite: (seconds) => metrics.observe("write", seconds),
       }),
       callerOf: ((call) => callerOf(call)) as CallerOf,
       onDefect: (error: unknown) => {
