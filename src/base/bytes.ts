@@ -19,10 +19,8 @@ export const digestOf = (bytes: Uint8Array): Digest => toHex(bytes) as Digest;
 /** 32 zero bytes: the parent of genesis. */
 export const ZERO_DIGEST = "0".repeat(64) as Digest;
 
-export const concatBytes = (...parts: readonly Uint8Array[]): Uint8Array => joinBytes(parts);
-
-/** The parts, one after the other. For lists of any length: an argument list of more than about 100,000 overflows the stack. */
-export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
+/** The parts, one after the other. For a handful: an argument list of more than about 100,000 overflows the stack. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
   const out = new Uint8Array(length);

@@ -188,8 +188,58 @@ export const union = <T extends { readonly kind: string }>(...variants: readonly
 
 const writer = new WireWriter();
 
+/** Writes within `work`, and takes it back when that is over; what is encoded from within a `put` comes after what stands there. */
+function scratch<R>(work: (start: number) => R): R {
+  const start = writer.at;
+  try {
+    return work(start);
+  } finally {
+    writer.backTo(start);
+  }
+}
+
 /** The value's bytes, in a buffer of their own. Throws: ShapeError for what the shape cannot carry. */
-export const encode = <T>(shape: Shape<T>, value: T): Uint8Array => writer.collect((out) => shape.put(value, out));
+export const encode = <T>(shape: Shape<T>, value: T): Uint8Array =>
+  scratch((start) => {
+    shape.put(value, writer);
+    return writer.copyFrom(start);
+  });
+
+/** What `use` makes of prefix ‖ encoding: bytes that it may only look at, and only until it returns. */
+export const withEncoding = <T, R>(prefix: Uint8Array, shape: Shape<T>, value: T, use: (bytes: Uint8Array) => R): R =>
+  scratch((start) => {
+    writer.raw(prefix);
+    shape.put(value, writer);
+    return use(writer.viewFrom(start));
+  });
+
+/** The values' encodings, one after the other. */
+export const encodeSequence = <T>(shape: Shape<T>, values: readonly T[]): Uint8Array =>
+  scratch((start) => {
+    for (const value of values) shape.put(value, writer);
+    return writer.copyFrom(start);
+  });
+
+/** A sequence under way: values are added as they come, their encodings taken together at the end. */
+export class EncodedSequence<T> {
+  readonly #shape: Shape<T>;
+  readonly #out = new WireWriter();
+
+  constructor(shape: Shape<T>) {
+    this.#shape = shape;
+  }
+
+  add(value: T): void {
+    this.#shape.put(value, this.#out);
+  }
+
+  /** All that were added since the last time. */
+  take(): Uint8Array {
+    const bytes = this.#out.copyFrom(0);
+    this.#out.backTo(0);
+    return bytes;
+  }
+}
 
 export type DecodeRefusal = Refusal<"MALFORMED" | "TOO_LARGE">;
 

@@ -184,16 +184,32 @@ export class WireWriter {
   #buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   #at = 0;
 
-  /** The bytes that `write` writes, in a buffer of their own. It may be called again from within. */
-  collect(write: (out: this) => void): Uint8Array {
-    const start = this.#at;
-    try {
-      write(this);
-      return new Uint8Array(this.#buffer.subarray(start, this.#at));
-    } finally {
-      this.#at = start;
-      if (start === 0 && this.#buffer.length > SCRATCH_KEPT_BYTES) this.#buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-    }
+  /** Where the next value begins. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** A copy of what was written from `start` on, in a buffer of its own. */
+  copyFrom(start: number): Uint8Array {
+    return new Uint8Array(this.#buffer.subarray(start, this.#at));
+  }
+
+  /** What was written from `start` on; it stands there until something else is written. */
+  viewFrom(start: number): Uint8Array {
+    return this.#buffer.subarray(start, this.#at);
+  }
+
+  /** Takes back what was written from `start` on. */
+  backTo(start: number): void {
+    this.#at = start;
+    if (start === 0 && this.#buffer.length > SCRATCH_KEPT_BYTES) this.#buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  }
+
+  /** Bytes as they are, without a head. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.#at);
+    this.#at += bytes.length;
   }
 
   /** Makes room for so many more bytes. */

@@ -13,7 +13,7 @@ export const sha256Digest = (bytes: Uint8Array): Digest => hash("sha256", bytes,
 const domains = new Map<string, Uint8Array>();
 
 /** "sky/<type>/v1\0": what keeps bytes signed or hashed as one type from passing for another. */
-function domainOf(type: string): Uint8Array {
+export function domainOf(type: string): Uint8Array {
   const known = domains.get(type);
   if (known !== undefined) return known;
   const made = utf8(`sky/${type}/v1\0`);

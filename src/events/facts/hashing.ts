@@ -2,8 +2,8 @@
 import type { Digest, Epoch, Height, MemberIndex, View } from "../../base/brands.ts";
 import { epoch, height, logTime, view } from "../../base/brands.ts";
 import { ZERO_DIGEST } from "../../base/bytes.ts";
-import { type Shape, encode, integer, nullable, record } from "../../base/codec.ts";
-import { domainDigest, sha256Digest, signingBytes } from "../../crypto/hash.ts";
+import { type Shape, encode, integer, nullable, record, withEncoding } from "../../base/codec.ts";
+import { domainDigest, domainOf, sha256Digest, signingBytes } from "../../crypto/hash.ts";
 import { EMPTY_ROOT } from "../../crypto/merkle.ts";
 import { type Block, type CertificateKind, type LogEvent, bodyShape, headerShape } from "./block.ts";
 import { type Command, commandShape, digestShape } from "./command.ts";
@@ -17,7 +17,8 @@ export const bundleDigest = (bundle: Uint8Array): Digest => domainDigest("bundle
 /** A batch of commands as it travels; what verdicts on its signature are kept by. */
 export const signedDigest = (signed: Uint8Array): Digest => domainDigest("signed-batch", signed);
 /** Of a command's encoding: tells the same command from another under the same id. */
-export const commandDigest = (command: Command): Digest => domainDigest("command", encode(commandShape, command));
+export const commandDigest = (command: Command): Digest =>
+  withEncoding(domainOf("command"), commandShape, command, sha256Digest);
 /** Cluster id: SHA-256 of the founding document's bytes without its signatures (DESIGN §6). */
 export const clusterOf = (document: Uint8Array): Digest => sha256Digest(document);
 

@@ -15,6 +15,22 @@ export interface SettledCommand {
 /** Entries are dropped by the second of their `notAfter`, so that forgetting costs nothing per command. Units: ms. */
 const BUCKET_MS = 1000;
 
+/** Log time from which on `notAfter` is still remembered at this log time. Units: ms. */
+export const rememberedSince = (time: number): number => Math.floor(time / BUCKET_MS) * BUCKET_MS;
+
+/** Refusals that a command gets before it is judged: sent again it is looked at anew. `decide` and the policy give none of these. */
+const UNREMEMBERED: ReadonlySet<string> = new Set<UnrememberedCode>([
+  "EXPIRED",
+  "NOT_AFTER_TOO_FAR",
+  "OVERLOADED",
+  "DUPLICATE_ID",
+]);
+export type UnrememberedCode = "EXPIRED" | "NOT_AFTER_TOO_FAR" | "OVERLOADED" | "DUPLICATE_ID";
+
+/** Whether an outcome is what its command gets from now on. The ledger and its tables must agree: a replica may restart anywhere. */
+export const isRemembered = (outcome: OutcomeFact): boolean =>
+  outcome.kind === "commandExecuted" || !UNREMEMBERED.has(outcome.code);
+
 /**
  * Commands remembered at once, on every replica alike: some hundreds of bytes each. Beyond it commands are refused until others
  * expire; at 18,000 commands a second with a minute to live there are half as many.
@@ -35,7 +51,9 @@ export class DuplicateWindow {
     return this.#settled.get(author)?.get(id);
   }
 
+  /** Remembers a command if it is one to be remembered. */
   add(command: SettledCommand): void {
+    if (!isRemembered(command.outcome)) return;
     let ofAuthor = this.#settled.get(command.author);
     if (ofAuthor === undefined) {
       ofAuthor = new Map();

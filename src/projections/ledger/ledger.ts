@@ -5,8 +5,8 @@
  */
 import type { Aid, Digest, Height, LogTime } from "../../base/brands.ts";
 
-import { ZERO_DIGEST, digestBytes, joinBytes } from "../../base/bytes.ts";
-import { decode, encode } from "../../base/codec.ts";
+import { ZERO_DIGEST, digestBytes } from "../../base/bytes.ts";
+import { EncodedSequence, decode } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import { domainDigest, sha256 } from "../../crypto/hash.ts";
@@ -26,7 +26,7 @@ import type { KeyState } from "../../keri/key-state.ts";
 import { BlockOverlay } from "../rebac/block-overlay.ts";
 import { decide } from "../rebac/decide.ts";
 import type { LiveGraph } from "../rebac/live-graph.ts";
-import { DuplicateWindow, type SettledCommand } from "./duplicates.ts";
+import { DuplicateWindow, type SettledCommand, type UnrememberedCode } from "./duplicates.ts";
 import { foundingPolicy, hasRole, mayWrite } from "./policy.ts";
 
 /** A batch of commands, decoded; the host keeps it from when the bundle arrived. */
@@ -85,7 +85,6 @@ export interface LedgerState {
 interface Work {
   readonly block: ExecutableBlock;
   readonly overlay: BlockOverlay;
-  readonly facts: Uint8Array[];
   readonly settled: SettledCommand[];
   readonly refusedBatches: RefusedBatch[];
   /** Of the current batch's author; dropped when a command may have changed the policy. */
@@ -99,6 +98,8 @@ export class Ledger {
   readonly #ports: LedgerPorts;
   readonly #keyStates: Map<Aid, KeyState>;
   readonly #window = new DuplicateWindow();
+  /** Of the block in work. */
+  readonly #facts = new EncodedSequence(factShape);
   #height: Height | -1;
   #root: Digest;
 
@@ -136,11 +137,11 @@ export class Ledger {
    */
   *execute(block: ExecutableBlock): Generator<void, ExecutedBlock> {
     assert(block.height === this.#height + 1, `block ${block.height} follows ${this.#height}`);
+    this.#facts.take(); // of a block whose execution was given up
     this.#window.forgetBefore(block.time);
     const work: Work = {
       block,
       overlay: new BlockOverlay(this.graph),
-      facts: [],
       settled: [],
       refusedBatches: [],
       roles: new Map(),
@@ -150,7 +151,7 @@ export class Ledger {
     if (block.content.kind === "genesis") this.#genesis(work, block.content.document);
     else for (const bundle of block.content.bundles) yield* this.#bundle(work, bundle);
     work.overlay.merge();
-    const facts = joinBytes(work.facts);
+    const facts = this.#facts.take();
     this.#root = domainDigest("root", digestBytes(this.#root), digestBytes(block.hash), sha256(facts));
     this.#height = block.height;
     return {
@@ -166,7 +167,7 @@ export class Ledger {
 
   #emit(work: Work, n: number, data: FactData): void {
     const fact: Fact = { height: work.block.height, index: work.index, n, data };
-    work.facts.push(encode(factShape, fact));
+    this.#facts.add(fact);
   }
 
   #genesis(work: Work, bytes: Uint8Array): void {
@@ -259,7 +260,6 @@ export class Ledger {
 
   #command(work: Work, body: SignedBody, command: Command): void {
     const digest = commandDigest(command);
-    const known = this.#window.find(body.author, command.id);
     const settledAs = {
       author: body.author,
       principal: body.principal,
@@ -267,45 +267,30 @@ export class Ledger {
       digest,
       notAfter: command.notAfter,
     };
+    const unjudged = (refused: Unjudged): void =>
+      this.#settle(work, { kind: "commandRefused", ...settledAs, ...refused }, []);
+    if (command.notAfter < work.block.time) return unjudged(EXPIRED); // whatever is remembered
+    const known = this.#window.find(body.author, command.id);
     if (known !== undefined) {
-      if (known.outcome.digest === digest)
-        work.settled.push(known); // the first result stands; it acts never twice
-      else this.#settle(work, { kind: "commandRefused", ...settledAs, ...DUPLICATE_ID }, [], false);
+      if (known.outcome.digest !== digest) return unjudged(DUPLICATE_ID);
+      work.settled.push(known); // the first result stands; it acts never twice
       return;
     }
-    const timing = this.#window.full ? TOO_MANY_REMEMBERED : this.#timing(work, command);
-    if (timing !== undefined) return this.#settle(work, { kind: "commandRefused", ...settledAs, ...timing }, [], false);
+    if (this.#window.full) return unjudged(TOO_MANY_REMEMBERED);
+    if (command.notAfter > work.block.time + NOT_AFTER_AHEAD_MAX_MS) return unjudged(NOT_AFTER_TOO_FAR);
     const judged = this.#judge(work, body, command);
     if (judged.ok)
       return this.#settle(
         work,
         { kind: "commandExecuted", ...settledAs, changed: judged.value.changed },
         judged.value.facts,
-        true,
       );
     const { code, message } = judged.refusal;
     this.#settle(
       work,
       { kind: "commandRefused", ...settledAs, code, message: message.slice(0, MESSAGE_CHARACTERS_MAX) },
       [],
-      true,
     );
-  }
-
-  #timing(work: Work, command: Command): { readonly code: string; readonly message: string } | undefined {
-    const { time } = work.block;
-    if (command.notAfter < time)
-      return {
-        code: "EXPIRED",
-        message: "The command's notAfter had passed when its turn came; send it anew under another id.",
-      };
-    if (command.notAfter > time + NOT_AFTER_AHEAD_MAX_MS) {
-      return {
-        code: "NOT_AFTER_TOO_FAR",
-        message: "notAfter lies more than one hour ahead of the log; choose an earlier one.",
-      };
-    }
-    return undefined;
   }
 
   /** Policy, payload and the graph's own rules. A throw is the refusal DEFECT and has changed nothing. */
@@ -341,7 +326,7 @@ export class Ledger {
     }
   }
 
-  #settle(work: Work, outcome: OutcomeFact, facts: readonly GraphFact[], remember: boolean): void {
+  #settle(work: Work, outcome: OutcomeFact, facts: readonly GraphFact[]): void {
     const command: SettledCommand = {
       author: outcome.author,
       id: outcome.id,
@@ -353,21 +338,37 @@ export class Ledger {
     this.#emit(work, 0, outcome);
     for (const [n, fact] of facts.entries()) this.#emit(work, n + 1, fact);
     work.settled.push(command);
-    if (remember) this.#window.add(command);
+    this.#window.add(command);
   }
 }
 
 const MESSAGE_CHARACTERS_MAX = 4000;
 
-const TOO_MANY_REMEMBERED = {
+/** Refused before it is judged. */
+interface Unjudged {
+  readonly code: UnrememberedCode;
+  readonly message: string;
+}
+
+const EXPIRED: Unjudged = {
+  code: "EXPIRED",
+  message: "The command's notAfter had passed when its turn came; send it anew under another id.",
+};
+
+const NOT_AFTER_TOO_FAR: Unjudged = {
+  code: "NOT_AFTER_TOO_FAR",
+  message: "notAfter lies more than one hour ahead of the log; choose an earlier one.",
+};
+
+const TOO_MANY_REMEMBERED: Unjudged = {
   code: "OVERLOADED",
   message: "The cluster remembers as many commands as it may; send it anew under another id in a moment.",
-} as const;
+};
 
-const DUPLICATE_ID = {
+const DUPLICATE_ID: Unjudged = {
   code: "DUPLICATE_ID",
   message: "Another command was settled under this id; choose a new one.",
-} as const;
+};
 
 /** The state before genesis. */
 export const emptyLedger = (cluster: Digest, graph: LiveGraph): LedgerState => ({

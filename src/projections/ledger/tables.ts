@@ -2,10 +2,10 @@
  * The ledger's tables in the projection database: blocks with their roots, identifiers, and settled commands while they are
  * remembered. As with the graph's tables, a sum over the digests of all rows goes with them in the same transaction.
  */
-import type { Aid, CommandId, Digest, Height } from "../../base/brands.ts";
+import type { Aid, Digest, Height } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
 import { ZERO_DIGEST, digestBytes, digestOf } from "../../base/bytes.ts";
-import { decode, encode } from "../../base/codec.ts";
+import { type Shape, decodeSequence, encodeSequence, integer, record } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import { domainDigest } from "../../crypto/hash.ts";
@@ -14,18 +14,15 @@ import { parseInception } from "../../keri/inception.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import type { SqlDatabase } from "../rebac/sql-database.ts";
 import { RowSum, blobOf, numberOf, textOf } from "../rebac/table-rows.ts";
-import type { SettledCommand } from "./duplicates.ts";
+import { type SettledCommand, isRemembered, rememberedSince } from "./duplicates.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS ledger_meta (id INTEGER PRIMARY KEY CHECK (id = 1), height INTEGER NOT NULL, sum BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS ledger_blocks (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, root BLOB NOT NULL, time INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS ledger_identifiers (aid TEXT PRIMARY KEY, icp BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS ledger_settled (
-    not_after INTEGER NOT NULL, author TEXT NOT NULL, id BLOB NOT NULL, height INTEGER NOT NULL, idx INTEGER NOT NULL, outcome BLOB NOT NULL,
-    PRIMARY KEY (not_after, author, id)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS ledger_outcomes (height INTEGER PRIMARY KEY, not_after INTEGER NOT NULL, outcomes BLOB NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS ledger_outcomes_not_after ON ledger_outcomes (not_after);
 `;
-
-const OUTCOME_BYTES_MAX = 64 * 1024;
 
 /** One block as the tables take it. */
 export interface LedgerRow {
@@ -37,29 +34,31 @@ export interface LedgerRow {
   readonly settled: readonly { readonly index: number; readonly outcome: OutcomeFact }[];
 }
 
-interface SettledRow {
-  readonly notAfter: number;
-  readonly author: string;
-  readonly id: Uint8Array;
+/** One row for each block, since one for each command costs as much as the graph's own rows. */
+interface OutcomesRow {
   readonly height: number;
-  readonly index: number;
-  readonly outcome: Uint8Array;
+  /** The latest of its commands. */
+  readonly notAfter: number;
+  /** Encodings of what is remembered, one after the other, in the order of the block. */
+  readonly outcomes: Uint8Array;
 }
+const settledShape = record<LedgerRow["settled"][number]>("settled", {
+  index: integer(),
+  // Only outcomes are written here; whatever else an edited row holds is found by its digest.
+  outcome: factDataShape as Shape<OutcomeFact>,
+});
 
-const settledDigest = ({ notAfter, author, id, height, index, outcome }: SettledRow): Digest =>
-  domainDigest("ledger-settled", Buffer.from(`${notAfter}/${author}/${height}/${index}/`), id, outcome);
+const outcomesDigest = ({ height, notAfter, outcomes }: OutcomesRow): Digest =>
+  domainDigest("ledger-outcomes", Buffer.from(`${height}/${notAfter}/`), outcomes);
 const blockDigest = (height: number, hash: Uint8Array, root: Uint8Array, time: number): Digest =>
   domainDigest("ledger-block", Buffer.from(`${height}/${time}/`), hash, root);
 const identifierDigest = (aid: string, icp: Uint8Array): Digest =>
   domainDigest("ledger-identifier", Buffer.from(aid), icp);
 
-const settledRowOf = (row: unknown): SettledRow => ({
-  notAfter: numberOf(row, "not_after"),
-  author: textOf(row, "author"),
-  id: blobOf(row, "id"),
+const outcomesRowOf = (row: unknown): OutcomesRow => ({
   height: numberOf(row, "height"),
-  index: numberOf(row, "idx"),
-  outcome: blobOf(row, "outcome"),
+  notAfter: numberOf(row, "not_after"),
+  outcomes: blobOf(row, "outcomes"),
 });
 
 export class LedgerTables {
@@ -74,15 +73,13 @@ export class LedgerTables {
       writeMeta: db.prepare("INSERT OR REPLACE INTO ledger_meta (id, height, sum) VALUES (1, ?, ?)"),
       block: db.prepare("INSERT INTO ledger_blocks (height, hash, root, time) VALUES (?, ?, ?, ?)"),
       identifier: db.prepare("INSERT INTO ledger_identifiers (aid, icp) VALUES (?, ?)"),
-      settled: db.prepare(
-        "INSERT OR IGNORE INTO ledger_settled (not_after, author, id, height, idx, outcome) VALUES (?, ?, ?, ?, ?, ?)",
-      ),
-      expired: db.prepare("SELECT * FROM ledger_settled WHERE not_after < ? ORDER BY not_after, author, id"),
-      expire: db.prepare("DELETE FROM ledger_settled WHERE not_after < ?"),
+      outcomes: db.prepare("INSERT INTO ledger_outcomes (height, not_after, outcomes) VALUES (?, ?, ?)"),
+      expired: db.prepare("SELECT * FROM ledger_outcomes WHERE not_after < ? ORDER BY height"),
+      expire: db.prepare("DELETE FROM ledger_outcomes WHERE not_after < ?"),
       allBlocks: db.prepare("SELECT * FROM ledger_blocks ORDER BY height"),
       blockAt: db.prepare("SELECT * FROM ledger_blocks WHERE height = ?"),
       allIdentifiers: db.prepare("SELECT * FROM ledger_identifiers ORDER BY aid"),
-      allSettled: db.prepare("SELECT * FROM ledger_settled ORDER BY not_after, author, id"),
+      allOutcomes: db.prepare("SELECT * FROM ledger_outcomes ORDER BY height"),
     };
     this.reload();
   }
@@ -96,35 +93,32 @@ export class LedgerTables {
   applyBlock({ height, hash, root, time, identifiers, settled }: LedgerRow): void {
     assert(height === this.#height + 1, "blocks are applied in order, once");
     this.#height = height;
-    const { block, identifier, settled: insert } = this.#statements;
+    const { block, identifier } = this.#statements;
     block.run(height, digestBytes(hash), digestBytes(root), time);
     this.#sum.add(blockDigest(height, digestBytes(hash), digestBytes(root), time));
     for (const { aid, icp } of identifiers) {
       identifier.run(aid, icp);
       this.#sum.add(identifierDigest(aid, icp));
     }
-    for (const { index, outcome } of settled) {
-      if (outcome.notAfter < time) continue;
-      const bytes = encode(factDataShape, outcome);
-      const row: SettledRow = {
-        notAfter: outcome.notAfter,
-        author: outcome.author,
-        id: Buffer.from(outcome.id, "hex"),
-        height,
-        index,
-        outcome: bytes,
-      };
-      const { changes } = insert.run(row.notAfter, row.author, row.id, row.height, row.index, row.outcome) as {
-        changes: number;
-      };
-      if (changes === 1) this.#sum.add(settledDigest(row));
-    }
+    this.#applyOutcomes(
+      height,
+      settled.filter(({ outcome }) => isRemembered(outcome)),
+    );
   }
 
-  /** Forgets expired commands, and writes height and sum beside the rows. */
+  #applyOutcomes(height: number, settled: LedgerRow["settled"]): void {
+    if (settled.length === 0) return;
+    const notAfter = settled.reduce((latest, { outcome }) => Math.max(latest, outcome.notAfter), 0);
+    const row: OutcomesRow = { height, notAfter, outcomes: encodeSequence(settledShape, settled) };
+    this.#statements.outcomes.run(row.height, row.notAfter, row.outcomes);
+    this.#sum.add(outcomesDigest(row));
+  }
+
+  /** Forgets blocks of which no command is remembered at this log time, and writes height and sum beside the rows. */
   flush(time: number): void {
-    for (const row of this.#statements.expired.all(time)) this.#sum.subtract(settledDigest(settledRowOf(row)));
-    this.#statements.expire.run(time);
+    const since = rememberedSince(time);
+    for (const row of this.#statements.expired.all(since)) this.#sum.subtract(outcomesDigest(outcomesRowOf(row)));
+    this.#statements.expire.run(since);
     this.#statements.writeMeta.run(this.#height, this.#sum.bytes());
   }
 
@@ -145,7 +139,7 @@ export class LedgerTables {
     }
     for (const row of this.#statements.allIdentifiers.iterate())
       sum.add(identifierDigest(textOf(row, "aid"), blobOf(row, "icp")));
-    for (const row of this.#statements.allSettled.iterate()) sum.add(settledDigest(settledRowOf(row)));
+    for (const row of this.#statements.allOutcomes.iterate()) sum.add(outcomesDigest(outcomesRowOf(row)));
     if (digestOf(sum.bytes()) === digestOf(this.#sum.bytes()) && blocks === this.#height + 1) return ok(undefined);
     return refuse(
       "PROJECTION_DAMAGED",
@@ -158,6 +152,12 @@ export class LedgerTables {
   blockAt(height: Height): { readonly hash: Digest; readonly root: Digest } | undefined {
     const row = this.#statements.blockAt.get(height);
     return row === undefined ? undefined : { hash: digestOf(blobOf(row, "hash")), root: digestOf(blobOf(row, "root")) };
+  }
+
+  /** Log time of the last block applied. */
+  #time(): number {
+    const row = this.#statements.blockAt.get(this.#height);
+    return row === undefined ? 0 : numberOf(row, "time");
   }
 
   /** What the ledger starts from at this height. */
@@ -174,17 +174,16 @@ export class LedgerTables {
       keyStates.set(inception.value.aid, inception.value);
     }
     const settled: SettledCommand[] = [];
-    for (const row of this.#statements.allSettled.all()) {
-      const { author, id, height, index, outcome } = settledRowOf(row);
-      const fact = decode(factDataShape, outcome, OUTCOME_BYTES_MAX);
-      const block = this.blockAt(heightOf(height));
-      assert(
-        fact.ok && (fact.value.kind === "commandExecuted" || fact.value.kind === "commandRefused"),
-        "an outcome was encoded here",
-      );
-      assert(block !== undefined, "a settled command has its block");
-      const command = { author: author as Aid, id: Buffer.from(id).toString("hex") as CommandId };
-      settled.push({ ...command, height: heightOf(height), index, blockHash: block.hash, outcome: fact.value });
+    const since = rememberedSince(this.#time());
+    for (const row of this.#statements.allOutcomes.iterate()) {
+      const { height, outcomes } = outcomesRowOf(row);
+      const opened = decodeSequence(settledShape, outcomes);
+      const blockHash = this.blockAt(heightOf(height))?.hash;
+      assert(opened.ok && blockHash !== undefined, "outcomes were encoded here, and have their block");
+      for (const { index, outcome } of opened.value) {
+        if (outcome.notAfter < since) continue;
+        settled.push({ author: outcome.author, id: outcome.id, height: heightOf(height), index, blockHash, outcome });
+      }
     }
     const root = this.#height < 0 ? ZERO_DIGEST : (this.blockAt(heightOf(this.#height))?.root ?? ZERO_DIGEST);
     return { height: this.#height < 0 ? -1 : heightOf(this.#height), root, keyStates, settled };

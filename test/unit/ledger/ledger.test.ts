@@ -1,3 +1,4 @@
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import {
   type Aid,
@@ -20,8 +21,10 @@ import { type GraphChange, type GraphNode, graphWriteShape } from "../../../src/
 import { clusterOf } from "../../../src/events/facts/hashing.ts";
 import { SignedPool } from "../../../src/host/executor/signed-pool.ts";
 import { incept, parseInception } from "../../../src/keri/inception.ts";
-import { type ExecutedBlock, Ledger, emptyLedger } from "../../../src/projections/ledger/ledger.ts";
+import { type ExecutedBlock, Ledger, type LedgerState, emptyLedger } from "../../../src/projections/ledger/ledger.ts";
 import { LiveGraph } from "../../../src/projections/rebac/live-graph.ts";
+import { loadLiveGraph } from "../../../src/projections/rebac/load-live-graph.ts";
+import { Projector } from "../../../src/actors/projector/projector.ts";
 
 interface Who {
   readonly aid: Aid;
@@ -100,17 +103,13 @@ function signed(
 }
 
 class World {
-  readonly ledger: Ledger;
+  ledger: Ledger;
   readonly defects: unknown[] = [];
+  readonly #executed: ExecutedBlock[] = [];
 
   constructor() {
-    const pool = new SignedPool(cluster);
-    this.ledger = new Ledger(emptyLedger(cluster, new LiveGraph()), {
-      open: (bytes) => pool.open(bytes),
-      isSigned: (opened, bytes, keyState) => pool.isSigned(opened, bytes, keyState),
-      defect: (error) => this.defects.push(error),
-    });
-    run(
+    this.ledger = this.#open(emptyLedger(cluster, new LiveGraph()));
+    const genesis = run(
       this.ledger.execute({
         height: height(0),
         hash: sha256Digest(document),
@@ -118,6 +117,27 @@ class World {
         content: { kind: "genesis", document },
       }),
     );
+    this.#executed.push(genesis);
+  }
+
+  #open(state: LedgerState): Ledger {
+    const pool = new SignedPool(cluster);
+    return new Ledger(state, {
+      open: (bytes) => pool.open(bytes),
+      isSigned: (opened, bytes, keyState) => pool.isSigned(opened, bytes, keyState),
+      defect: (error) => this.defects.push(error),
+    });
+  }
+
+  /** Goes on from what the projection's tables say, as a node does that starts again. `together`: blocks of one transaction. */
+  restart(together = 1): void {
+    const db = new Database(":memory:");
+    const projector = new Projector(db);
+    for (let at = 0; at < this.#executed.length; at += together)
+      projector.apply(this.#executed.slice(at, at + together));
+    expect(projector.verify().ok).toBe(true);
+    this.ledger = this.#open({ cluster, graph: loadLiveGraph(db), ...projector.ledger.load() });
+    db.close();
   }
 
   block(
@@ -129,6 +149,7 @@ class World {
     const at = height(this.ledger.height + 1);
     const content = { kind: "bundles", bundles: [bundle] } as const;
     const block = run(this.ledger.execute({ height: at, hash: sha256Digest(bundle), time: logTime(time), content }));
+    this.#executed.push(block);
     const facts = decodeSequence(factShape, block.facts);
     if (!facts.ok) throw new Error(facts.refusal.message);
     return { block, facts: facts.value };
@@ -193,6 +214,31 @@ describe("the ledger", () => {
     const once = signed(client, [{ changes: [addSubject("a")], id: 5, notAfter: 20_000 }]);
     expect(codes(world.block([once], 20_000).facts)).toEqual([]);
     expect(codes(world.block([once], 22_000).facts)).toEqual(["EXPIRED"]);
+  });
+
+  it("executes alike after a restart from its tables: what was refused without being remembered stays so", () => {
+    const far = signed(client, [{ changes: [addSubject("far")], notAfter: 10_001 + 3_600_001 }]);
+    const once = signed(client, [{ changes: [addSubject("a")], id: 5, notAfter: 20_500 }]);
+    const stolen = signed(client, [{ changes: [addSubject("b")], id: 5, notAfter: 20_400 }]);
+    const refused = signed(client, [{ changes: [{ kind: "addSubject", subject: node("") }], id: 6 }]);
+    const blocks: readonly (readonly [readonly Uint8Array[], number])[] = [
+      [[far], 10_001],
+      [[once, stolen, refused], 10_002],
+      [[far, once, stolen, refused], 10_003], // refused again, its first result, refused again, its first result
+      [[once], 20_600], // expired within the second that remembers it
+      [[once], 21_600],
+      [[far], 3_610_001],
+    ];
+    const steady = new World();
+    const expected = blocks.map(([batches, time]) => steady.block(batches, time).block.root);
+    for (const together of [1, 3]) {
+      const restarting = new World();
+      const roots = blocks.map(([batches, time]) => {
+        restarting.restart(together);
+        return restarting.block(batches, time).block.root;
+      });
+      expect(roots).toEqual(expected);
+    }
   });
 
   it("refuses a batch as a whole: foreign cluster, unknown author, stale key state, wrong signature, garbage", () => {
