@@ -14,7 +14,7 @@ import {
 import { type GraphWrite, graphWriteShape } from "../../events/facts/graph.ts";
 import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
 import type { ExecutedBlock, Ledger } from "../../projections/ledger/ledger.ts";
-import { hasRole } from "../../projections/ledger/policy.ts";
+import { hasRole, mayWrite } from "../../projections/ledger/policy.ts";
 import type { SettledCommand } from "../../projections/ledger/duplicates.ts";
 import type { CommandOutcome } from "../../wire/outcome.ts";
 import type { SignedPool } from "./signed-pool.ts";
@@ -187,7 +187,10 @@ export class Submission {
         `The batch is not signed by the current keys of ${body.author}; sign "sky/signed/v1" over cluster and body.`,
       );
     }
-    return undefined;
+    const actor = body.principal ?? body.author;
+    if (mayWrite(ledger.graph, actor)) return undefined;
+    // Not ordered: who may not write must not fill the log with denials.
+    return no("PERMISSION_DENIED", `${actor} may not write; an administrator grants sky:cluster#write.`);
   }
 
   #wait(key: string, deadlineMs: number): Promise<Result<CommandOutcome>> {

@@ -18,14 +18,15 @@ const BUCKET_MS = 1000;
 /** Log time from which on `notAfter` is still remembered at this log time. Units: ms. */
 export const rememberedSince = (time: number): number => Math.floor(time / BUCKET_MS) * BUCKET_MS;
 
-/** Refusals that a command gets before it is judged: sent again it is looked at anew. `decide` and the policy give none of these. */
+/** Refusals that a command gets before it is judged: sent again it is looked at anew. `decide` gives none of these. */
 const UNREMEMBERED: ReadonlySet<string> = new Set<UnrememberedCode>([
   "EXPIRED",
   "NOT_AFTER_TOO_FAR",
   "OVERLOADED",
   "DUPLICATE_ID",
+  "PERMISSION_DENIED",
 ]);
-export type UnrememberedCode = "EXPIRED" | "NOT_AFTER_TOO_FAR" | "OVERLOADED" | "DUPLICATE_ID";
+export type UnrememberedCode = "EXPIRED" | "NOT_AFTER_TOO_FAR" | "OVERLOADED" | "DUPLICATE_ID" | "PERMISSION_DENIED";
 
 /** Whether an outcome is what its command gets from now on. The ledger and its tables must agree: a replica may restart anywhere. */
 export const isRemembered = (outcome: OutcomeFact): boolean =>
@@ -36,15 +37,24 @@ export const isRemembered = (outcome: OutcomeFact): boolean =>
  * expire; at 18,000 commands a second with a minute to live there are half as many.
  */
 export const REMEMBERED_MAX = 2_000_000;
+/** Of one author: nobody fills the window alone, and nobody without the right to write takes any of it. */
+const REMEMBERED_OF_AUTHOR_MAX = REMEMBERED_MAX / 2;
 
 export class DuplicateWindow {
+  readonly #bounds: { readonly all: number; readonly ofAuthor: number };
   readonly #settled = new Map<Aid, Map<CommandId, SettledCommand>>();
   readonly #buckets = new Map<number, SettledCommand[]>();
   #oldest = Number.POSITIVE_INFINITY;
   #size = 0;
 
-  get full(): boolean {
-    return this.#size >= REMEMBERED_MAX;
+  /** Replicas must agree on the bounds: only tests give others. */
+  constructor(bounds = { all: REMEMBERED_MAX, ofAuthor: REMEMBERED_OF_AUTHOR_MAX }) {
+    this.#bounds = bounds;
+  }
+
+  /** Whether no further command of this author can be remembered. */
+  isFullFor(author: Aid): boolean {
+    return this.#size >= this.#bounds.all || (this.#settled.get(author)?.size ?? 0) >= this.#bounds.ofAuthor;
   }
 
   find(author: Aid, id: CommandId): SettledCommand | undefined {

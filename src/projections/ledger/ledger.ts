@@ -276,7 +276,7 @@ export class Ledger {
       work.settled.push(known); // the first result stands; it acts never twice
       return;
     }
-    if (this.#window.full) return unjudged(TOO_MANY_REMEMBERED);
+    if (this.#window.isFullFor(body.author)) return unjudged(TOO_MANY_REMEMBERED);
     if (command.notAfter > work.block.time + NOT_AFTER_AHEAD_MAX_MS) return unjudged(NOT_AFTER_TOO_FAR);
     const judged = this.#judge(work, body, command);
     if (judged.ok)
