@@ -86,10 +86,16 @@ export class ConsensusActor {
       outgoing: this.#outgoing,
       judged: (hash, valid) => this.post({ type: "bodyJudged", hash, valid }),
     });
-    this.#bundling = new Bundling(committee, ports, this.bundles, (digest, bundle) => {
-      this.#outgoing.broadcast({ kind: "bundle", bundle });
-      this.hold(digest, bundle, committee.self);
-    });
+    this.#bundling = new Bundling(
+      committee,
+      ports,
+      this.bundles,
+      (digest, bundle) => {
+        this.#outgoing.broadcast({ kind: "bundle", bundle });
+        this.hold(digest, bundle, committee.self);
+      },
+      (digest) => Object.values(this.context.candidates).some(({ bundles }) => bundles.includes(digest)),
+    );
     this.#catchUp = new CatchUp({
       ...this.#stores(),
       ports,
@@ -187,6 +193,7 @@ export class ConsensusActor {
     } finally {
       this.#draining = false;
     }
+    this.#bundling.goOn();
     this.#delivery.pump(this.context.final.height);
     this.#report();
   }

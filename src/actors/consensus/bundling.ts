@@ -1,4 +1,7 @@
-/** Client batches become bundles of this member: at once when there is work, several to a bundle under load. */
+/**
+ * Client batches become bundles of this member: at once when none of its own waits, else together when that one is proposed. A
+ * bundle costs every member a signature check, a digest and a row, so under load few large ones are worth more than many small.
+ */
 import type { Digest } from "../../base/brands.ts";
 import { encode } from "../../base/codec.ts";
 import { present } from "../../base/errors.ts";
@@ -18,21 +21,25 @@ export class Bundling {
   readonly #bundles: Bundles;
   readonly #made: (digest: Digest, bundle: Uint8Array) => void;
   readonly #pending: Uint8Array[] = [];
+  readonly #isProposed: (digest: Digest) => boolean;
+  #last: Digest | undefined;
   #pendingBytes = 0;
   #busy = false;
   #stopped = false;
 
-  /** `made` takes each bundle when it is signed. */
+  /** `made` takes each bundle when it is signed; `isProposed`: some block above the final one names it. */
   constructor(
     committee: Committee,
     ports: Pick<ConsensusPorts, "schedule" | "sign">,
     bundles: Bundles,
     made: (digest: Digest, bundle: Uint8Array) => void,
+    isProposed: (digest: Digest) => boolean,
   ) {
     this.#committee = committee;
     this.#ports = ports;
     this.#bundles = bundles;
     this.#made = made;
+    this.#isProposed = isProposed;
   }
 
   /** Returns false when the member holds as much as it may. */
@@ -44,9 +51,9 @@ export class Bundling {
     return true;
   }
 
-  /** Blocks may have made room. */
+  /** A block may have made room, or named the bundle that waited. */
   goOn(): void {
-    if (this.#busy || this.#pending.length === 0) return;
+    if (this.#busy || this.#pending.length === 0 || this.#mustWait()) return;
     this.#busy = true;
     this.#ports.schedule(() => this.#make());
   }
@@ -55,13 +62,19 @@ export class Bundling {
     this.#stopped = true;
   }
 
+  /** A bundle of one's own is held that no proposal names: what comes meanwhile goes into the next one, unless that is full. */
+  #mustWait(): boolean {
+    if (this.#pendingBytes >= BUNDLE_TARGET_BYTES || this.#last === undefined) return false;
+    return this.#bundles.has(this.#last) && !this.#isProposed(this.#last);
+  }
+
   #isFull(): boolean {
     return this.#bundles.isFull(this.#committee.self);
   }
 
   /** Goes on as long as this member's share of the mempool lasts. */
   #make(): void {
-    if (this.#isFull() || this.#pending.length === 0 || this.#stopped) {
+    if (this.#isFull() || this.#pending.length === 0 || this.#stopped || this.#mustWait()) {
       this.#busy = false;
       return;
     }
@@ -76,7 +89,8 @@ export class Bundling {
     const body = encodeBundleBody(this.#committee, signed);
     this.#ports.sign(bundleSigningBytes(this.#committee, body), (signature) => {
       const bundle = encode(bundleShape, { body, signature });
-      this.#made(bundleDigest(bundle), bundle);
+      this.#last = bundleDigest(bundle);
+      this.#made(this.#last, bundle);
       this.#make();
     });
   }
