@@ -36,7 +36,9 @@ class ConsensusWorker {
   #network: PeerNetwork | undefined;
   #actor: ConsensusActor | undefined;
   #stopCheck = (): void => {};
-  #reported = 0;
+  #reported = Number.NEGATIVE_INFINITY;
+  #reportDue = false;
+  #position: Position | undefined;
   #isDamaged = false;
 
   async start(): Promise<void> {
@@ -145,11 +147,20 @@ class ConsensusWorker {
     };
   }
 
+  /** Told at once after a pause, else when the next report is due: the newest position is always told in the end. */
   #advanced(position: Position): void {
-    const now = performance.now();
-    if (now - this.#reported < POSITION_EVERY_MS && position.state !== "quiet") return;
-    this.#reported = now;
-    this.#host.post({ kind: "position", position });
+    this.#position = position;
+    if (this.#reportDue) return;
+    const wait = this.#reported + POSITION_EVERY_MS - performance.now();
+    if (wait <= 0) return this.#report();
+    this.#reportDue = true;
+    setTimeout(() => this.#report(), wait).unref();
+  }
+
+  #report(): void {
+    this.#reportDue = false;
+    this.#reported = performance.now();
+    if (this.#position !== undefined) this.#host.post({ kind: "position", position: this.#position });
   }
 
   /** At each change, since a quiet cluster has no positions to report: readiness and sealing rest on it. */
