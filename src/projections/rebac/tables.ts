@@ -1,7 +1,7 @@
 /**
  * The graph's tables in the projection database: every life of every node and edge, with the heights and commands at which it
  * came and went (table-schema.ts). Two digests go with the rows, in the same transaction:
- * - the rolling root, chained over every command's rows: two replicas that applied the same facts have the same;
+ * - the rolling root, chained over every block's rows: two replicas that applied the same facts have the same;
  * - the rows root, a sum over the digests of all rows: `verifyRows` adds them up anew and so finds whatever was edited.
  */
 import type { Digest, Height } from "../../base/brands.ts";
@@ -41,8 +41,9 @@ export class RebacTables {
   #sum = new RowSum();
   #nodes = 0;
   #edges = 0;
-  /** Where the command in work stands, and what it did to rows. */
+  /** Where the command in work stands. */
   #at = { height: 0, index: 0 };
+  /** Digests of the rows that the block in work wrote, in order; each row says at which command it came or went. */
   #touched = "";
 
   /** Opens the tables, and makes those that are missing. */
@@ -58,7 +59,7 @@ export class RebacTables {
     return this.#height;
   }
 
-  /** Chained over the rows of every command applied. */
+  /** Chained over the rows of every block that wrote any. */
   get rollingRoot(): Digest {
     return this.#rolling;
   }
@@ -84,7 +85,13 @@ export class RebacTables {
   /** Applies one block within the caller's transaction, which ends with `flush` (or, when it fails, with `reload`). */
   applyBlock(height: Height, commands: readonly CommandFacts[]): void {
     assert(height > this.#height, "blocks are applied in order, once");
-    for (const { index, facts } of commands) this.#applyCommand(height, index, facts);
+    this.#touched = "";
+    for (const { index, facts } of commands) {
+      this.#at = { height, index };
+      for (const fact of facts) this.#apply(fact);
+    }
+    if (this.#touched !== "")
+      this.#rolling = domainDigest("rebac-block", digestBytes(this.#rolling), utf8(this.#touched));
     this.#height = height;
   }
 
@@ -121,17 +128,6 @@ export class RebacTables {
       `The graph's tables at height ${this.#height} are not those that were written; rebuild them.`,
       "none",
     );
-  }
-
-  #applyCommand(height: number, index: number, facts: readonly GraphFact[]): void {
-    this.#at = { height, index };
-    this.#touched = "";
-    for (const fact of facts) this.#apply(fact);
-    const place = new Uint8Array(16);
-    const view = new DataView(place.buffer);
-    view.setBigUint64(0, BigInt(height));
-    view.setBigUint64(8, BigInt(index));
-    this.#rolling = domainDigest("rebac-command", digestBytes(this.#rolling), place, utf8(this.#touched));
   }
 
   #apply(fact: GraphFact): void {
