@@ -10,6 +10,7 @@ import { type EmptyServer, type Stubs, connect } from "./empty-server-process.ts
 import { type Row, median } from "./figures.ts";
 import { question } from "./graph.ts";
 import { type Windows, rates } from "./load.ts";
+import { calm } from "./machine.ts";
 import { type RunningCluster, cpuSecondsOf } from "./running-cluster.ts";
 
 /** Calls in flight on one connection. */
@@ -148,6 +149,7 @@ async function compare(
   if (first === undefined) throw new Error("the cluster has no node");
   const ours = connect(first.endpoint, cluster.credentials(), true);
   const theirs = connect(server.endpoint, cluster.credentials(), false);
+  await calm(windows.patienceMs);
   const node: Side[] = [];
   const empty: Side[] = [];
   try {

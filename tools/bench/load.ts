@@ -5,6 +5,8 @@ export interface Windows {
   readonly windowMs: number;
   /** Windows of which the median counts. */
   readonly repeats: number;
+  /** How long to wait before a measurement for a machine that does nothing else. */
+  readonly patienceMs: number;
 }
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -37,7 +39,7 @@ export class Load {
 
 /** Operations a second in each window, under one load that goes on between them. */
 export async function rates(
-  windows: Windows,
+  windows: Omit<Windows, "patienceMs">,
   callers: number,
   each: (caller: number) => Promise<number>,
 ): Promise<readonly number[]> {

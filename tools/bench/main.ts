@@ -78,8 +78,8 @@ function planOf(args: readonly string[]): Plan | undefined {
     env: values.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(values.profile)}` },
     wanted: (name) => values.only.length === 0 || values.only.includes(name),
     windows: values.quick
-      ? { warmUpMs: 500, windowMs: 1_500, repeats: 3 }
-      : { warmUpMs: 1_500, windowMs: 4_000, repeats: 5 },
+      ? { warmUpMs: 500, windowMs: 1_500, repeats: 3, patienceMs: 5_000 }
+      : { warmUpMs: 3_000, windowMs: 4_000, repeats: 5, patienceMs: 30_000 },
   };
 }
 

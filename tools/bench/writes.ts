@@ -1,4 +1,5 @@
 /** Writing: one at a time, by many clients, over streams, in client batches. */
+import { cpus } from "node:os";
 import type { ServiceError } from "@grpc/grpc-js";
 import type { WriteStream } from "../../src/client/sky-client.ts";
 import type { Ts } from "../../src/wire/generated/com/hellblazer/delphi/v1/oracle.ts";
@@ -7,7 +8,8 @@ import { connect } from "./empty-server-process.ts";
 import { type Baseline, type Budget, type Row, median, quantile } from "./figures.ts";
 import { nextChange, nextGrant } from "./graph.ts";
 import { type Windows, latencies, rates } from "./load.ts";
-import { type RunningCluster, metricOf, threadSecondsOf } from "./running-cluster.ts";
+import { calm, watchMachine } from "./machine.ts";
+import { type RunningCluster, cpuSecondsOf, metricOf, threadSecondsOf } from "./running-cluster.ts";
 
 export interface WriteOptions {
   readonly cluster: RunningCluster;
@@ -44,11 +46,17 @@ function latencyRows(name: string, found: readonly number[], baseline: Baseline)
   ];
 }
 
-export async function benchWriteLatency({ cluster, sequential, baselines }: WriteOptions): Promise<readonly Row[]> {
+export async function benchWriteLatency({
+  cluster,
+  windows,
+  sequential,
+  baselines,
+}: WriteOptions): Promise<readonly Row[]> {
   const client = cluster.client();
   const [first] = cluster.nodes();
   const stubs = connect(first?.endpoint ?? "", cluster.credentials(), true);
   try {
+    await calm(windows.patienceMs);
     const signed = await latencies(50, sequential, () => client.write([nextChange()]));
     const legacy = await latencies(50, sequential, () => legacyGrant(stubs.compatible));
     return [
@@ -82,6 +90,12 @@ function nodesCpu(cluster: RunningCluster): Map<string, number> {
   return sums;
 }
 
+/** CPU time of the nodes and of this process. Units: s. */
+function ownSeconds(cluster: RunningCluster): number {
+  const { user, system } = process.cpuUsage();
+  return cluster.nodes().reduce((sum, { pid }) => sum + cpuSecondsOf(pid), (user + system) / 1e6);
+}
+
 /**
  * Runs a load and notes the CPU time that each operation took: of the nodes' threads, all four nodes together, and of this
  * process, which is the client. Unlike rates it hardly depends on who else uses the machine.
@@ -93,7 +107,11 @@ async function measured(
   each: (caller: number) => Promise<number>,
 ) {
   let operations = 0;
+  await calm(windows.patienceMs);
   const blocks = await blocksOf(cluster);
+  const machine = watchMachine();
+  const ownBefore = ownSeconds(cluster);
+  const began = performance.now();
   const warmedUp = { operations: 0, nodes: nodesCpu(cluster), client: process.cpuUsage() };
   const timer = setTimeout(() => {
     Object.assign(warmedUp, { operations, nodes: nodesCpu(cluster), client: process.cpuUsage() });
@@ -104,6 +122,7 @@ async function measured(
     return done;
   });
   clearTimeout(timer);
+  const others = machine() - (ownSeconds(cluster) - ownBefore) / ((performance.now() - began) / 1000) / cpus().length;
   const counted = operations - warmedUp.operations;
   const { user, system } = process.cpuUsage(warmedUp.client);
   const nodesCpuUs = Object.fromEntries(
@@ -115,7 +134,13 @@ async function measured(
   const perBlock = operations / ((await blocksOf(cluster)) - blocks);
   return {
     value: median(found),
-    details: { windows: found, nodesCpuUs, clientCpuUs: (user + system) / counted, writesPerBlock: perBlock },
+    details: {
+      windows: found,
+      nodesCpuUs,
+      clientCpuUs: (user + system) / counted,
+      writesPerBlock: perBlock,
+      othersShare: others,
+    },
   };
 }
 
