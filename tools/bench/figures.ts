@@ -35,8 +35,9 @@ export const median = (values: readonly number[]): number => quantile(values, 0.
 export const isMet = ({ value, budget }: Row): boolean | undefined =>
   budget === undefined ? undefined : budget.kind === "at most" ? value <= budget.value : value >= budget.value;
 
-export const ratioOf = ({ value, baseline }: Row): number | undefined =>
-  baseline === undefined ? undefined : value / baseline.value;
+/** Of a row whose value is a ratio itself: that. */
+export const ratioOf = ({ value, unit, baseline }: Row): number | undefined =>
+  baseline === undefined ? undefined : unit === "×" ? value : value / baseline.value;
 
 /** Three figures that matter: 1234567 → 1,234,567; 0.01234 → 0.0123. */
 function shown(value: number): string {

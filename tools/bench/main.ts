@@ -79,7 +79,7 @@ function planOf(args: readonly string[]): Plan | undefined {
     wanted: (name) => values.only.length === 0 || values.only.includes(name),
     windows: values.quick
       ? { warmUpMs: 500, windowMs: 1_500, repeats: 3, patienceMs: 5_000 }
-      : { warmUpMs: 3_000, windowMs: 4_000, repeats: 5, patienceMs: 30_000 },
+      : { warmUpMs: 3_000, windowMs: 4_000, repeats: 5, patienceMs: 10_000 },
   };
 }
 
@@ -139,6 +139,9 @@ async function main(): Promise<void> {
     const start = await benchColdStart(plan.wanted("start") ? (plan.quick ? 1 : 3) : 0, plan.env);
     let running = start.cluster;
     if (plan.wanted("start")) add(start.rows);
+    // What is interrupted leaves no cluster behind.
+    for (const signal of ["SIGINT", "SIGTERM"] as const)
+      process.once(signal, () => void running.stop().finally(() => process.exit(130)));
     try {
       await benchCluster(
         plan,
