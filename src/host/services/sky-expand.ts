@@ -1,6 +1,5 @@
 /** Expand of sky.oracle.v1: everything for which check is true, in pages with cursors. */
 import type { ServerWritableStream, handleServerStreamingCall } from "@grpc/grpc-js";
-import { compareUtf8 } from "../../base/bytes.ts";
 import { decode, encode } from "../../base/codec.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { type GraphNode, graphNodeShape } from "../../events/facts/graph.ts";
@@ -19,6 +18,7 @@ import {
   undecodable,
 } from "./call.ts";
 import { writeTo } from "./stream.ts";
+import { compareNodes } from "../../projections/rebac/names.ts";
 
 const PAGE_NODES = { standard: 1_000, max: 10_000 } as const;
 /** A page stays well below the 4 MiB that gRPC clients accept by default. */
@@ -39,13 +39,6 @@ export function expanding(context: ServiceContext): handleServerStreamingCall<Ex
     );
   };
 }
-
-/** The order of results: namespace, name, relation's namespace, relation's name, as UTF-8. */
-export const compareNodes = (a: GraphNode, b: GraphNode): number =>
-  compareUtf8(a.namespace, b.namespace) ||
-  compareUtf8(a.name, b.name) ||
-  compareUtf8(a.relation.namespace, b.relation.namespace) ||
-  compareUtf8(a.relation.name, b.relation.name);
 
 /** Index of the first node after `last` in sorted nodes. */
 function indexAfter(nodes: readonly GraphNode[], last: GraphNode): number {
