@@ -23,6 +23,7 @@ import { Fetching } from "./fetching.ts";
 import { Ingress } from "./ingress.ts";
 import { Judging } from "./judging.ts";
 import { Outgoing } from "./outgoing.ts";
+import { PassingOn } from "./passing-on.ts";
 import type { Committee, ConsensusPorts } from "./ports.ts";
 import { recordingOf } from "./recording.ts";
 import { Signatures } from "./signatures.ts";
@@ -49,6 +50,7 @@ export class ConsensusActor {
   readonly #ingress: Ingress;
   readonly #timers: Timers;
   readonly #outgoing: Outgoing;
+  readonly passingOn: PassingOn;
   readonly #judging: Judging;
   readonly #bundling: Bundling;
   readonly #catchUp: CatchUp;
@@ -79,6 +81,12 @@ export class ConsensusActor {
     );
     this.#ingress = new Ingress(this, ports);
     this.#outgoing = new Outgoing(ports, { ...this.#stores(), surveyNonce: this.#ingress.surveyNonce });
+    this.passingOn = new PassingOn(
+      ports.clock,
+      committee.timings.delta / 10,
+      this.#outgoing.others,
+      (to, certificate, view) => this.#outgoing.notify(to, { kind: "certificate", certificate, view, hash: null }),
+    );
     this.#judging = new Judging({
       ...this.#stores(),
       size: committee.keys.length,
@@ -170,6 +178,7 @@ export class ConsensusActor {
     this.#bundling.stop();
     this.fetching.stop();
     this.#timers.stop();
+    this.passingOn.stop();
   }
 
   /** Synchronous, never re-entered: steps, records, then sends (DESIGN §2). */
@@ -234,6 +243,7 @@ export class ConsensusActor {
     this.bundles.dropAllBut(needed);
     this.#bundling.goOn();
     this.#judging.settle();
+    this.passingOn.prune(last.header.view);
     const kept = this.signatures.certificate("finalization", last.header.view);
     this.signatures.prune(viewOf(last.header.view + (kept === undefined ? 1 : 0)));
   }
@@ -245,6 +255,8 @@ export class ConsensusActor {
         return this.#outgoing.notify(effect.to, effect.notice);
       case "broadcast":
         return this.#outgoing.notifyAll(effect.notice);
+      case "passOn":
+        return this.passingOn.add(effect.certificate, effect.view);
       case "setTimer":
         return this.#timers.set(effect.timer, effect.ms);
       case "clearTimer":

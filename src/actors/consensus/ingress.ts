@@ -1,5 +1,5 @@
 /** Frames of peers: decoded within bounds, judged, and turned into what the machine understands. */
-import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import type { Digest, Height, MemberIndex, View } from "../../base/brands.ts";
 import { view as viewOf } from "../../base/brands.ts";
 import { equalBytes } from "../../base/bytes.ts";
 import { decode, encode } from "../../base/codec.ts";
@@ -12,6 +12,7 @@ import type { ConsensusActor } from "./actor.ts";
 import { Allowance } from "./allowance.ts";
 import { openBlock, summaryOf } from "./blocks.ts";
 import { BLOCK_BUNDLE_BYTES_MAX, isBundleSigned, openBundle } from "./bundles.ts";
+import type { Waiting } from "./passing-on.ts";
 import type { ConsensusPorts } from "./ports.ts";
 import { signersOf } from "./signatures.ts";
 import { pageOf } from "./synchronisation.ts";
@@ -140,12 +141,19 @@ export class Ingress {
       return this.#refuse("vote for a view beyond the next", from);
     }
     if (view <= context.final.view) return this.#lateVote(from, view);
+    if (kind === "finalize") this.#seen(from, "notarization", view); // rule 8: only whoever holds it votes so
     if (signatures.has(kind, view, hash, from)) return;
     if (signatures.isQuorum(kind, view, hash) || this.#isSettled(kind, view, hash))
       return this.#actor.post({ type: "memberHeard", member: from });
     if (!signatures.holds(kind, view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);
     if (!signatures.add(kind, view, hash, from, signature)) return this.#refuse("too many votes in one view", from);
     this.#actor.post({ type: "voteVerified", kind, view, hash, member });
+  }
+
+  /** Of views that this member may still pass something on for. */
+  #seen(from: MemberIndex, kind: Waiting, view: View): void {
+    const { context, passingOn } = this.#actor;
+    if (view >= context.final.view && view <= context.view + 1) passingOn.seen(from, kind, view);
   }
 
   /** A certificate of this kind and view says the same: the vote adds nothing, so its signature is not checked. */
@@ -169,6 +177,7 @@ export class Ingress {
     const { context, committee, signatures } = this.#actor;
     const { kind, epoch, view, blockHash } = certificate;
     if (epoch !== committee.epoch) return this.#refuse("certificate of another epoch", from);
+    if (kind !== "nullification") this.#seen(from, kind, view);
     if (view <= context.final.view || signatures.certificate(kind, view) !== undefined) return;
     if (signatures.isQuorum(VOTE_OF[kind], view, blockHash)) return; // one's own is assembled at the next drain
     if (!signatures.judges(certificate)) return this.#fault("BAD_CERTIFICATE", from);

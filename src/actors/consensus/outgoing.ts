@@ -1,5 +1,5 @@
 /** What this member says: the machine's notices as frames, with the signatures and bytes that they need. */
-import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import { type Digest, type Height, type MemberIndex, memberIndex } from "../../base/brands.ts";
 import { encode } from "../../base/codec.ts";
 import { type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
 import { rootBytes } from "../../events/facts/hashing.ts";
@@ -20,10 +20,14 @@ export interface OutgoingStores {
 export class Outgoing {
   readonly #ports: Pick<ConsensusPorts, "peers" | "sign">;
   readonly #stores: OutgoingStores;
+  /** The other members. */
+  readonly others: readonly MemberIndex[];
 
   constructor(ports: Pick<ConsensusPorts, "peers" | "sign">, stores: OutgoingStores) {
     this.#ports = ports;
     this.#stores = stores;
+    const { keys, self } = stores.committee;
+    this.others = keys.map((_, i) => memberIndex(i)).filter((member) => member !== self);
   }
 
   send(to: MemberIndex, message: PeerMessage): void {
@@ -33,7 +37,7 @@ export class Outgoing {
   /** Encoded once for all. */
   broadcast(message: PeerMessage): void {
     const frame = encode(peerMessageShape, message);
-    for (const member of this.#others()) this.#ports.peers.send(member, frame);
+    for (const member of this.others) this.#ports.peers.send(member, frame);
   }
 
   notify(to: MemberIndex, notice: PeerNotice): void {
@@ -43,11 +47,6 @@ export class Outgoing {
   notifyAll(notice: PeerNotice): void {
     if (notice.kind === "root") this.#attest(notice.height, notice.root);
     else for (const message of this.#messages(notice)) this.broadcast(message);
-  }
-
-  *#others(): Iterable<MemberIndex> {
-    const { keys, self } = this.#stores.committee;
-    for (let i = 0; i < keys.length; i++) if (i !== self) yield i as MemberIndex;
   }
 
   /** None when its bytes are gone meanwhile, or its signature is still to come. */

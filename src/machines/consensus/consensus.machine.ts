@@ -126,7 +126,7 @@ function onTimer(turn: Turn, { timer }: Of<"timerFired">): void {
       turn.setTimer("standstill", backedOff(next, next.timings.standstill));
       return;
     case "propose":
-      if (next.proposing === "waiting") next.proposing = "due";
+      if (next.proposing === "forFinalization" || next.proposing === "forParent") next.proposing = "due";
       return;
     case "clock":
       next.awaitsClock = without(next.awaitsClock, next.view);

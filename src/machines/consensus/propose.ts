@@ -32,13 +32,7 @@ export function proposeIfDue(turn: Turn): boolean {
   const executedRoot = next.roots[executedHeight];
   if (executedHeight < parent.executedHeight || executedRoot === undefined) return false; // catches up first; stays eligible
   const bundles = parent.height - executedHeight > EXECUTION_LAG_MAX ? [] : eligibleBundles(turn, parent);
-  if (bundles.length === 0 && next.proposing !== "due") {
-    if (next.proposing === "no") {
-      next.proposing = "waiting"; // Δ for any outstanding finalization, then an empty block
-      turn.setTimer("propose", next.timings.delta);
-    }
-    return false;
-  }
+  if (mustWait(turn, parent, bundles.length)) return false;
   next.proposing = "building";
   turn.emit({
     type: "requestProposal",
@@ -51,6 +45,23 @@ export function proposeIfDue(turn: Turn): boolean {
     executedRoot,
     bundles,
   });
+  return true;
+}
+
+/**
+ * Without bundles: Δ for any outstanding finalization, then an empty block (rule 1). With bundles: while the parent is not final
+ * here, Δ/10 at most. What comes meanwhile goes into the same block, so that under load few blocks carry much (ADR 0016).
+ */
+function mustWait(turn: Turn, parent: Parent, bundles: number): boolean {
+  const { next } = turn;
+  if (next.proposing === "due") return false;
+  const open = parent.hash !== next.final.hash && parent.view === next.view - 1; // its finalization may come any moment
+  const wait = bundles === 0 ? "forFinalization" : open ? "forParent" : undefined;
+  if (wait === undefined) return false;
+  if (next.proposing === "no" || (wait === "forParent" && next.proposing === "forFinalization")) {
+    next.proposing = wait;
+    turn.setTimer("propose", Math.ceil(next.timings.delta / (wait === "forParent" ? 10 : 1)));
+  }
   return true;
 }
 

@@ -127,7 +127,7 @@ export interface Context {
   readonly nullified: number;
 
   /** What this member is doing about the current view's proposal of its own. */
-  readonly proposing: "no" | "waiting" | "due" | "building";
+  readonly proposing: "no" | "forFinalization" | "forParent" | "due" | "building";
   /** Of the current and the next view: how long a proposal whose time lies more than 500 ms ahead must wait (rule 3, time). Units: ms. */
   readonly awaitsClock: Readonly<Record<number, number>>;
   readonly timersArmed: boolean;
@@ -236,6 +236,13 @@ export type ConsensusEffect =
   // 2. messages
   | { readonly type: "send"; readonly to: MemberIndex; readonly notice: PeerNotice }
   | { readonly type: "broadcast"; readonly notice: PeerNotice }
+  /** To the peers that are not seen to hold it; the shell may wait Δ/5 for them to show that they do (rules 4 and 6). */
+  | {
+      readonly type: "passOn";
+      readonly certificate: Exclude<CertificateKind, "nullification">;
+      readonly view: View;
+      readonly hash: Digest | null;
+    }
   // 3. timers
   | { readonly type: "setTimer"; readonly timer: TimerId; readonly ms: number }
   | { readonly type: "clearTimer"; readonly timer: TimerId }

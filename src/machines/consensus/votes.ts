@@ -110,7 +110,8 @@ export function adoptCertificate(
   if (view <= next.final.view || holds(turn, kind, view)) return;
   noteQuorumSpoke(turn, view, signers);
   turn.emit({ type: "recordCertificate", kind, view, hash, signers: assembled ? signers : null });
-  turn.broadcast({ kind: "certificate", certificate: kind, view, hash });
+  if (kind === "nullification") turn.broadcast({ kind: "certificate", certificate: kind, view, hash });
+  else turn.emit({ type: "passOn", certificate: kind, view, hash });
   switch (kind) {
     case "notarization": {
       if (hash === null) return;

@@ -228,6 +228,13 @@ export class Member {
     });
   }
 
+  #notifyOthers(notice: PeerNotice): void {
+    this.#notify(
+      notice,
+      this.cluster.members.filter((other) => other !== this).map(({ index }) => index),
+    );
+  }
+
   #act(effect: ConsensusEffect): void {
     const { cluster, generation } = this;
     const soon = (event: ConsensusEvent): void =>
@@ -239,11 +246,15 @@ export class Member {
         this.#notify(effect.notice, [effect.to]);
         return;
       case "broadcast":
-        this.#notify(
-          effect.notice,
-          cluster.members.filter((other) => other !== this).map(({ index }) => index),
-        );
+        this.#notifyOthers(effect.notice);
         return;
+      case "passOn": {
+        const { certificate, view, hash } = effect;
+        cluster.later(cluster.random() * (this.context.timings.delta / 5), () => {
+          if (generation === this.generation) this.#notifyOthers({ kind: "certificate", certificate, view, hash });
+        });
+        return;
+      }
       case "setTimer": {
         const token = ++this.#tokens;
         this.timers.set(effect.timer, token);

@@ -38,7 +38,24 @@ describe("rule 2: the leader", () => {
 
   it("names no bundle that an ancestor above the final block names", () => {
     const one = new Scenario({ self: 2 }).hold("a").hold("b").propose(a).certificate("notarization", 1, a);
+    one.fires("propose");
     expect(one.asked("requestProposal")).toMatchObject([{ bundles: [digest("b")] }]);
+  });
+
+  it("lets its parent become final first, for a tenth of Δ at most", () => {
+    const leader = () => new Scenario({ self: 2 }).hold("a").hold("b").propose(a).certificate("notarization", 1, a);
+    expect(leader().asked("requestProposal")).toEqual([]);
+    expect(leader().asked("setTimer")).toContainEqual({ type: "setTimer", timer: "propose", ms: 25 });
+    const named = [{ view: 2, parent: a.hash, bundles: [digest("b")] }];
+    expect(leader().fires("propose").asked("requestProposal")).toMatchObject(named);
+    expect(leader().certificate("finalization", 1, a).asked("requestProposal")).toMatchObject(named);
+  });
+
+  it("waits no longer than that when its first bundle comes while it waits to propose an empty block", () => {
+    const one = new Scenario({ self: 2 }).hold("a").propose(a).certificate("notarization", 1, a);
+    expect(one.asked("setTimer")).toContainEqual({ type: "setTimer", timer: "propose", ms: 250 });
+    one.forget().hold("b");
+    expect(one.asked("setTimer")).toEqual([{ type: "setTimer", timer: "propose", ms: 25 }]);
   });
 
   it("proposes empty blocks while it lags more than 8 behind in execution, and bundles again afterwards", () => {

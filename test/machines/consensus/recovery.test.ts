@@ -33,7 +33,7 @@ describe("restart", () => {
 
   it("still builds on a block that it certified and did not vote for", () => {
     const one = new Scenario({ self: 2 }).hold("x").fires("leader").certificate("notarization", 1, a).fetch(a);
-    one.forget().restart().hold("b");
+    one.forget().restart().hold("b").fires("propose");
     expect(one.asked("requestProposal")).toMatchObject([{ view: 2, parent: a.hash }]);
   });
 

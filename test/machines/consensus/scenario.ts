@@ -237,11 +237,13 @@ export class Scenario {
     );
   }
 
-  /** Certificates sent or broadcast since the last `forget`, as "kind view". */
+  /** Certificates sent, broadcast or passed on since the last `forget`, as "kind view". */
   get certificates(): string[] {
-    return this.notices.flatMap((notice) =>
-      notice.kind === "certificate" ? [`${notice.certificate} ${notice.view}`] : [],
-    );
+    return this.effects.flatMap((effect) => {
+      if (effect.type === "passOn") return [`${effect.certificate} ${effect.view}`];
+      if (effect.type !== "send" && effect.type !== "broadcast") return [];
+      return effect.notice.kind === "certificate" ? [`${effect.notice.certificate} ${effect.notice.view}`] : [];
+    });
   }
 
   get timers(): string[] {
