@@ -2,7 +2,6 @@
 import type { Digest, MemberIndex } from "../../base/brands.ts";
 import { decode, encode } from "../../base/codec.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
-import { verify } from "../../crypto/ed25519.ts";
 import { signingBytes } from "../../crypto/hash.ts";
 import { BUNDLE_BYTES_MAX, bundleBodyShape, bundleShape } from "../../events/facts/bundle.ts";
 import { MEMPOOL_MAX } from "../../machines/consensus/consensus.machine.ts";
@@ -48,7 +47,7 @@ export function openBundle(committee: Committee, bytes: Uint8Array): Result<Open
 /** Whether the member that the bundle names made it. */
 export function isBundleSigned(committee: Committee, { member, body, signature }: OpenedBundle): boolean {
   const key = committee.keys[member];
-  return key !== undefined && verify(key, bundleSigningBytes(committee, body), signature);
+  return key !== undefined && committee.verify(key, bundleSigningBytes(committee, body), signature);
 }
 
 interface Held {

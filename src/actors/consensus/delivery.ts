@@ -1,7 +1,7 @@
 /** Hands final blocks to the executor in order, a bounded number at a time; whatever does not fit is read from the log again. */
 import { type Height, height as heightOf } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
-import type { LogDatabase } from "../../events/store/log-database.ts";
+import type { Log } from "../../events/store/log.ts";
 import { openBlock } from "./blocks.ts";
 import type { Delivery as FinalDelivery } from "./ports.ts";
 
@@ -9,14 +9,14 @@ import type { Delivery as FinalDelivery } from "./ports.ts";
 const OUTSTANDING_MAX = 32;
 
 export class Delivery {
-  readonly #log: LogDatabase;
+  readonly #log: Log;
   readonly #deliver: (delivery: FinalDelivery) => void;
   /** Blocks that just became final and need not be read back. */
   readonly #fresh = new Map<Height, FinalDelivery>();
   #next: Height | undefined;
   #executed = heightOf(0);
 
-  constructor(log: LogDatabase, deliver: (delivery: FinalDelivery) => void) {
+  constructor(log: Log, deliver: (delivery: FinalDelivery) => void) {
     this.#log = log;
     this.#deliver = deliver;
   }

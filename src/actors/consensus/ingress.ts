@@ -3,7 +3,6 @@ import type { Digest, Height, MemberIndex, View } from "../../base/brands.ts";
 import { view as viewOf } from "../../base/brands.ts";
 import { equalBytes } from "../../base/bytes.ts";
 import { decode, encode } from "../../base/codec.ts";
-import { verify } from "../../crypto/ed25519.ts";
 import { CERTIFICATE_KINDS } from "../../events/facts/block.ts";
 import { VOTE_OF, bundleDigest, rootBytes } from "../../events/facts/hashing.ts";
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
@@ -276,7 +275,7 @@ export class Ingress {
     const { committee } = this.#actor;
     const key = committee.keys[from];
     if (member !== from || key === undefined) return this.#refuse("root of another member", from);
-    if (!verify(key, rootBytes(committee.cluster, member, height, root), signature))
+    if (!committee.verify(key, rootBytes(committee.cluster, member, height, root), signature))
       return this.#fault("BAD_SIGNATURE", from);
     this.#actor.post({ type: "rootAttested", member, height, root });
   }

@@ -1,7 +1,7 @@
 /** Bodies being judged: rule 3, "valid", as far as it needs bytes. What is missing is fetched; until then the body is open. */
 import type { Digest } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
-import type { LogReader } from "../../events/store/log-reader.ts";
+import type { ReadableLog } from "../../events/store/log.ts";
 import { leaderOf } from "../../machines/consensus/committee.ts";
 import type { Blocks, OpenedBlock } from "./blocks.ts";
 import { BLOCK_BUNDLE_BYTES_MAX, type Bundles } from "./bundles.ts";
@@ -10,7 +10,7 @@ import type { Outgoing } from "./outgoing.ts";
 
 export interface JudgingStores {
   readonly size: number;
-  readonly log: LogReader;
+  readonly log: ReadableLog;
   readonly blocks: Blocks;
   readonly bundles: Bundles;
   readonly fetching: Fetching;

@@ -1,7 +1,7 @@
 /** What the consensus actor needs of the world; the node gives the real ones, the simulator its own. */
 import type { Digest, Epoch, Height, MemberIndex } from "../../base/brands.ts";
 import type { Block } from "../../events/facts/block.ts";
-import type { LogDatabase } from "../../events/store/log-database.ts";
+import type { Log } from "../../events/store/log.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
 
 /** A final block on its way to the executor, in order of height. */
@@ -15,7 +15,7 @@ export interface Delivery {
 }
 
 export interface ConsensusPorts {
-  readonly log: LogDatabase;
+  readonly log: Log;
   readonly peers: {
     /** Sends one frame; dropped when the peer is not connected (it gets holdings when it returns). */
     readonly send: (to: MemberIndex, frame: Uint8Array) => void;
@@ -61,7 +61,9 @@ export interface Committee {
   readonly cluster: Digest;
   readonly epoch: Epoch;
   readonly self: MemberIndex;
-  /** Ed25519 public keys that sign consensus messages, by member. */
+  /** Public keys that sign consensus messages, by member. */
   readonly keys: readonly Uint8Array[];
+  /** Whether a signature holds under a key: Ed25519, and in the simulator mostly a keyed hash. */
+  readonly verify: (key: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
   readonly timings: Timings;
 }

@@ -2,7 +2,6 @@
 import type { Digest, MemberIndex, View } from "../../base/brands.ts";
 import { memberIndex } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
-import { verify } from "../../crypto/ed25519.ts";
 import type { Certificate, CertificateKind } from "../../events/facts/block.ts";
 import { VOTE_OF, type VoteKind, voteBytes } from "../../events/facts/hashing.ts";
 import { quorumOf } from "../../machines/consensus/committee.ts";
@@ -50,7 +49,7 @@ export function isCertificateSound(
     const signature = signatures[i];
     const key = committee.keys[member];
     if (signature === undefined || key === undefined) return false;
-    return known(member, signature) || verify(key, message, signature);
+    return known(member, signature) || committee.verify(key, message, signature);
   });
 }
 
@@ -144,7 +143,7 @@ export class Signatures {
   /** Checks a vote's signature under its member's key of this epoch. */
   holds(kind: VoteKind, view: View, hash: Digest | null, member: MemberIndex, signature: Uint8Array): boolean {
     const key = this.#committee.keys[member];
-    return key !== undefined && verify(key, this.message(kind, view, hash), signature);
+    return key !== undefined && this.#committee.verify(key, this.message(kind, view, hash), signature);
   }
 
   certificate(kind: CertificateKind, view: View): Certificate | undefined {

@@ -5,7 +5,7 @@ import { decode, encode, integer } from "../../base/codec.ts";
 import { assert, present } from "../../base/errors.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import type { Certificate, LogEvent } from "../../events/facts/block.ts";
-import type { LogDatabase } from "../../events/store/log-database.ts";
+import type { Log } from "../../events/store/log.ts";
 import type { StoredBundle } from "../../events/store/log-batch.ts";
 import { rootsFloor } from "../../machines/consensus/certify.ts";
 import { restoreContext } from "../../machines/consensus/restore.ts";
@@ -30,7 +30,7 @@ export const votesAboveMark = (view: View): { readonly name: string; readonly va
   value: encode(integer<View>(), view),
 });
 
-function readVotesAbove(log: LogDatabase): View | undefined {
+function readVotesAbove(log: Log): View | undefined {
   const stored = log.mark(VOTES_ABOVE_MARK);
   if (stored === undefined) return undefined;
   const bound = decode(integer<View>(), stored, 16);
@@ -39,7 +39,7 @@ function readVotesAbove(log: LogDatabase): View | undefined {
 }
 
 /** Puts genesis into an empty log; refuses another cluster's. Throws: Defect when the log begins with another genesis. */
-export function ensureGenesis(log: LogDatabase, genesis: LogEvent): void {
+export function ensureGenesis(log: Log, genesis: LogEvent): void {
   const first = log.hashAt(heightOf(0));
   if (first === undefined) log.commit({ append: { expected: heightOf(0), events: [genesis] } });
   else
@@ -50,12 +50,7 @@ export function ensureGenesis(log: LogDatabase, genesis: LogEvent): void {
 }
 
 /** Loads the flags from a log whose tree is `frontier`. */
-export function loadStart(
-  log: LogDatabase,
-  committee: Committee,
-  frontier: MerkleFrontier,
-  journalLost: boolean,
-): Start {
+export function loadStart(log: Log, committee: Committee, frontier: MerkleFrontier, journalLost: boolean): Start {
   const head = present(log.head(), "the log begins with genesis");
   const event = present(log.event(head.height), "the head can be read");
   const final = openBlock(event.block);

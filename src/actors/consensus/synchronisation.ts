@@ -15,7 +15,7 @@ import {
 } from "../../events/facts/block.ts";
 import { blockHash, bundleDigest } from "../../events/facts/hashing.ts";
 import { EVENTS_PAGE_BYTES, EVENTS_PAGE_MAX, type EventWithBundles } from "../../events/facts/peer-message.ts";
-import type { LogReader } from "../../events/store/log-reader.ts";
+import type { ReadableLog } from "../../events/store/log.ts";
 import { type OpenedBlock, openBlock } from "./blocks.ts";
 import { BLOCK_BUNDLE_BYTES_MAX } from "./bundles.ts";
 import type { Committee } from "./ports.ts";
@@ -96,7 +96,7 @@ export function finalises(committee: Committee, block: Digest, { certificate, he
 }
 
 /** A page for a member that asks: events from a height on with their bundles, ending at one that carries a proof. */
-export function pageOf(log: LogReader, from: Height): readonly EventWithBundles[] {
+export function pageOf(log: ReadableLog, from: Height): readonly EventWithBundles[] {
   const page: EventWithBundles[] = [];
   let bytes = 0;
   let proven = 0;
@@ -117,7 +117,7 @@ export function pageOf(log: LogReader, from: Height): readonly EventWithBundles[
 }
 
 /** The proof of the block before this height, by the first event from here on that has one. */
-function proofFor(log: LogReader, from: Height): Finalization | undefined {
+function proofFor(log: ReadableLog, from: Height): Finalization | undefined {
   const headers: Uint8Array[] = [];
   for (let at = from; headers.length < PROOF_HEADERS_MAX; at = heightOf(at + 1)) {
     const event = log.event(at);

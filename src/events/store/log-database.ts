@@ -10,6 +10,7 @@ import type { Executed, LogEvent } from "../facts/block.ts";
 import type { LogHashing } from "./damage.ts";
 import type { AppendRefusal } from "./event-table.ts";
 import type { LogBatch } from "./log-batch.ts";
+import type { Log } from "./log.ts";
 import { LOG_STREAM, LogReader } from "./log-reader.ts";
 import { prepareWrites } from "./log-statements.ts";
 import { migrate } from "./schema.ts";
@@ -24,7 +25,7 @@ export class AppendDefect extends Defect {
   }
 }
 
-export class LogDatabase extends LogReader {
+export class LogDatabase extends LogReader implements Log {
   readonly #writes: ReturnType<typeof prepareWrites>;
   readonly #atomically: (work: () => void) => void;
   readonly #release: () => void;

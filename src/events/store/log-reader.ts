@@ -6,6 +6,7 @@ import type { Executed, LogEvent } from "../facts/block.ts";
 import { LogDamage, type LogHashing, judgeBlock, storedDigest } from "./damage.ts";
 import { type CheckedEvent, EventTable, type Head, type PageLimits } from "./event-table.ts";
 import type { Candidate, StoredBundle, StoredRecord } from "./log-batch.ts";
+import type { ReadableLog } from "./log.ts";
 import { type BundleRow, type CandidateRow, type JournalRow, prepareReads } from "./log-statements.ts";
 import { SCHEMA_VERSION, schemaVersion } from "./schema.ts";
 import { type Sqlite, guarded, openSqlite, ownBytes } from "./sqlite.ts";
@@ -17,7 +18,7 @@ export const LOG_STREAM = "log";
  * Read side of the log database.
  * Throws: LogDamage (code LOG_DAMAGED) where a record is not what its digest says; Fault LOG_CORRUPT, LOG_READ_FAILED.
  */
-export class LogReader {
+export class LogReader implements ReadableLog {
   readonly path: string;
   readonly #connection: Sqlite;
   protected readonly table: EventTable;

@@ -7,7 +7,7 @@ import { BODY_BYTES_MAX, bodyShape } from "../facts/block.ts";
 import { LogDamage } from "./damage.ts";
 import { type CheckedEvent, type PageLimits, misplaced } from "./event-table.ts";
 import type { StoredBundle } from "./log-batch.ts";
-import type { LogReader } from "./log-reader.ts";
+import type { ReadableLog } from "./log.ts";
 
 /** The Merkle tree over the block hashes so far; crypto's MerkleFrontier is one. */
 export interface LogTree<Self> {
@@ -47,7 +47,7 @@ const SLICE: PageLimits = { limit: 64, bytesMax: 1024 * 1024 };
  * Throws: Fault LOG_CORRUPT, LOG_READ_FAILED.
  */
 export function* verifyRange<Tree extends LogTree<Tree>>(
-  reader: LogReader,
+  reader: ReadableLog,
   range: VerifyRange<Tree>,
   slice: PageLimits = SLICE,
 ): Generator<Verified<Tree>, Verdict<Tree>> {
@@ -93,7 +93,7 @@ const extended = <Tree extends LogTree<Tree>>(
 
 /** Bytes read for a block that holds after what is verified. Throws: LogDamage. */
 function verifyBlock<Tree extends LogTree<Tree>>(
-  reader: LogReader,
+  reader: ReadableLog,
   before: Verified<Tree>,
   { event, header }: CheckedEvent,
 ): number {
@@ -114,7 +114,7 @@ function verifyBlock<Tree extends LogTree<Tree>>(
 
 /** A bundle by its digest; its damage is the damage of the block that names it. */
 function soundBundle(
-  reader: LogReader,
+  reader: ReadableLog,
   digest: Digest,
   damage: (reason: string) => LogDamage,
 ): StoredBundle | undefined {

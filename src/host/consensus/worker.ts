@@ -7,6 +7,7 @@ import type { Committee, ConsensusPorts, Position } from "../../actors/consensus
 import { ensureGenesis, loadStart } from "../../actors/consensus/start.ts";
 import { epoch, height as heightOf } from "../../base/brands.ts";
 import { Fault, present } from "../../base/errors.ts";
+import { verify } from "../../crypto/ed25519.ts";
 import { privateKeyPem, spkiOf } from "../../crypto/x509.ts";
 import { blockHash, bodyHash, bundleDigest, genesisEvent } from "../../events/facts/hashing.ts";
 import { LogDamage } from "../../events/store/damage.ts";
@@ -212,6 +213,7 @@ const committeeOf = ({ cluster, document }: Founding): Committee => ({
   epoch: epoch(0),
   self: data.self,
   keys: document.founders.map(({ epochKey }) => epochKey),
+  verify,
   timings: data.timings,
 });
 

@@ -21,7 +21,7 @@ import {
 } from "../../../src/base/brands.ts";
 import { decode, encode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
-import { publicKeyOf, signer } from "../../../src/crypto/ed25519.ts";
+import { publicKeyOf, signer, verify } from "../../../src/crypto/ed25519.ts";
 import { sha256Digest, signingBytes } from "../../../src/crypto/hash.ts";
 import { MerkleFrontier } from "../../../src/crypto/merkle.ts";
 import { type Block, type Body, type Header, bodyShape, headerShape } from "../../../src/events/facts/block.ts";
@@ -94,7 +94,7 @@ export class Honest {
     let step = check.next();
     while (step.done !== true) step = check.next();
     if (step.value.kind !== "sound") throw new Error(step.value.reason);
-    const seats: Committee = { cluster, epoch: EPOCH, self, keys, timings: TIMINGS };
+    const seats: Committee = { cluster, epoch: EPOCH, self, keys, verify, timings: TIMINGS };
     this.#actor = new ConsensusActor(seats, this.#ports(), loadStart(this.log, seats, step.value.tree, journalLost));
     this.#actor.startDelivery(height(0));
   }

@@ -8,7 +8,7 @@ import { ConsensusActor } from "../../../src/actors/consensus/actor.ts";
 import type { Committee, ConsensusPorts, Delivery } from "../../../src/actors/consensus/ports.ts";
 import { ensureGenesis, loadStart } from "../../../src/actors/consensus/start.ts";
 import { type Digest, epoch, height, type MemberIndex, memberIndex } from "../../../src/base/brands.ts";
-import { publicKeyOf, signer } from "../../../src/crypto/ed25519.ts";
+import { publicKeyOf, signer, verify } from "../../../src/crypto/ed25519.ts";
 import { sha256Digest } from "../../../src/crypto/hash.ts";
 import { MerkleFrontier } from "../../../src/crypto/merkle.ts";
 import { blockHash, bodyHash, bundleDigest, clusterOf, genesisEvent } from "../../../src/events/facts/hashing.ts";
@@ -35,7 +35,7 @@ class Node {
   constructor(directory: string, self: MemberIndex, nodes: (Node | undefined)[]) {
     this.log = openLogDatabase(join(directory, `log-${self}.db`), hashing);
     ensureGenesis(this.log, genesis);
-    const committee: Committee = { cluster, epoch: epoch(0), self, keys, timings: DEFAULT_TIMINGS };
+    const committee: Committee = { cluster, epoch: epoch(0), self, keys, verify, timings: DEFAULT_TIMINGS };
     const sign = signer(seeds[self] as Uint8Array);
     const ports: ConsensusPorts = {
       log: this.log,

@@ -1,6 +1,7 @@
 /** A log that a committee could have made: every block on the one before, finalised by q real signatures. */
 import { type Digest, epoch, height, logTime, memberIndex, view } from "../../../src/base/brands.ts";
 import { encode } from "../../../src/base/codec.ts";
+import { verify } from "../../../src/crypto/ed25519.ts";
 import { present } from "../../../src/base/errors.ts";
 import { sha256Digest } from "../../../src/crypto/hash.ts";
 import { MerkleFrontier } from "../../../src/crypto/merkle.ts";
@@ -43,7 +44,7 @@ function finalization(at: number, hash: Digest): Certificate {
 
 /** A bundle of member 0 with one batch of this many bytes. */
 export function bundleOf(bytes: number, fill: number): Uint8Array {
-  const committee = { cluster, epoch: epoch(0), self: memberIndex(0), keys, timings: DEFAULT_TIMINGS };
+  const committee = { cluster, epoch: epoch(0), self: memberIndex(0), keys, verify, timings: DEFAULT_TIMINGS };
   const body = encodeBundleBody(committee, [new Uint8Array(bytes).fill(fill + 1)]);
   return encode(bundleShape, { body, signature: present(signers[0], "a member")(bundleSigningBytes(committee, body)) });
 }

@@ -7,6 +7,7 @@ import type { Committee } from "../../../src/actors/consensus/ports.ts";
 import { ensureGenesis, loadStart, votesAboveMark } from "../../../src/actors/consensus/start.ts";
 import { epoch, height, memberIndex, view } from "../../../src/base/brands.ts";
 import { encode } from "../../../src/base/codec.ts";
+import { verify } from "../../../src/crypto/ed25519.ts";
 import { present } from "../../../src/base/errors.ts";
 import { sha256Digest } from "../../../src/crypto/hash.ts";
 import { MerkleFrontier } from "../../../src/crypto/merkle.ts";
@@ -21,7 +22,7 @@ afterEach(() => {
   for (const end of endings.splice(0)) end();
 });
 
-const committee: Committee = { cluster, epoch: epoch(0), self: memberIndex(1), keys, timings: DEFAULT_TIMINGS };
+const committee: Committee = { cluster, epoch: epoch(0), self: memberIndex(1), keys, verify, timings: DEFAULT_TIMINGS };
 const tree = MerkleFrontier.empty.appended(genesis.hash);
 const block = sha256Digest(Uint8Array.of(1));
 const none = new Uint8Array(0);

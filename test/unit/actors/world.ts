@@ -12,7 +12,7 @@ import { ensureGenesis, loadStart } from "../../../src/actors/consensus/start.ts
 import { type Digest, type MemberIndex, epoch, height, memberIndex } from "../../../src/base/brands.ts";
 import { decode, encode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
-import { publicKeyOf, signer } from "../../../src/crypto/ed25519.ts";
+import { publicKeyOf, signer, verify } from "../../../src/crypto/ed25519.ts";
 import { sha256Digest } from "../../../src/crypto/hash.ts";
 import { MerkleFrontier } from "../../../src/crypto/merkle.ts";
 import { HEADER_BYTES_MAX, bodyShape, headerShape } from "../../../src/events/facts/block.ts";
@@ -73,7 +73,7 @@ export class Node {
       commit(batch);
       if (due === "after") throw new Crash();
     };
-    const committee: Committee = { cluster, epoch: epoch(0), self, keys, timings: DEFAULT_TIMINGS };
+    const committee: Committee = { cluster, epoch: epoch(0), self, keys, verify, timings: DEFAULT_TIMINGS };
     const start = loadStart(this.log, committee, step.value.tree, options.journalLost === true);
     this.actor = new ConsensusActor(committee, this.#ports(), start);
     this.actor.startDelivery(height(0));

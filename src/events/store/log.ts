@@ -1,0 +1,58 @@
+/**
+ * What a consensus worker keeps, whoever keeps it: log, bundles, candidates, journal, executed roots and marks. SQLite keeps it
+ * in a node (log-database.ts), memory with a seeded disk in the simulator; one contract suite runs against each.
+ */
+import type { Digest, Epoch, Height } from "../../base/brands.ts";
+import type { Result } from "../../base/result.ts";
+import type { Executed, LogEvent } from "../facts/block.ts";
+import type { AppendRefusal, CheckedEvent, Head, PageLimits } from "./event-table.ts";
+import type { Candidate, LogBatch, StoredBundle, StoredRecord } from "./log-batch.ts";
+
+/** Queries. Throws: LogDamage (code LOG_DAMAGED) where a record is not what its digest says; Fault LOG_CORRUPT, LOG_READ_FAILED. */
+export interface ReadableLog {
+  /** Names it in messages. */
+  readonly path: string;
+  /** Last event of a stream, the log unless told otherwise; undefined before genesis. */
+  readonly head: (stream?: string) => Head | undefined;
+  readonly event: (height: Height) => LogEvent | undefined;
+  readonly eventByHash: (hash: Digest) => LogEvent | undefined;
+  /** Hash of the block at a height as it was stored, without reading the block: a leaf of the log's Merkle tree. */
+  readonly hashAt: (height: Height) => Digest | undefined;
+  /** Consecutive events from a height on, as many as the limits allow, the first one whatever its size. */
+  readonly events: (from: Height, limits: PageLimits) => readonly LogEvent[];
+  /** As `events`, of any stream, with the headers that checking them has decoded. */
+  readonly eventsWithHeaders: (from: Height, limits: PageLimits, stream?: string) => readonly CheckedEvent[];
+  readonly bundle: (digest: Digest) => StoredBundle | undefined;
+  /** Bundles that no final block names yet, in order of arrival: the mempool after a restart. */
+  readonly bundlesUnordered: () => readonly StoredBundle[];
+  /** Journal of an epoch, in order of recording. */
+  readonly journal: (epoch: Epoch) => readonly StoredRecord[];
+  /** Journal of all epochs, in order of recording. */
+  readonly journalAll: () => readonly StoredRecord[];
+  /** Candidates of an epoch, by view. */
+  readonly candidates: (epoch: Epoch) => readonly Candidate[];
+  readonly candidate: (hash: Digest) => Candidate | undefined;
+  readonly executedRoot: (height: Height) => Digest | undefined;
+  /** Highest executed height with its root. */
+  readonly executedHead: () => Executed | undefined;
+  readonly mark: (name: string) => Uint8Array | undefined;
+  readonly close: () => void;
+}
+
+export interface Log extends ReadableLog {
+  /**
+   * Writes all of a batch or nothing, synced to disk when it returns.
+   * Throws: AppendDefect (WRONG_EXPECTED_POSITION, BROKEN_CHAIN), Defect, both with nothing written; Fault LOG_FULL,
+   * LOG_WRITE_FAILED, LOG_CORRUPT: the process should end, every later commit is refused with LOG_WRITE_FAILED.
+   */
+  readonly commit: (batch: LogBatch) => void;
+  /**
+   * Appends events to a stream, all or none, synced to disk when it returns.
+   * Refuses: WRONG_EXPECTED_POSITION, BROKEN_CHAIN. Throws: as `commit`.
+   */
+  readonly append: (stream: string, expected: Height, events: readonly LogEvent[]) => Result<void, AppendRefusal>;
+  /** Forgets bundles that no final block names, synced like a commit; ordered ones are kept whatever is asked. */
+  readonly dropBundles: (digests: readonly Digest[]) => void;
+  /** Calls back after each append, with the name of the stream that grew, until the function it returns is called. */
+  readonly onAppend: (listener: (stream: string) => void) => () => void;
+}
