@@ -19,14 +19,17 @@ export interface WriteCall {
 export interface CheckCall {
   readonly kind: "check";
   readonly edge: string;
-  /** Height of the receipt that it carried; null for a plain check. */
+  /**
+   * Height that it demanded; null for a plain check. A check that carries the newest acknowledged receipt sees every acknowledged
+   * write; to be ordered with other such checks too, it carries the newest height that any of their answers has named.
+   */
   readonly atLeast: number | null;
 }
 
 export type Call = WriteCall | CheckCall;
 
 /** Where a command was settled. */
-export interface ReceiptOf {
+export interface Place {
   readonly height: number;
   /** Index of the command in its block. */
   readonly index: number;
@@ -35,11 +38,11 @@ export interface ReceiptOf {
 
 export type CallOutcome =
   /** A write that was executed. `changed`: false when the edge was (for a revocation: was not) there already. */
-  | { readonly kind: "written"; readonly receipt: ReceiptOf; readonly changed: boolean }
+  | { readonly kind: "written"; readonly receipt: Place; readonly changed: boolean }
   | { readonly kind: "checked"; readonly result: boolean; readonly height: number }
-  /** No effect, now or ever. A check that was not answered is refused too. */
+  /** No effect, now or ever: a write that was judged and refused, a check that nobody answered. */
   | { readonly kind: "refused"; readonly code: string }
-  /** A write that may have taken effect, may yet, or never will. */
+  /** Nobody told. The write may have taken effect, may yet, or never will. */
   | { readonly kind: "unknown" };
 
 export interface HistoryEntry {
