@@ -1,9 +1,10 @@
 /** Hands final blocks to the executor in order, a bounded number at a time; whatever does not fit is read from the log again. */
 import { type Height, height as heightOf } from "../../base/brands.ts";
-import { present } from "../../base/errors.ts";
+import { LogDamage } from "../../events/store/damage.ts";
 import type { Log } from "../../events/store/log.ts";
 import { openBlock } from "./blocks.ts";
 import type { Delivery as FinalDelivery } from "./ports.ts";
+import { orderedBundle } from "./synchronisation.ts";
 
 /** Blocks on their way to the executor at most: it lags, memory does not grow. */
 const OUTSTANDING_MAX = 32;
@@ -50,7 +51,8 @@ export class Delivery {
   }
 
   #read(height: Height): FinalDelivery {
-    const event = present(this.#log.event(height), `event ${height} is in the log`);
+    const event = this.#log.event(height);
+    if (event === undefined) throw new LogDamage(this.#log.path, height, "the event is missing");
     const opened = openBlock(event.block);
     const bundles = opened.ok ? opened.value.bundles : [];
     return {
@@ -58,7 +60,7 @@ export class Delivery {
       hash: event.hash,
       header: event.block.header,
       block: event.block,
-      bundles: bundles.map((digest) => present(this.#log.bundle(digest), `bundle ${digest} is in the log`).bytes),
+      bundles: bundles.map((digest) => orderedBundle(this.#log, height, digest)),
     };
   }
 }

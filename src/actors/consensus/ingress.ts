@@ -1,24 +1,21 @@
 /** Frames of peers: decoded within bounds, judged, and turned into what the machine understands. */
-import type { Digest, Height, MemberIndex, View } from "../../base/brands.ts";
+import type { Digest, MemberIndex, View } from "../../base/brands.ts";
 import { view as viewOf } from "../../base/brands.ts";
 import { equalBytes } from "../../base/bytes.ts";
-import { decode, encode } from "../../base/codec.ts";
+import { decode } from "../../base/codec.ts";
 import { CERTIFICATE_KINDS } from "../../events/facts/block.ts";
 import { VOTE_OF, bundleDigest, rootBytes } from "../../events/facts/hashing.ts";
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
 import { leaderOf } from "../../machines/consensus/committee.ts";
 import type { ConsensusActor } from "./actor.ts";
 import { Allowance } from "./allowance.ts";
+import { Answering } from "./answering.ts";
 import { openBlock, summaryOf } from "./blocks.ts";
-import { BLOCK_BUNDLE_BYTES_MAX, isBundleSigned, openBundle } from "./bundles.ts";
+import { isBundleSigned, openBundle } from "./bundles.ts";
 import type { Waiting } from "./passing-on.ts";
 import type { ConsensusPorts } from "./ports.ts";
 import { signersOf } from "./signatures.ts";
-import { pageOf } from "./synchronisation.ts";
 
-/** What a peer may have sent by asking. A page of a short log costs its share of a disk, too. Units: bytes. */
-const SERVED = { burst: 32 * 1024 * 1024, perSecond: 64 * 1024 * 1024 };
-const ASKING_BYTES = 256 * 1024;
 /** Frames that do not hold: honest members send none. Beyond it nothing of the peer's is read until it has been quiet. Units: frames. */
 const FAULTS = { burst: 500, perSecond: 100 };
 
@@ -28,7 +25,7 @@ export class Ingress {
   readonly surveyNonce: Uint8Array;
   readonly #actor: ConsensusActor;
   readonly #ports: ConsensusPorts;
-  readonly #served = new Allowance(SERVED);
+  readonly #answering: Answering;
   readonly #faults = new Allowance(FAULTS);
   /** View of each member's last late vote. */
   readonly #late = new Map<MemberIndex, number>();
@@ -36,6 +33,10 @@ export class Ingress {
   constructor(actor: ConsensusActor, ports: ConsensusPorts) {
     this.#actor = actor;
     this.#ports = ports;
+    this.#answering = new Answering(ports, {
+      block: (hash) => actor.blocks.get(hash)?.block,
+      bundle: (digest) => actor.bundles.get(digest),
+    });
     this.surveyNonce = Uint8Array.from({ length: 16 }, () => Math.floor(ports.random() * 256));
   }
 
@@ -52,25 +53,8 @@ export class Ingress {
     this.#refuse(reason, from);
   }
 
-  /** Whether the peer has not asked for more than its share. */
-  #mayAsk(from: MemberIndex): boolean {
-    const now = this.#ports.clock.now();
-    if (!this.#served.has(from, now)) {
-      this.#refuse("PEER_ASKS_TOO_MUCH", from);
-      return false;
-    }
-    this.#served.spend(from, ASKING_BYTES, now);
-    return true;
-  }
-
   #refuse(reason: string, from: MemberIndex): void {
     this.#ports.observer.refused(reason, from);
-  }
-
-  #reply(to: MemberIndex, message: PeerMessage): void {
-    const frame = encode(peerMessageShape, message);
-    this.#served.spend(to, frame.length, this.#ports.clock.now());
-    this.#ports.peers.send(to, frame);
   }
 
   #take(from: MemberIndex, message: PeerMessage): void {
@@ -84,20 +68,15 @@ export class Ingress {
       case "bundle":
         return this.#bundle(from, message.bundle);
       case "bundleRequest":
-        return this.#bundleRequest(from, message.digests);
-      case "blockRequest": {
-        if (!this.#mayAsk(from)) return;
-        const { log } = this.#ports;
-        const block = this.#actor.blocks.get(message.hash)?.block ?? log.eventByHash(message.hash)?.block;
-        if (block !== undefined) this.#reply(from, { kind: "block", block });
-        return;
-      }
+        return this.#answering.bundles(from, message.digests);
+      case "blockRequest":
+        return this.#answering.block(from, message.hash);
       case "block":
         return this.#block(from, message);
       case "ancestryRequest":
         return this.#ancestryRequest(from, message);
       case "eventsRequest":
-        return this.#eventsRequest(from, message.from);
+        return this.#answering.events(from, message.from);
       case "events":
         return this.#actor.synchronised(from, message);
       case "root":
@@ -169,7 +148,7 @@ export class Ingress {
     this.#actor.post({ type: "memberHeard", member: from });
     const crossed = view === final.view && this.#late.get(from) !== view;
     this.#late.set(from, view);
-    if (certificate !== undefined && !crossed) this.#reply(from, { kind: "certificate", certificate });
+    if (certificate !== undefined && !crossed) this.#answering.reply(from, { kind: "certificate", certificate });
   }
 
   #certificate(from: MemberIndex, { certificate }: Of<"certificate">): void {
@@ -199,19 +178,6 @@ export class Ingress {
     this.#actor.hold(digest, bytes, member);
   }
 
-  /** Answers with as much as one block may name: who needs more asks again. */
-  #bundleRequest(from: MemberIndex, digests: readonly Digest[]): void {
-    if (!this.#mayAsk(from)) return;
-    let size = 0;
-    for (const digest of new Set(digests)) {
-      const bundle = this.#actor.bundles.get(digest) ?? this.#ports.log.bundle(digest)?.bytes;
-      if (bundle === undefined) continue;
-      size += bundle.length;
-      if (size > BLOCK_BUNDLE_BYTES_MAX) return;
-      this.#reply(from, { kind: "bundle", bundle });
-    }
-  }
-
   /** A block that was asked for by hash; its certificate is what makes it worth having. */
   #block(from: MemberIndex, { block }: Of<"block">): void {
     const { signatures, blocks, fetching } = this.#actor;
@@ -229,22 +195,22 @@ export class Ingress {
   #ancestryRequest(from: MemberIndex, { epoch, view }: Of<"ancestryRequest">): void {
     const { committee, signatures, blocks, context } = this.#actor;
     if (epoch !== committee.epoch) return this.#refuse("request of another epoch", from);
-    if (!this.#mayAsk(from)) return;
+    if (!this.#answering.mayAsk(from)) return;
     const final = signatures.certificate("finalization", context.final.view);
     if (view <= context.final.view && final !== undefined)
-      this.#reply(from, { kind: "certificate", certificate: final });
+      this.#answering.reply(from, { kind: "certificate", certificate: final });
     for (const kind of ["nullification", "notarization"] as const) {
       const certificate = signatures.certificate(kind, view);
       if (certificate === undefined) continue;
-      this.#reply(from, { kind: "certificate", certificate });
+      this.#answering.reply(from, { kind: "certificate", certificate });
       const opened = certificate.blockHash === null ? undefined : blocks.get(certificate.blockHash);
-      if (opened !== undefined) this.#reply(from, { kind: "block", block: opened.block });
+      if (opened !== undefined) this.#answering.reply(from, { kind: "block", block: opened.block });
     }
   }
 
   /** "Lost journal": the highest certificate goes first, so that whoever asked can check the number that follows it. */
   #surveyRequest(from: MemberIndex, nonce: Uint8Array): void {
-    if (!this.#mayAsk(from)) return;
+    if (!this.#answering.mayAsk(from)) return;
     const { signatures, context } = this.#actor;
     const { final, pendingFinal, notarizations, nullifications } = context;
     let view = pendingFinal?.view ?? final.view;
@@ -252,9 +218,9 @@ export class Ingress {
       for (const key of Object.keys(above)) if (Number(key) > view) view = viewOf(Number(key));
     for (const kind of CERTIFICATE_KINDS) {
       const certificate = signatures.certificate(kind, view);
-      if (certificate !== undefined) this.#reply(from, { kind: "certificate", certificate });
+      if (certificate !== undefined) this.#answering.reply(from, { kind: "certificate", certificate });
     }
-    this.#reply(from, { kind: "survey", nonce, view });
+    this.#answering.reply(from, { kind: "survey", nonce, view });
   }
 
   #survey(from: MemberIndex, { nonce, view }: Of<"survey">): void {
@@ -263,12 +229,6 @@ export class Ingress {
     const shown = CERTIFICATE_KINDS.some((kind) => signatures.certificate(kind, view) !== undefined);
     if (view > context.final.view && !shown) return this.#refuse("SURVEY_WITHOUT_CERTIFICATE", from);
     this.#actor.post({ type: "highestCertificateReported", member: from, view });
-  }
-
-  #eventsRequest(from: MemberIndex, height: Height): void {
-    if (!this.#mayAsk(from)) return;
-    const events = pageOf(this.#ports.log, height);
-    if (events.length > 0) this.#reply(from, { kind: "events", from: height, events });
   }
 
   #root(from: MemberIndex, { height, root, member, signature }: Of<"root">): void {

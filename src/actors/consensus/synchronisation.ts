@@ -14,6 +14,7 @@ import {
   headerShape,
 } from "../../events/facts/block.ts";
 import { blockHash, bundleDigest } from "../../events/facts/hashing.ts";
+import { LogDamage } from "../../events/store/damage.ts";
 import { EVENTS_PAGE_BYTES, EVENTS_PAGE_MAX, type EventWithBundles } from "../../events/facts/peer-message.ts";
 import type { ReadableLog } from "../../events/store/log.ts";
 import { type OpenedBlock, openBlock } from "./blocks.ts";
@@ -95,15 +96,24 @@ export function finalises(committee: Committee, block: Digest, { certificate, he
   return isCertificateSound(committee, certificate);
 }
 
+type PagedLog = Pick<ReadableLog, "path" | "event" | "events" | "bundle">;
+
+/** A bundle that a block of the log names. Throws: LogDamage, also when it is missing. */
+export function orderedBundle(log: Pick<ReadableLog, "path" | "bundle">, height: Height, digest: Digest): Uint8Array {
+  const stored = log.bundle(digest);
+  if (stored === undefined) throw new LogDamage(log.path, height, `bundle ${digest} is missing`);
+  return stored.bytes;
+}
+
 /** A page for a member that asks: events from a height on with their bundles, ending at one that carries a proof. */
-export function pageOf(log: ReadableLog, from: Height): readonly EventWithBundles[] {
+export function pageOf(log: PagedLog, from: Height): readonly EventWithBundles[] {
   const page: EventWithBundles[] = [];
   let bytes = 0;
   let proven = 0;
   for (const event of log.events(from, { limit: EVENTS_PAGE_MAX, bytesMax: EVENTS_PAGE_BYTES })) {
     const opened = openBlock(event.block);
     const digests = opened.ok ? opened.value.bundles : [];
-    const bundles = digests.map((digest) => present(log.bundle(digest), `bundle ${digest} is in the log`).bytes);
+    const bundles = digests.map((digest) => orderedBundle(log, event.height, digest));
     bytes += event.block.body.length + bundles.reduce((sum, one) => sum + one.length, 0);
     if (page.length > 0 && bytes > EVENTS_PAGE_BYTES) break;
     page.push({ block: event.block, proof: event.proof, bundles });
@@ -117,7 +127,7 @@ export function pageOf(log: ReadableLog, from: Height): readonly EventWithBundle
 }
 
 /** The proof of the block before this height, by the first event from here on that has one. */
-function proofFor(log: ReadableLog, from: Height): Finalization | undefined {
+function proofFor(log: PagedLog, from: Height): Finalization | undefined {
   const headers: Uint8Array[] = [];
   for (let at = from; headers.length < PROOF_HEADERS_MAX; at = heightOf(at + 1)) {
     const event = log.event(at);

@@ -1,0 +1,81 @@
+/** What a member gives peers that ask for what it holds: bounded for each of them, and only as its log can prove it. */
+import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import { encode } from "../../base/codec.ts";
+import type { Block } from "../../events/facts/block.ts";
+import { type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
+import { Allowance } from "./allowance.ts";
+import { BLOCK_BUNDLE_BYTES_MAX } from "./bundles.ts";
+import type { ConsensusPorts } from "./ports.ts";
+import { pageOf } from "./synchronisation.ts";
+
+/** What a peer may have sent by asking. A page of a short log costs its share of a disk, too. Units: bytes. */
+const SERVED = { burst: 32 * 1024 * 1024, perSecond: 64 * 1024 * 1024 };
+const ASKING_BYTES = 256 * 1024;
+
+export interface AnsweringPorts {
+  readonly log: Pick<ConsensusPorts["log"], "path" | "event" | "events" | "eventByHash" | "bundle">;
+  readonly peers: Pick<ConsensusPorts["peers"], "send">;
+  readonly clock: Pick<ConsensusPorts["clock"], "now">;
+  readonly observer: Pick<ConsensusPorts["observer"], "refused">;
+}
+
+/** What is not in the log yet. */
+export interface Unsettled {
+  readonly block: (hash: Digest) => Block | undefined;
+  readonly bundle: (digest: Digest) => Uint8Array | undefined;
+}
+
+export class Answering {
+  readonly #ports: AnsweringPorts;
+  readonly #unsettled: Unsettled;
+  readonly #served = new Allowance(SERVED);
+
+  constructor(ports: AnsweringPorts, unsettled: Unsettled) {
+    this.#ports = ports;
+    this.#unsettled = unsettled;
+  }
+
+  /** Whether the peer has not asked for more than its share; what it asks now is counted. */
+  mayAsk(from: MemberIndex): boolean {
+    const now = this.#ports.clock.now();
+    if (!this.#served.has(from, now)) {
+      this.#ports.observer.refused("PEER_ASKS_TOO_MUCH", from);
+      return false;
+    }
+    this.#served.spend(from, ASKING_BYTES, now);
+    return true;
+  }
+
+  reply(to: MemberIndex, message: PeerMessage): void {
+    const frame = encode(peerMessageShape, message);
+    this.#served.spend(to, frame.length, this.#ports.clock.now());
+    this.#ports.peers.send(to, frame);
+  }
+
+  /** Throws: LogDamage where the answer is damaged. */
+  block(from: MemberIndex, hash: Digest): void {
+    if (!this.mayAsk(from)) return;
+    const block = this.#unsettled.block(hash) ?? this.#ports.log.eventByHash(hash)?.block;
+    if (block !== undefined) this.reply(from, { kind: "block", block });
+  }
+
+  /** Answers with as much as one block may name: who needs more asks again. Throws: LogDamage. */
+  bundles(from: MemberIndex, digests: readonly Digest[]): void {
+    if (!this.mayAsk(from)) return;
+    let size = 0;
+    for (const digest of new Set(digests)) {
+      const bundle = this.#unsettled.bundle(digest) ?? this.#ports.log.bundle(digest)?.bytes;
+      if (bundle === undefined) continue;
+      size += bundle.length;
+      if (size > BLOCK_BUNDLE_BYTES_MAX) return;
+      this.reply(from, { kind: "bundle", bundle });
+    }
+  }
+
+  /** Throws: LogDamage. */
+  events(from: MemberIndex, height: Height): void {
+    if (!this.mayAsk(from)) return;
+    const events = pageOf(this.#ports.log, height);
+    if (events.length > 0) this.reply(from, { kind: "events", from: height, events });
+  }
+}
