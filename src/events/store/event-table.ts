@@ -67,6 +67,12 @@ function prepareStatements(connection: Sqlite) {
     at: prepare<{ stream: string; position: number }, EventRow>(connection, (slot) =>
       rows.where("stream", "=", slot("stream")).where("position", "=", slot("position")),
     ),
+    remove: prepare<{ stream: string; position: number }, never>(connection, (slot) =>
+      queries.deleteFrom("events").where("stream", "=", slot("stream")).where("position", "=", slot("position")),
+    ),
+    removeAbove: prepare<{ stream: string; position: number }, never>(connection, (slot) =>
+      queries.deleteFrom("events").where("stream", "=", slot("stream")).where("position", ">", slot("position")),
+    ),
     hashAt: prepare<{ stream: string; position: number }, { hash: Uint8Array }>(connection, (slot) =>
       queries
         .selectFrom("events")
@@ -137,6 +143,12 @@ export class EventTable {
     return row && { height: asHeight(row.position), hash: this.#hashOf(row) };
   }
 
+  /** Height of the last event, read without looking at the event itself. */
+  lastHeight(stream: string): Height | undefined {
+    const row = this.#statements.head.get({ stream });
+    return row && asHeight(row.position);
+  }
+
   /** Throws: LogDamage. */
   event(stream: string, height: Height): LogEvent | undefined {
     const row = this.#statements.at.get({ stream, position: height });
@@ -177,10 +189,28 @@ export class EventTable {
       const message = `Stream ${stream} continues at ${next}, not at ${expected}; read its head and judge again.`;
       return { ok: false, refusal: { code: "WRONG_EXPECTED_POSITION", message, blame: "client", expected, next } };
     }
+    return this.#chained(stream, next, head?.hash ?? ZERO_DIGEST, events);
+  }
+
+  /** The events with their headers, if they can take the place of those at their heights, from the first one's on. */
+  admitInPlace(stream: string, events: readonly LogEvent[]): Result<readonly CheckedEvent[], AppendRefusal> {
+    const from = events[0]?.height ?? asHeight(0);
+    const parent = from === 0 ? ZERO_DIGEST : this.hashAt(stream, asHeight(from - 1));
+    if (parent !== undefined) return this.#chained(stream, from, parent, events);
+    const message = `Stream ${stream} has no event before ${from}; nothing can be put there.`;
+    return { ok: false, refusal: { code: "BROKEN_CHAIN", message, blame: "client", height: from } };
+  }
+
+  #chained(
+    stream: string,
+    from: Height,
+    before: Digest,
+    events: readonly LogEvent[],
+  ): Result<readonly CheckedEvent[], AppendRefusal> {
     const admitted: CheckedEvent[] = [];
-    let parent = head?.hash ?? ZERO_DIGEST;
+    let parent = before;
     for (const event of events) {
-      const height = asHeight(next + admitted.length);
+      const height = asHeight(from + admitted.length);
       const judged = judgeBlock(this.#hashing, event.hash, event.block);
       const wrong = judged.ok ? misplaced(event, judged.value, height, parent) : judged.refusal.message;
       if (!judged.ok || wrong !== undefined) {
@@ -191,6 +221,17 @@ export class EventTable {
       parent = event.hash;
     }
     return ok(admitted);
+  }
+
+  /** Puts what `admitInPlace` let through where it belongs, within the caller's transaction. */
+  replace(stream: string, admitted: readonly CheckedEvent[]): void {
+    for (const { event } of admitted) this.#statements.remove.run({ stream, position: event.height });
+    this.insert(stream, admitted);
+  }
+
+  /** Removes the events above a height, within the caller's transaction. */
+  removeAbove(stream: string, height: Height): void {
+    this.#statements.removeAbove.run({ stream, position: height });
   }
 
   /** Inserts what `admit` let through, within the caller's transaction. */

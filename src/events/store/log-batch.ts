@@ -30,6 +30,12 @@ export interface StoredBundle {
   readonly bytes: Uint8Array;
 }
 
+/** A small value by its name; null removes it. */
+export interface Mark {
+  readonly name: string;
+  readonly value: Uint8Array | null;
+}
+
 export interface LogBatch {
   /** A bundle that is already stored stays as it is. */
   readonly bundles?: readonly StoredBundle[];
@@ -43,6 +49,5 @@ export interface LogBatch {
   readonly journal?: readonly JournalRecord[];
   /** Drops journal records and candidates of older epochs, and of this epoch below this view; before `journal` and `candidates` are written. */
   readonly pruneBelow?: { readonly epoch: Epoch; readonly view: View };
-  /** Small values by name; null removes one. */
-  readonly marks?: readonly { readonly name: string; readonly value: Uint8Array | null }[];
+  readonly marks?: readonly Mark[];
 }

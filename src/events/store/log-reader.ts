@@ -22,14 +22,14 @@ export class LogReader implements ReadableLog {
   readonly path: string;
   readonly #connection: Sqlite;
   protected readonly table: EventTable;
-  readonly #reads: ReturnType<typeof prepareReads>;
-  readonly #hashing: LogHashing;
+  protected readonly reads: ReturnType<typeof prepareReads>;
+  protected readonly hashing: LogHashing;
 
   constructor(connection: Sqlite, path: string, hashing: LogHashing) {
     this.path = path;
     this.#connection = connection;
-    this.#hashing = hashing;
-    [this.table, this.#reads] = guarded("LOG", path, "open", () => [
+    this.hashing = hashing;
+    [this.table, this.reads] = guarded("LOG", path, "open", () => [
       new EventTable(connection, hashing, path),
       prepareReads(connection),
     ]);
@@ -38,6 +38,11 @@ export class LogReader implements ReadableLog {
   /** Last event of the log; undefined before genesis. */
   head(stream: string = LOG_STREAM): Head | undefined {
     return this.#read(() => this.table.head(stream));
+  }
+
+  /** Height of the last event, without looking at the event itself: known even when that one is damaged. */
+  lastHeight(): Height | undefined {
+    return this.#read(() => this.table.lastHeight(LOG_STREAM));
   }
 
   event(height: Height): LogEvent | undefined {
@@ -64,48 +69,48 @@ export class LogReader implements ReadableLog {
   }
 
   bundle(digest: Digest): StoredBundle | undefined {
-    const row = this.#read(() => this.#reads.bundle.get({ digest: digestBytes(digest) }));
+    const row = this.#read(() => this.reads.bundle.get({ digest: digestBytes(digest) }));
     return row && this.#bundleOf(row);
   }
 
   /** Bundles that no final block names yet, in order of arrival: the mempool after a restart. */
   bundlesUnordered(): readonly StoredBundle[] {
-    return this.#read(() => this.#reads.bundlesUnordered.all({})).map((row) => this.#bundleOf(row));
+    return this.#read(() => this.reads.bundlesUnordered.all({})).map((row) => this.#bundleOf(row));
   }
 
   /** Journal of an epoch, in order of recording. */
   journal(epoch: Epoch): readonly StoredRecord[] {
-    return this.#read(() => this.#reads.journal.all({ epoch })).map(recordOf);
+    return this.#read(() => this.reads.journal.all({ epoch })).map(recordOf);
   }
 
   /** Journal of all epochs, in order of recording. */
   journalAll(): readonly StoredRecord[] {
-    return this.#read(() => this.#reads.journalAll.all({})).map(recordOf);
+    return this.#read(() => this.reads.journalAll.all({})).map(recordOf);
   }
 
   /** Candidates of an epoch, by view. */
   candidates(epoch: Epoch): readonly Candidate[] {
-    return this.#read(() => this.#reads.candidates.all({ epoch })).map((row) => this.#candidateOf(row));
+    return this.#read(() => this.reads.candidates.all({ epoch })).map((row) => this.#candidateOf(row));
   }
 
   candidate(hash: Digest): Candidate | undefined {
-    const row = this.#read(() => this.#reads.candidate.get({ hash: digestBytes(hash) }));
+    const row = this.#read(() => this.reads.candidate.get({ hash: digestBytes(hash) }));
     return row && this.#candidateOf(row);
   }
 
   executedRoot(height: Height): Digest | undefined {
-    const row = this.#read(() => this.#reads.executed.get({ height }));
+    const row = this.#read(() => this.reads.executed.get({ height }));
     return row && this.#executedOf(row).root;
   }
 
   /** Highest executed height with its root. */
   executedHead(): Executed | undefined {
-    const row = this.#read(() => this.#reads.executedHead.get({}));
+    const row = this.#read(() => this.reads.executedHead.get({}));
     return row && this.#executedOf(row);
   }
 
   mark(name: string): Uint8Array | undefined {
-    const row = this.#read(() => this.#reads.mark.get({ name }));
+    const row = this.#read(() => this.reads.mark.get({ name }));
     return row && ownBytes(row.value);
   }
 
@@ -119,7 +124,7 @@ export class LogReader implements ReadableLog {
 
   #bundleOf(row: BundleRow): StoredBundle {
     const digest = storedDigest(row.digest);
-    if (digest === undefined || this.#hashing.bundle(row.bytes) !== digest) {
+    if (digest === undefined || this.hashing.bundle(row.bytes) !== digest) {
       const named = digest === undefined ? "" : ` ${digest}`;
       throw new LogDamage(
         this.path,
@@ -134,7 +139,7 @@ export class LogReader implements ReadableLog {
     const block = { header: ownBytes(row.header), body: ownBytes(row.body) };
     const hash = storedDigest(row.hash);
     if (hash === undefined) throw new LogDamage(this.path, undefined, "a candidate's hash is not 32 bytes");
-    const judged = judgeBlock(this.#hashing, hash, block);
+    const judged = judgeBlock(this.hashing, hash, block);
     if (!judged.ok) throw new LogDamage(this.path, undefined, `candidate ${hash}: ${judged.refusal.message}`);
     return { hash, epoch: row.epoch as Epoch, view: row.view as View, block };
   }

@@ -20,6 +20,12 @@ export interface CandidateRow {
   readonly body: Uint8Array;
 }
 
+export interface CandidateKey {
+  readonly hash: Uint8Array;
+  readonly epoch: number;
+  readonly view: number;
+}
+
 export interface BundleRow {
   readonly digest: Uint8Array;
   readonly height: number | null;
@@ -34,6 +40,7 @@ interface Point {
 export function prepareReads(connection: Sqlite) {
   const journal = queries.selectFrom("journal").selectAll().orderBy("seq");
   const candidates = queries.selectFrom("candidates").selectAll();
+  const candidateKeys = queries.selectFrom("candidates").select(["hash", "epoch", "view"]);
   const bundles = queries.selectFrom("bundles").select(["digest", "height", "bytes"]);
   return {
     journal: prepare<{ epoch: number }, JournalRow>(connection, (slot) => journal.where("epoch", "=", slot("epoch"))),
@@ -48,6 +55,19 @@ export function prepareReads(connection: Sqlite) {
       bundles.where("digest", "=", slot("digest")),
     ),
     bundlesUnordered: prepare<object, BundleRow>(connection, () => bundles.where("height", "is", null).orderBy("id")),
+    bundlesOpen: prepare<object, { id: number; digest: Uint8Array; bytes: Uint8Array }>(connection, () =>
+      queries.selectFrom("bundles").select(["id", "digest", "bytes"]).where("height", "is", null).orderBy("id"),
+    ),
+    candidateKeys: prepare<object, CandidateKey>(connection, () => candidateKeys),
+    candidateKeysBelow: prepare<Point, CandidateKey>(connection, (slot) =>
+      candidateKeys.where(sql<boolean>`(epoch, view) < (${slot("epoch")}, ${slot("view")})`),
+    ),
+    journalBelow: prepare<Point, JournalRow>(connection, (slot) =>
+      journal.where(sql<boolean>`(epoch, view) < (${slot("epoch")}, ${slot("view")})`),
+    ),
+    marks: prepare<object, { name: string; value: Uint8Array }>(connection, () =>
+      queries.selectFrom("marks").selectAll().orderBy("name"),
+    ),
     executed: prepare<{ height: number }, { height: number; root: Uint8Array }>(connection, (slot) =>
       queries.selectFrom("executed").selectAll().where("height", "=", slot("height")),
     ),
@@ -97,6 +117,24 @@ export function prepareWrites(connection: Sqlite) {
     ),
     dropBundle: prepare<{ digest: Uint8Array }, never>(connection, (slot) =>
       queries.deleteFrom("bundles").where("digest", "=", slot("digest")).where("height", "is", null),
+    ),
+    /** Bytes that took damage give way, whatever stands under their digest. */
+    restoreBundle: prepare<{ digest: Uint8Array; bytes: Uint8Array }, never>(connection, (slot) =>
+      queries
+        .insertInto("bundles")
+        .values({ digest: slot("digest"), height: sql.lit(null), bytes: slot("bytes") })
+        .onConflict((conflict) => conflict.column("digest").doUpdateSet({ bytes: slot("bytes") })),
+    ),
+    removeBundlesOf: prepare<{ height: number }, never>(connection, (slot) =>
+      queries.deleteFrom("bundles").where("height", "=", slot("height")),
+    ),
+    removeBundle: prepare<{ id: number }, never>(connection, (slot) =>
+      queries.deleteFrom("bundles").where("id", "=", slot("id")),
+    ),
+    removeJournal: prepare<object, never>(connection, () => queries.deleteFrom("journal")),
+    removeCandidates: prepare<object, never>(connection, () => queries.deleteFrom("candidates")),
+    removeUnreadableRoots: prepare<object, never>(connection, () =>
+      queries.deleteFrom("executed").where(sql<boolean>`length(root) <> 32`),
     ),
     executed: prepare<{ height: number; root: Uint8Array }, never>(connection, (slot) =>
       queries

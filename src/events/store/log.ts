@@ -6,7 +6,7 @@ import type { Digest, Epoch, Height } from "../../base/brands.ts";
 import type { Result } from "../../base/result.ts";
 import type { Executed, LogEvent } from "../facts/block.ts";
 import type { AppendRefusal, CheckedEvent, Head, PageLimits } from "./event-table.ts";
-import type { Candidate, LogBatch, StoredBundle, StoredRecord } from "./log-batch.ts";
+import type { Candidate, LogBatch, Mark, StoredBundle, StoredRecord } from "./log-batch.ts";
 
 /** Queries. Throws: LogDamage (code LOG_DAMAGED) where a record is not what its digest says; Fault LOG_CORRUPT, LOG_READ_FAILED. */
 export interface ReadableLog {
@@ -55,4 +55,30 @@ export interface Log extends ReadableLog {
   readonly dropBundles: (digests: readonly Digest[]) => void;
   /** Calls back after each append, with the name of the stream that grew, until the function it returns is called. */
   readonly onAppend: (listener: (stream: string) => void) => () => void;
+}
+
+/** Events that take the place of those at their heights, with every bundle that they name. */
+export interface Repair {
+  readonly events: readonly LogEvent[];
+  readonly bundles: readonly (StoredBundle & { readonly height: Height })[];
+}
+
+/** A log whose damaged records can be put right, or given up (ADR 0017). */
+export interface HealableLog extends Log {
+  /** Height of the last event, without looking at the event itself: known even when that one is damaged. */
+  readonly lastHeight: () => Height | undefined;
+  /** Where the log ends as it was committed, whatever the event there says now; undefined when that is not known. */
+  readonly committedHead: () => Head | undefined;
+  /** Why what no peer can restore (journal, marks, candidates, where the log ends) is not what was written; undefined when it is. */
+  readonly defect: () => string | undefined;
+  /**
+   * Puts proven events with their bundles where damaged or missing ones stand, all or none, synced to disk when it returns.
+   * Refuses: BROKEN_CHAIN. Throws: as `commit`.
+   */
+  readonly repair: (repair: Repair) => Result<void, AppendRefusal>;
+  /**
+   * Forgets what is not in a final block and took damage or rests on what did: journal, candidates, damaged bundles, unreadable
+   * roots, and events beyond the last one that was appended. Votes are gone then: `marks` say so in the same commit.
+   */
+  readonly forgetUnsettled: (marks: readonly Mark[]) => void;
 }
