@@ -6,6 +6,7 @@ import type { Aid, Digest, Height } from "../../base/brands.ts";
 import { decodeSequence } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import { type Refusal, type Result, refuse } from "../../base/result.ts";
+import type { Block } from "../../events/facts/block.ts";
 import { type Fact, type GraphFact, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
 import { LedgerTables } from "../../projections/ledger/tables.ts";
@@ -19,6 +20,8 @@ export interface ProjectedBlock {
   readonly hash: Digest;
   readonly root: Digest;
   readonly time: number;
+  /** A checkpoint begins with it; absent where nobody writes checkpoints. */
+  readonly block?: Block;
   /** Encoded facts, one after the other. */
   readonly facts: Uint8Array;
 }
@@ -70,7 +73,7 @@ export class Projector {
     }
   }
 
-  #applyBlock({ height, hash, root, time, facts }: ProjectedBlock): void {
+  #applyBlock({ height, hash, root, time, block, facts }: ProjectedBlock): void {
     const identifiers: { aid: Aid; icp: Uint8Array }[] = [];
     const settled: { index: number; outcome: OutcomeFact }[] = [];
     const commands: { index: number; facts: GraphFact[] }[] = [];
@@ -84,6 +87,7 @@ export class Projector {
           settled.push({ index, outcome: data });
           break;
         case "batchRefused":
+        case "checkpointOrdered":
           break;
         default: {
           const last = commands.at(-1);
@@ -92,7 +96,7 @@ export class Projector {
         }
       }
     }
-    this.ledger.applyBlock({ height, hash, root, time, identifiers, settled });
+    this.ledger.applyBlock({ height, hash, root, time, block: block ?? null, identifiers, settled });
     this.rebac.applyBlock(height, commands satisfies readonly CommandFacts[]);
   }
 

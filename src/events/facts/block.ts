@@ -1,6 +1,18 @@
 /** Blocks, certificates and finality proofs (DESIGN §4, consensus.md). */
 import type { Digest, Epoch, Height, LogTime, View } from "../../base/brands.ts";
-import { type Shape, bytes, integer, list, nullable, oneOf, record, union, variant } from "../../base/codec.ts";
+import {
+  type Shape,
+  ShapeError,
+  bytes,
+  integer,
+  list,
+  nullable,
+  oneOf,
+  record,
+  union,
+  variant,
+} from "../../base/codec.ts";
+import { type CheckpointStatement, checkpointStatementShape } from "./checkpoint.ts";
 import { digestShape } from "./command.ts";
 
 export interface Executed {
@@ -24,10 +36,19 @@ export interface Header {
   readonly executed: Executed;
 }
 
-/** `assemble`, `reconfigure` and `checkpoint` follow with epochs; their tags (2, 3, 4) are reserved. */
+/** q distinct members of the statement's epoch signed it. `signatures[i]` belongs to the i-th set bit of `signers`. */
+export interface Checkpoint {
+  readonly statement: CheckpointStatement;
+  /** Bitmap, as a certificate's. */
+  readonly signers: Uint8Array;
+  readonly signatures: readonly Uint8Array[];
+}
+
+/** `assemble` and `reconfigure` follow with epochs; their tags (2, 3) are reserved. */
 export type Body =
   | { readonly kind: "genesis"; readonly document: Uint8Array }
-  | { readonly kind: "executions"; readonly bundles: readonly Digest[] };
+  | { readonly kind: "executions"; readonly bundles: readonly Digest[] }
+  | { readonly kind: "checkpoint"; readonly checkpoint: Checkpoint };
 
 /** A block as it travels and is stored: the exact bytes that were hashed. */
 export interface Block {
@@ -88,10 +109,33 @@ export const headerShape: Shape<Header> = record("header", {
   executed: record<Executed>("executed", { height: integer<Height>(), root: digestShape }),
 });
 
-export const bodyShape: Shape<Body> = union<Body>(
+/** A tag that stands for nothing yet: neither read nor written. */
+interface Reserved<Kind extends string> {
+  readonly kind: Kind;
+}
+const reserved: Shape<object> = {
+  read: () => {
+    throw new ShapeError("a body of a kind that is reserved");
+  },
+  write: () => {
+    throw new ShapeError("a body of a kind that is reserved");
+  },
+  values: 0,
+};
+
+const checkpointShape: Shape<Checkpoint> = record("checkpoint", {
+  statement: checkpointStatementShape,
+  signers: bytes(1, MEMBERS_MAX / 8),
+  signatures: list(bytes(64), MEMBERS_MAX, 1),
+});
+
+export const bodyShape = union<Body | Reserved<"assemble"> | Reserved<"reconfigure">>(
   variant("genesis", record("genesis", { document: bytes(1, BODY_BYTES_MAX) })),
   variant("executions", record("executions", { bundles: list(digestShape, BUNDLES_PER_BLOCK_MAX) })),
-);
+  variant("assemble", reserved),
+  variant("reconfigure", reserved),
+  variant("checkpoint", record("checkpoint block", { checkpoint: checkpointShape })),
+) as Shape<Body>;
 
 export const blockShape: Shape<Block> = record("block", {
   header: bytes(1, HEADER_BYTES_MAX),

@@ -82,7 +82,16 @@ export type BatchFact = {
   readonly message: string;
 };
 
-export type FactData = GraphFact | OutcomeFact | IdentityFact | BatchFact;
+/** A checkpoint block was ordered: q members say so of the state at `checkpoint`, whose segments peers can fetch. */
+export type CheckpointFact = {
+  readonly kind: "checkpointOrdered";
+  readonly checkpoint: Height;
+  readonly root: Digest;
+  /** Merkle root of the segments' digests. */
+  readonly segments: Digest;
+};
+
+export type FactData = GraphFact | OutcomeFact | IdentityFact | BatchFact | CheckpointFact;
 
 export interface Fact {
   readonly height: Height;
@@ -147,6 +156,10 @@ export const factDataShape: Shape<FactData> = union<FactData>(
   variant(
     "batchRefused",
     record("batch refused", { author: nullable(aidShape), code: text(64), message: text(16_384) }),
+  ),
+  variant(
+    "checkpointOrdered",
+    record("checkpoint ordered", { checkpoint: integer<Height>(), root: digestShape, segments: digestShape }),
   ),
 );
 

@@ -5,7 +5,7 @@ import { decode } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import type { Delivery } from "../../actors/consensus/ports.ts";
 import type { ProjectedBlock } from "../../actors/projector/projector.ts";
-import { BODY_BYTES_MAX, HEADER_BYTES_MAX, bodyShape, headerShape } from "../../events/facts/block.ts";
+import { BODY_BYTES_MAX, type Body, HEADER_BYTES_MAX, bodyShape, headerShape } from "../../events/facts/block.ts";
 import type { ExecutableBlock, ExecutedBlock, Ledger } from "../../projections/ledger/ledger.ts";
 
 /** Work between two chances for a read. Units: ms. */
@@ -66,33 +66,33 @@ export class Executor {
         this.#running = false;
         return;
       }
-      this.#slice(this.#options.ledger.execute(executableOf(delivery)), performance.now());
+      this.#slice(delivery, this.#options.ledger.execute(executableOf(delivery)), performance.now());
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  #slice(work: Generator<void, ExecutedBlock>, began: number): void {
+  #slice(delivery: Delivery, work: Generator<void, ExecutedBlock>, began: number): void {
     try {
       const end = performance.now() + SLICE_MS;
       for (let commands = 1; ; commands++) {
         const step = work.next();
         if (step.done === true) {
-          this.#executed(step.value, performance.now() - began);
+          this.#executed(delivery, step.value, performance.now() - began);
           return this.#queue.length === 0 ? this.#next() : void setImmediate(() => this.#next());
         }
         if (commands % COMMANDS_PER_LOOK === 0 && performance.now() > end)
-          return void setImmediate(() => this.#slice(work, began));
+          return void setImmediate(() => this.#slice(delivery, work, began));
       }
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  #executed(block: ExecutedBlock, ms: number): void {
-    const { height, hash, root, time, facts } = block;
-    this.#options.project({ height, hash, root, time, facts });
-    this.#options.onExecuted(block, ms);
+  #executed({ block }: Delivery, executed: ExecutedBlock, ms: number): void {
+    const { height, hash, root, time, facts } = executed;
+    this.#options.project({ height, hash, root, time, facts, block });
+    this.#options.onExecuted(executed, ms);
   }
 
   #fail(error: unknown): void {
@@ -105,6 +105,16 @@ function executableOf({ height, hash, block, bundles }: Delivery): ExecutableBlo
   const header = decode(headerShape, block.header, HEADER_BYTES_MAX);
   const body = decode(bodyShape, block.body, BODY_BYTES_MAX);
   assert(header.ok && body.ok, "a final block was judged before");
-  const content = body.value.kind === "genesis" ? body.value : { kind: "bundles" as const, bundles };
-  return { height, hash, time: logTime(header.value.time), content };
+  return { height, hash, time: logTime(header.value.time), content: contentOf(body.value, bundles) };
+}
+
+function contentOf(body: Body, bundles: readonly Uint8Array[]): ExecutableBlock["content"] {
+  switch (body.kind) {
+    case "genesis":
+      return body;
+    case "executions":
+      return { kind: "bundles", bundles };
+    case "checkpoint":
+      return { kind: "checkpoint", statement: body.checkpoint.statement };
+  }
 }

@@ -11,6 +11,7 @@ import { assert } from "../../base/errors.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import { domainDigest, sha256 } from "../../crypto/hash.ts";
 import { BUNDLE_BYTES_MAX, bundleBodyShape, bundleShape } from "../../events/facts/bundle.ts";
+import type { CheckpointStatement } from "../../events/facts/checkpoint.ts";
 import {
   type Command,
   NOT_AFTER_AHEAD_MAX_MS,
@@ -51,7 +52,8 @@ export interface ExecutableBlock {
   readonly time: LogTime;
   readonly content:
     | { readonly kind: "genesis"; readonly document: Uint8Array }
-    | { readonly kind: "bundles"; readonly bundles: readonly Uint8Array[] };
+    | { readonly kind: "bundles"; readonly bundles: readonly Uint8Array[] }
+    | { readonly kind: "checkpoint"; readonly statement: CheckpointStatement };
 }
 
 export interface ExecutedBlock {
@@ -149,6 +151,7 @@ export class Ledger {
     };
     assert((block.content.kind === "genesis") === (block.height === 0), "only height 0 founds the cluster");
     if (block.content.kind === "genesis") this.#genesis(work, block.content.document);
+    else if (block.content.kind === "checkpoint") this.#checkpoint(work, block.content.statement);
     else for (const bundle of block.content.bundles) yield* this.#bundle(work, bundle);
     work.overlay.merge();
     const facts = this.#facts.take();
@@ -195,6 +198,11 @@ export class Ledger {
     assert(decision.ok, "the founding policy can be made");
     work.overlay.keepCommand();
     decision.value.facts.forEach((fact, n) => this.#emit(work, n, fact));
+  }
+
+  /** q members signed it: at least one of them is honest, and says what this replica found itself at that height. */
+  #checkpoint(work: Work, { height, root, segments }: CheckpointStatement): void {
+    this.#emit(work, 0, { kind: "checkpointOrdered", checkpoint: height, root, segments });
   }
 
   *#bundle(work: Work, bytes: Uint8Array): Generator<void> {

@@ -11,6 +11,7 @@ import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import { domainDigest } from "../../crypto/hash.ts";
 import type { GraphFact } from "../../events/facts/fact.ts";
 import type { GraphNode, Relation } from "../../events/facts/graph.ts";
+import type { EdgeEntry, NodeEntry } from "../checkpoint/segment.ts";
 import { NULL_RELATION } from "./names.ts";
 import type { SqlDatabase } from "./sql-database.ts";
 import { type NodeRow, RowSum, blobOf, edgeDigest, edgeRowOf, nodeDigest, nodeRowOf, numberOf } from "./table-rows.ts";
@@ -128,6 +129,63 @@ export class RebacTables {
       `The graph's tables at height ${this.#height} are not those that were written; rebuild them.`,
       "none",
     );
+  }
+
+  /** Every life of a node, in the order of its id. */
+  *nodeEntries(): Generator<NodeEntry> {
+    for (const row of this.#sql.allNodes.iterate()) {
+      const { kind, namespace, name, relationNamespace, relationName, ...life } = nodeRowOf(row);
+      yield { kind, ...spanOf(life), namespace, name, relationNamespace, relationName };
+    }
+  }
+
+  /** Every life of an edge, in the order of its id. */
+  *edgeEntries(): Generator<EdgeEntry> {
+    for (const row of this.#sql.allEdges.iterate()) {
+      const { kind, parent, child, ...life } = edgeRowOf(row);
+      yield { kind, ...spanOf(life), parent, child };
+    }
+  }
+
+  /** Nodes of a checkpoint, in the order of `nodeEntries`. Returns what is wrong with them. */
+  restoreNodes(entries: readonly NodeEntry[]): string | undefined {
+    for (const { kind, from, to, namespace, name, relationNamespace, relationName } of entries) {
+      const { id, fromHeight, fromIndex, toHeight, toIndex } = lifeRow((this.#nodes += 1), from, to);
+      const row = {
+        id,
+        kind,
+        namespace,
+        name,
+        relationNamespace,
+        relationName,
+        fromHeight,
+        fromIndex,
+        toHeight,
+        toIndex,
+      };
+      const names = [namespace, name, relationNamespace, relationName];
+      this.#sql.insertNode.run(id, kind, ...names, fromHeight, fromIndex, toHeight, toIndex);
+      this.#sum.add(nodeDigest(row));
+    }
+    return undefined;
+  }
+
+  /** Edges of a checkpoint, after its nodes. Returns what is wrong with them. */
+  restoreEdges(entries: readonly EdgeEntry[]): string | undefined {
+    for (const { kind, from, to, parent, child } of entries) {
+      if (parent > this.#nodes || child > this.#nodes) return "an edge joins nodes that are not there";
+      const { id, fromHeight, fromIndex, toHeight, toIndex } = lifeRow((this.#edges += 1), from, to);
+      this.#sql.insertEdge.run(id, kind, parent, child, fromHeight, fromIndex, toHeight, toIndex);
+      this.#sum.add(edgeDigest({ id, kind, parent, child, fromHeight, fromIndex, toHeight, toIndex }));
+    }
+    return undefined;
+  }
+
+  /** Ends a restore: height and roots stand beside the rows. */
+  restorePosition(height: Height, rolling: Digest): void {
+    this.#height = height;
+    this.#rolling = rolling;
+    this.flush();
   }
 
   #apply(fact: GraphFact): void {
@@ -302,4 +360,17 @@ const rowOf = (id: number, kind: NodeKind, { namespace, name, relation }: GraphN
   relationNamespace: relation.namespace,
   relationName: relation.name,
   ...span,
+});
+
+const spanOf = ({ fromHeight, fromIndex, toHeight, toIndex }: Span) => ({
+  from: { height: fromHeight, index: fromIndex },
+  to: toHeight === OPEN ? null : { height: toHeight, index: toIndex },
+});
+
+const lifeRow = (id: number, from: NodeEntry["from"], to: NodeEntry["to"]): Span & { readonly id: number } => ({
+  id,
+  fromHeight: from.height,
+  fromIndex: from.index,
+  toHeight: to?.height ?? OPEN,
+  toIndex: to?.index ?? 0,
 });

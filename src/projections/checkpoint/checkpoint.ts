@@ -1,0 +1,88 @@
+/** A projection database's state as segments, and an empty database filled from them (consensus.md, "Checkpoint", "Catch-up"). */
+import type { Digest, Height } from "../../base/brands.ts";
+import { unreachable } from "../../base/errors.ts";
+import { type Result, refuse } from "../../base/result.ts";
+import { LedgerTables } from "../ledger/tables.ts";
+import type { SqlDatabase } from "../rebac/sql-database.ts";
+import { RebacTables } from "../rebac/tables.ts";
+import {
+  ROW_KINDS,
+  type RowSegment,
+  type Segment,
+  type SegmentMember,
+  type StateSegment,
+  encodeSegment,
+  segmentsOf,
+} from "./segment.ts";
+
+/**
+ * The segments of the state that the tables hold, in order. Reads as it goes: give it a connection within a read transaction, which
+ * sees one state however long it takes. The tables hold a block at least.
+ */
+export function* dumpSegments(db: SqlDatabase, members: readonly SegmentMember[]): Generator<Uint8Array> {
+  const ledger = new LedgerTables(db);
+  const rebac = new RebacTables(db);
+  const { block, before } = ledger.position();
+  yield encodeSegment({ kind: "state", block, frontier: before.state, members, rolling: rebac.rollingRoot });
+  yield* segmentsOf("identifiers", ledger.identifierEntries());
+  yield* segmentsOf("blocks", ledger.blockEntries());
+  yield* segmentsOf("outcomes", ledger.outcomeEntries());
+  yield* segmentsOf("nodes", rebac.nodeEntries());
+  yield* segmentsOf("edges", rebac.edgeEntries());
+}
+
+const unreadable = (what: string) =>
+  refuse(
+    "CHECKPOINT_UNREADABLE",
+    `The checkpoint's segments are not a state: ${what}. Run the version that made them.`,
+  );
+
+/**
+ * Fills empty tables from a checkpoint's segments, whose digests were judged before. Refuses: CHECKPOINT_UNREADABLE, with the
+ * database to be thrown away.
+ */
+export function loadSegments(db: SqlDatabase, segments: Iterable<Segment>): Result<{ height: Height; root: Digest }> {
+  const ledger = new LedgerTables(db);
+  const rebac = new RebacTables(db);
+  let state: StateSegment | undefined;
+  let stage = 0;
+  let due = 0;
+  for (const segment of segments) {
+    if ((segment.kind === "state") !== (state === undefined))
+      return unreadable("its first segment is the state, and no other");
+    if (segment.kind === "state") {
+      state = segment;
+      continue;
+    }
+    const at = ROW_KINDS.indexOf(segment.kind);
+    if (at > stage) due = 0;
+    if (at < stage || segment.first !== due) return unreadable(`its ${segment.kind} do not follow each other`);
+    stage = at;
+    due += segment.rows.length;
+    const defect = restoreRows(ledger, rebac, segment);
+    if (defect !== undefined) return unreadable(defect);
+  }
+  if (state === undefined) return unreadable("it has none");
+  const loaded = ledger.restorePosition(state.block, state.frontier);
+  if (!loaded.ok) return unreadable(loaded.refusal.message);
+  rebac.restorePosition(loaded.value.height, state.rolling);
+  return loaded;
+}
+
+/** Returns what is wrong with the rows. */
+function restoreRows(ledger: LedgerTables, rebac: RebacTables, segment: RowSegment): string | undefined {
+  switch (segment.kind) {
+    case "identifiers":
+      return ledger.restoreIdentifiers(segment.rows);
+    case "blocks":
+      return ledger.restoreBlocks(segment.rows);
+    case "outcomes":
+      return ledger.restoreOutcomes(segment.rows);
+    case "nodes":
+      return rebac.restoreNodes(segment.rows);
+    case "edges":
+      return rebac.restoreEdges(segment.rows);
+    default:
+      return unreachable(segment);
+  }
+}
