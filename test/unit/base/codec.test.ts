@@ -1,14 +1,16 @@
 import fc from "fast-check";
-import { Packr, Unpackr } from "msgpackr";
-import { describe, expect, test } from "vitest";
-import { utf8 } from "../../../src/base/bytes.ts";
+import { Packr, Unpackr } from "msgpackr/pack";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { concatBytes, toHex, utf8 } from "../../../src/base/bytes.ts";
 import {
   type Shape,
   ShapeError,
   boolean,
   bytes,
   decode,
+  decodeSequence,
   encode,
+  encodeSequence,
   hex,
   integer,
   list,
@@ -20,6 +22,7 @@ import {
   variant,
 } from "../../../src/base/codec.ts";
 import { hexBytes } from "../crypto/vectors.ts";
+import { countOf, readReference, writeReference } from "./messagepack-reference.ts";
 import { WIRE_TYPES } from "./wire-types.ts";
 
 const ROOM = 64 * 1024 * 1024;
@@ -66,25 +69,55 @@ describe.each(WIRE_TYPES)("$name", ({ shape, values }) => {
   });
 });
 
-/** An independent reader and writer of the same encoding. */
-const unpackr = new Unpackr({ useRecords: false, int64AsType: "number" });
-const packr = new Packr({ useRecords: false, variableMapSize: true });
-const asMsgpackrWrites = (wire: unknown): unknown =>
-  Array.isArray(wire)
-    ? wire.map(asMsgpackrWrites)
-    : typeof wire === "number" && wire > 0xffffffff
-      ? BigInt(wire) // it would write a float64
-      : wire;
-
-test.each(WIRE_TYPES)("msgpackr reads and writes $name alike", ({ shape, values }) => {
+test.each(WIRE_TYPES)("MessagePack by its specification is the same for $name", ({ shape, values }) => {
   fc.assert(
     fc.property(values, (value) => {
       const encoded = encode(shape, value);
-      const read: unknown = unpackr.unpack(Uint8Array.from(encoded));
-      expect(new Uint8Array(packr.pack(asMsgpackrWrites(read)))).toEqual(encoded);
+      const read = readReference(encoded);
+      expect(writeReference(read)).toEqual(encoded);
+      expect(countOf(read)).toBeLessThanOrEqual(shape.values);
     }),
     { numRuns: 40 },
   );
+});
+
+describe("written by hand:", () => {
+  const items = (length: number): readonly number[] => Array.from({ length }, () => 0);
+  test.each([
+    ["0", integer(), 0, "00"],
+    ["127", integer(), 127, "7f"],
+    ["128", integer(), 128, "cc80"],
+    ["255", integer(), 255, "ccff"],
+    ["256", integer(), 256, "cd0100"],
+    ["65535", integer(), 65_535, "cdffff"],
+    ["65536", integer(), 65_536, "ce00010000"],
+    ["2^31", integer(), 2 ** 31, "ce80000000"],
+    ["2^32 − 1", integer(), 2 ** 32 - 1, "ceffffffff"],
+    ["2^32", integer(), 2 ** 32, "d30000000100000000"],
+    ["a time", integer(), 1_763_790_000_000, "d30000019aaa138f80"],
+    ["2^53 − 1", integer(), Number.MAX_SAFE_INTEGER, "d3001fffffffffffff"],
+    ["true", boolean, true, "c3"],
+    ["false", boolean, false, "c2"],
+    ["null", nullable(boolean), null, "c0"],
+    ["no text", anyText, "", "a0"],
+    ["text", anyText, "aé€😀", "aa61c3a9e282acf09f9880"],
+    ["no bytes", bytes(0, 9), new Uint8Array(0), "c400"],
+    ["bytes", bytes(0, 9), Uint8Array.of(1, 255), "c40201ff"],
+    ["255 bytes", bytes(0, 999), new Uint8Array(255), `c4ff${"00".repeat(255)}`],
+    ["256 bytes", bytes(0, 999), new Uint8Array(256), `c50100${"00".repeat(256)}`],
+    ["65536 bytes", bytes(0, 99_999), new Uint8Array(65_536), `c600010000${"00".repeat(65_536)}`],
+    ["hex", hex(3), "00abff", "c40300abff"],
+    ["256 bytes in hex", hex(256), "ab".repeat(256), `c50100${"ab".repeat(256)}`],
+    ["no items", list(integer(), 99_999), [], "90"],
+    ["15 items", list(integer(), 99_999), items(15), `9f${"00".repeat(15)}`],
+    ["16 items", list(integer(), 99_999), items(16), `dc0010${"00".repeat(16)}`],
+    ["65536 items", list(integer(), 99_999), items(65_536), `dd00010000${"00".repeat(65_536)}`],
+    ["a record", record("r", { a: integer(), b: boolean }), { a: 1, b: true }, "9201c3"],
+    ["a word", oneOf("a", "b"), "b", "01"],
+  ] as readonly [string, Shape<unknown>, unknown, string][])("%s", (_what, shape, value, encoded) => {
+    expect(toHex(encode(shape, value))).toBe(encoded);
+    expect(decode(shape, hexBytes(encoded), ROOM)).toEqual({ ok: true, value });
+  });
 });
 
 test("every proper prefix of a header is refused", () => {
@@ -133,10 +166,23 @@ describe("text", () => {
   );
 
   test("keeps a byte order mark, at every length", () => {
-    for (const length of [0, 10, 60, 100, 5000]) {
-      const value = `\ufeff${"a".repeat(length)}\ufeff`;
-      expect(decode(anyText, encode(anyText, value), ROOM)).toEqual({ ok: true, value });
-    }
+    for (const length of [0, 10, 60, 61, 62, 63, 64, 65, 100, 250, 5000, 70_000])
+      for (const value of [
+        `\ufeff${"a".repeat(length)}\ufeff`,
+        `\ufeff\ufeff${"é".repeat(length / 2)}`,
+        `${"a".repeat(length)}\ufeff`,
+      ])
+        expect(decode(anyText, encode(anyText, value), ROOM)).toEqual({ ok: true, value });
+  });
+
+  test("keeps the byte order marks of some among others, nested or in a sequence", () => {
+    const marked = `\ufeff${"a".repeat(70)}`;
+    const plain = "a".repeat(70);
+    const several = list(list(anyText, 9), 9);
+    const value = [[plain, marked], [], [marked, "\ufeff", plain], ["", marked, `\ufeff${marked}`]];
+    expect(decode(several, encode(several, value), ROOM)).toEqual({ ok: true, value });
+    const values = [value, [[plain]], [[marked]], []];
+    expect(decodeSequence(several, encodeSequence(several, values))).toEqual({ ok: true, value: values });
   });
 
   test.each([
@@ -205,6 +251,8 @@ describe("refused although msgpackr reads it:", () => {
 });
 
 describe("a stranger's size", () => {
+  afterEach(() => vi.restoreAllMocks());
+
   test("beyond the limit is refused before it is read", () => {
     expect(decode(anyText, new Uint8Array(101).fill(0xff), 100)).toMatchObject({
       ok: false,
@@ -218,6 +266,7 @@ describe("a stranger's size", () => {
     ["text", "db7fffffff"],
     ["bytes", "c67fffffff"],
     ["short text", "da7fff"],
+    ["a list in a list that has room", `92dd7fffffff${"00".repeat(60)}`],
   ])("claimed but not sent allocates nothing: %s", (_what, encoded) => {
     const before = process.memoryUsage();
     for (let i = 0; i < 200; i++) expect(decode(list(anyText, 2 ** 31), hexBytes(encoded), 100).ok).toBe(false);
@@ -226,13 +275,59 @@ describe("a stranger's size", () => {
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(4 * 1024 * 1024);
   });
 
+  test.each([
+    ["truncated", "92"],
+    ["not the shortest", "cc01"],
+    ["a list that claims more than there is", "dd00ffffff00"],
+    ["bytes that claim more than there are", "c6000fffff00"],
+    ["text that claims more than there is", "db000fffff00"],
+    ["text that is not UTF-8", "a1ff"],
+    ["a map", "8101a161"],
+    ["an extension", "d40100"],
+    ["a record of msgpackr's, which would be compiled", "d4724091a161"],
+    ["a float", "ca3f800000"],
+    ["nested too deep", `${"91".repeat(13)}00`],
+    ["two values", "0101"],
+  ])("that is not of our structure never reaches msgpackr: %s", (_what, encoded) => {
+    const unpack = vi.spyOn(Unpackr.prototype, "unpack");
+    expect(decode(integer(), hexBytes(encoded), ROOM).ok).toBe(false);
+    expect(decode(integer(), concatBytes(hexBytes(encoded), new Uint8Array(10_000)), ROOM).ok).toBe(false);
+    expect(unpack).not.toHaveBeenCalled();
+    expect(decode(integer(), hexBytes("05"), ROOM)).toEqual({ ok: true, value: 5 });
+    expect(unpack).toHaveBeenCalledTimes(1);
+  });
+
+  test.each([
+    ["empty bytes", "c400"],
+    ["empty lists", "90"],
+    ["nothing", "c0"],
+  ])("in values, of which its type cannot have so many, never reaches msgpackr: %s", (_what, one) => {
+    const unpack = vi.spyOn(Unpackr.prototype, "unpack");
+    const shape = record("r", { n: integer(), names: list(record("name", { name: anyText, last: boolean }), 10) });
+    const many = concatBytes(hexBytes("9205dd000f4240"), hexBytes(one.repeat(1_000_000)));
+    expect(decode(shape, many, ROOM)).toMatchObject({ ok: false, refusal: { code: "MALFORMED" } });
+    expect(unpack).not.toHaveBeenCalled();
+  });
+
+  test("in values, when there are a few too many, is named where it is", () => {
+    expect(decode(record("r", { flags: list(boolean, 3) }), hexBytes("9194c2c2c2c2"), ROOM)).toMatchObject({
+      ok: false,
+      refusal: { message: "$.flags: expected a list of 0 to 3" },
+    });
+  });
+
+  test.each(WIRE_TYPES)("in values is limited for $name", ({ shape }) => {
+    expect(shape.values).toBeLessThan(1_000_000);
+  });
+
   test("of nesting is refused at a depth of 13, by a walk that a tower of a million does not slow or overflow", () => {
     interface Nested {
       readonly inner: readonly Nested[];
     }
     const nested: Shape<Nested> = {
-      take: (input) => ({ inner: list(nested, 10).take(input) }),
-      put: ({ inner }, out) => list(nested, 10).put(inner, out),
+      read: (wire) => ({ inner: list(nested, 10).read(wire) }),
+      write: ({ inner }) => list(nested, 10).write(inner),
+      values: Infinity,
     };
     const tower = (depth: number): Uint8Array =>
       new Uint8Array([...Array.from({ length: depth - 1 }, () => 0x91), 0x90]);
@@ -249,19 +344,23 @@ describe("a stranger's size", () => {
   });
 });
 
-test("what is decoded does not change when the input does", () => {
-  const input = encode(list(bytes(1, 10), 3), [Uint8Array.of(1, 2), Uint8Array.of(3)]);
-  const decoded = decode(list(bytes(1, 10), 3), input, 100);
-  input.fill(0);
-  expect(decoded).toEqual({ ok: true, value: [Uint8Array.of(1, 2), Uint8Array.of(3)] });
+test.each([
+  ["a number below zero", integer(), -1],
+  ["a fraction", integer(), 0.5],
+  ["a number beyond 2^53 − 1", integer(), 2 ** 53],
+  ["hex of another length", hex(2), "abcdef"],
+  ["half a byte in hex", hex(2), "abc"],
+  ["what is not hex", hex(2), "abcg"],
+  ["a word that is not on the list", oneOf("a"), "b"],
+] as readonly [string, Shape<unknown>, unknown][])("%s is not written", (_what, shape, value) => {
+  expect(() => encode(shape, value)).toThrow(ShapeError);
+  expect(() => encode(list(shape, 9), [value])).toThrow(ShapeError);
 });
 
-test("what is encoded does not change when something else is encoded", () => {
-  const first = encode(anyText, "first");
-  const copy = Uint8Array.from(first);
-  for (let i = 0; i < 100; i++) encode(anyText, "second");
-  expect(first).toEqual(copy);
-  expect(first.byteLength).toBe(first.buffer.byteLength);
+test("what other users of msgpackr pack stays as it was", () => {
+  const plain = new Packr({ useRecords: false, variableMapSize: true });
+  const packed = plain.pack({ bytes: Uint8Array.of(1, 2), more: [new Date(0), Buffer.from("a")] });
+  expect(toHex(packed)).toBe("82a56279746573c4020102a46d6f726592d6ff00000000c40161");
 });
 
 test("a shape names the field that is wrong", () => {
