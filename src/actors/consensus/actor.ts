@@ -173,7 +173,6 @@ export class ConsensusActor {
 
   /** Stops taking part: timers and fetches end, nothing more is sent. What was recorded stays. */
   stop(): void {
-    if (this.#executed.length > 0) this.#ports.log.commit({ executed: this.#executed.splice(0) });
     this.#stopped = true;
     this.#bundling.stop();
     this.fetching.stop();
@@ -195,6 +194,7 @@ export class ConsensusActor {
           const stepped = this.#machine.step(event);
           effects.push(...stepped.effects);
           if (stepped.refused !== undefined) this.#ports.observer.refused(stepped.refused.code, null);
+    if (this.#executed.length > 0) this.#ports.log.commit({ executed: this.#executed.splice(0) });
         }
         this.#record(effects);
         for (const effect of effects) this.#perform(effect);

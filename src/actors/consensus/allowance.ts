@@ -7,6 +7,9 @@ export interface AllowanceOptions {
   readonly perSecond: number;
 }
 
+/** Frames that do not hold: honest members send none. Beyond it nothing of the peer's is read until it has been quiet. Units: frames. */
+export const FAULTS: AllowanceOptions = { burst: 500, perSecond: 100 };
+
 interface Purse {
   left: number;
   /** Units: ms since 1970. */

@@ -8,16 +8,13 @@ import { VOTE_OF, bundleDigest, rootBytes } from "../../events/facts/hashing.ts"
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
 import { leaderOf } from "../../machines/consensus/committee.ts";
 import type { ConsensusActor } from "./actor.ts";
-import { Allowance } from "./allowance.ts";
+import { Allowance, FAULTS } from "./allowance.ts";
 import { Answering } from "./answering.ts";
 import { openBlock, summaryOf } from "./blocks.ts";
 import { isBundleSigned, openBundle } from "./bundles.ts";
 import type { Waiting } from "./passing-on.ts";
 import type { ConsensusPorts } from "./ports.ts";
 import { signersOf } from "./signatures.ts";
-
-/** Frames that do not hold: honest members send none. Beyond it nothing of the peer's is read until it has been quiet. Units: frames. */
-const FAULTS = { burst: 500, perSecond: 100 };
 
 type Of<K extends PeerMessage["kind"]> = Extract<PeerMessage, { kind: K }>;
 

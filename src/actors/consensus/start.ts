@@ -5,6 +5,7 @@ import { decode, encode, integer } from "../../base/codec.ts";
 import { assert, present } from "../../base/errors.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import type { Certificate, LogEvent } from "../../events/facts/block.ts";
+import { LogDamage } from "../../events/store/damage.ts";
 import type { Log } from "../../events/store/log.ts";
 import type { StoredBundle } from "../../events/store/log-batch.ts";
 import { rootsFloor } from "../../machines/consensus/certify.ts";
@@ -38,15 +39,19 @@ function readVotesAbove(log: Log): View | undefined {
   return bound.value;
 }
 
-/** Puts genesis into an empty log; refuses another cluster's. Throws: Defect when the log begins with another genesis. */
+/**
+ * Puts genesis into an empty log; refuses another cluster's.
+ * Throws: LogDamage when what the log begins with is not what was written; Defect when it is another genesis.
+ */
 export function ensureGenesis(log: Log, genesis: LogEvent): void {
-  const first = log.hashAt(heightOf(0));
-  if (first === undefined) log.commit({ append: { expected: heightOf(0), events: [genesis] } });
-  else
+  const first = log.event(heightOf(0));
+  if (first !== undefined)
     assert(
-      first === genesis.hash,
+      first.hash === genesis.hash,
       "the log in this directory belongs to another cluster; give the node its own data directory",
     );
+  else if (log.head() === undefined) log.commit({ append: { expected: heightOf(0), events: [genesis] } });
+  else throw new LogDamage(log.path, heightOf(0), "the event is missing");
 }
 
 /** Loads the flags from a log whose tree is `frontier`. */

@@ -96,6 +96,13 @@ export function finalises(committee: Committee, block: Digest, { certificate, he
   return isCertificateSound(committee, certificate);
 }
 
+/** Why an event's own finality proof does not hold; undefined when it does, or when it has none. */
+export function proofDefect(committee: Committee, { hash, proof }: LogEvent): string | undefined {
+  return proof.kind !== "finalization" || finalises(committee, hash, proof)
+    ? undefined
+    : "the finality proof does not hold";
+}
+
 type PagedLog = Pick<ReadableLog, "path" | "event" | "events" | "bundle">;
 
 /** A bundle that a block of the log names. Throws: LogDamage, also when it is missing. */

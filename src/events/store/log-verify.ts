@@ -3,7 +3,7 @@ import { type Digest, type Height, height as asHeight } from "../../base/brands.
 import { ZERO_DIGEST } from "../../base/bytes.ts";
 import { decode } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
-import { BODY_BYTES_MAX, bodyShape } from "../facts/block.ts";
+import { BODY_BYTES_MAX, type LogEvent, bodyShape } from "../facts/block.ts";
 import { LogDamage } from "./damage.ts";
 import { type CheckedEvent, type PageLimits, misplaced } from "./event-table.ts";
 import type { StoredBundle } from "./log-batch.ts";
@@ -24,6 +24,8 @@ export interface VerifyRange<Tree extends LogTree<Tree>> {
   readonly tree: Tree;
   /** Hash of the block before `from`, from that mark; 32 zero bytes for genesis. */
   readonly parent: Digest;
+  /** Why an event's finality proof does not hold; undefined when it does. Without it proofs are not judged: they need keys. */
+  readonly proofDefect?: (event: LogEvent) => string | undefined;
 }
 
 /** What holds after a slice; enough to go on from, as the next range's `from`, `tree` and `parent`. */
@@ -43,7 +45,7 @@ const SLICE: PageLimits = { limit: 64, bytesMax: 1024 * 1024 };
 /**
  * Checks heights `from` to `to`: none missing, header and body bytes against their hashes, parent links, the logRoot chain,
  * and that every bundle named is there with its digest. Yields after each slice; returns the verdict, at the first damage.
- * Finality proofs and signatures are not judged here: they need keys.
+ * Finality proofs are judged where `proofDefect` is given, client signatures never: they need keys.
  * Throws: Fault LOG_CORRUPT, LOG_READ_FAILED.
  */
 export function* verifyRange<Tree extends LogTree<Tree>>(
@@ -60,7 +62,7 @@ export function* verifyRange<Tree extends LogTree<Tree>>(
       const page = reader.eventsWithHeaders(verified.next, { ...slice, limit });
       if (page.length === 0) throw new LogDamage(reader.path, verified.next, "the event is missing");
       for (const [i, checked] of page.entries()) {
-        bytes += verifyBlock(reader, verified, checked);
+        bytes += verifyBlock(reader, verified, checked, range.proofDefect);
         verified = extended(verified, checked);
         if (bytes < slice.bytesMax && i + 1 < page.length) continue;
         yield verified;
@@ -96,11 +98,14 @@ function verifyBlock<Tree extends LogTree<Tree>>(
   reader: ReadableLog,
   before: Verified<Tree>,
   { event, header }: CheckedEvent,
+  proofDefect: VerifyRange<Tree>["proofDefect"],
 ): number {
   const damage = (reason: string) => new LogDamage(reader.path, before.next, reason);
   const wrong = misplaced(event, header, before.next, before.parent);
   if (wrong !== undefined) throw damage(wrong);
   if (header.logRoot !== before.tree.root()) throw damage("its logRoot is not the root of the blocks before it");
+  const unproven = proofDefect?.(event);
+  if (unproven !== undefined) throw damage(unproven);
   const body = decode(bodyShape, event.block.body, BODY_BYTES_MAX);
   if (!body.ok) throw damage(`the body cannot be read (${body.refusal.message})`);
   let bytes = event.block.header.length + event.block.body.length;
