@@ -3,7 +3,7 @@
  * One process opens it for writing; each commit is one transaction and one sync, and what it returned from is durable.
  */
 import type { Digest, Height } from "../../base/brands.ts";
-import { digestBytes } from "../../base/bytes.ts";
+import { digestBytes, utf8 } from "../../base/bytes.ts";
 import { Defect, Fault, assert } from "../../base/errors.ts";
 import { type Result, ok } from "../../base/result.ts";
 import type { Executed, LogEvent } from "../facts/block.ts";
@@ -15,6 +15,13 @@ import { LOG_STREAM, LogReader } from "./log-reader.ts";
 import { prepareWrites } from "./log-statements.ts";
 import { migrate } from "./schema.ts";
 import { type Sqlite, guarded, lockForWriting, openSqlite } from "./sqlite.ts";
+import { lostCommits } from "./wal-damage.ts";
+
+/**
+ * Stands, with the reason, in a log that was opened and did not hold every commit it had synced: whoever voted with it must not
+ * trust it to remember (consensus.md, "Lost journal"). Its reader takes it away once it has acted on it durably.
+ */
+export const LOST_COMMITS_MARK = "lost-commits";
 
 /** A batch wanted to append what does not follow the head: our own code is wrong, since nobody else writes. */
 export class AppendDefect extends Defect {
@@ -140,7 +147,8 @@ export class LogDatabase extends LogReader implements Log {
 }
 
 /**
- * Opens the log for writing, making the file and its tables if there are none; its directory must exist.
+ * Opens the log for writing, making the file and its tables if there are none; its directory must exist. A write-ahead log that
+ * was damaged gives back what was committed before the damage, and LOST_COMMITS_MARK.
  * Throws: Fault LOG_LOCKED when another process has it open, LOG_OPEN_FAILED, LOG_CORRUPT, LOG_SCHEMA_UNKNOWN, and
  * LOG_UNSAFE when SQLite would not sync every commit.
  */
@@ -148,10 +156,17 @@ export function openLogDatabase(path: string, hashing: LogHashing): LogDatabase 
   const lock = lockForWriting("LOG", path);
   let connection: Sqlite | undefined;
   try {
+    const lost = lostCommits(path);
     const opened = openSqlite(path, { store: "LOG", synchronous: "full" });
     connection = opened;
     guarded("LOG", path, "open", () => migrate(opened, path));
-    return new LogDatabase(opened, path, hashing, () => lock.release());
+    const log = new LogDatabase(opened, path, hashing, () => lock.release());
+    if (lost !== undefined) {
+      log.commit({ marks: [{ name: LOST_COMMITS_MARK, value: utf8(lost) }] });
+      // What lies behind the damage would be found at the next start again.
+      guarded("LOG", path, "open", () => opened.pragma("wal_checkpoint(TRUNCATE)"));
+    }
+    return log;
   } catch (error) {
     connection?.close();
     lock.release();
