@@ -27,6 +27,7 @@ import { PassingOn } from "./passing-on.ts";
 import type { Committee, ConsensusPorts } from "./ports.ts";
 import { recordingOf } from "./recording.ts";
 import { Signatures } from "./signatures.ts";
+import { Statements } from "./statements.ts";
 import type { Start } from "./start.ts";
 import { Timers } from "./timers.ts";
 
@@ -44,6 +45,7 @@ export class ConsensusActor {
   readonly blocks: Blocks;
   readonly bundles: Bundles;
   readonly fetching: Fetching;
+  readonly statements: Statements;
   readonly #ports: ConsensusPorts;
   readonly #machine: Stepper<typeof consensusMachine>;
   readonly #delivery: Delivery;
@@ -87,11 +89,18 @@ export class ConsensusActor {
       this.#outgoing.others,
       (to, certificate, view) => this.#outgoing.notify(to, { kind: "certificate", certificate, view, hash: null }),
     );
+    this.statements = new Statements(
+      committee,
+      ports.sign,
+      (message) => this.#outgoing.broadcast(message),
+      (height) => this.post({ type: "checkpointProvable", height }),
+    );
     this.#judging = new Judging({
       ...this.#stores(),
       size: committee.keys.length,
       log: ports.log,
       outgoing: this.#outgoing,
+      statements: this.statements,
       judged: (hash, valid) => this.post({ type: "bodyJudged", hash, valid }),
     });
     this.#bundling = new Bundling(
@@ -133,6 +142,8 @@ export class ConsensusActor {
 
   /** Puts an event in the mailbox; the drain comes soon. */
   post(event: ConsensusEvent): void {
+    const own = event.type === "peerConnected" ? this.statements.own() : undefined;
+    if (event.type === "peerConnected" && own !== undefined) this.#outgoing.send(event.member, own);
     this.#mail({ event });
   }
 
@@ -171,6 +182,11 @@ export class ConsensusActor {
     this.post({ type: "executionReached", height, root });
   }
 
+  /** The projector wrote the state after this height as segments: the member says so, and a leader may order a checkpoint of it. */
+  checkpointWritten(height: Height, root: Digest, segments: Digest): void {
+    if (!this.#stopped) this.statements.state({ epoch: this.committee.epoch, height, root, segments });
+  }
+
   /** Stops taking part: timers and fetches end, nothing more is sent. What was recorded stays. */
   stop(): void {
     this.#stopped = true;
@@ -178,6 +194,7 @@ export class ConsensusActor {
     this.fetching.stop();
     this.#timers.stop();
     this.passingOn.stop();
+    if (this.#executed.length > 0) this.#ports.log.commit({ executed: this.#executed.splice(0) });
   }
 
   /** Synchronous, never re-entered: steps, records, then sends (DESIGN §2). */
@@ -193,8 +210,8 @@ export class ConsensusActor {
           if (event.type === "timerFired" && token !== undefined && !this.#timers.stands(event.timer, token)) continue;
           const stepped = this.#machine.step(event);
           effects.push(...stepped.effects);
+          this.#ports.observer.stepped?.(event, stepped.effects);
           if (stepped.refused !== undefined) this.#ports.observer.refused(stepped.refused.code, null);
-    if (this.#executed.length > 0) this.#ports.log.commit({ executed: this.#executed.splice(0) });
         }
         this.#record(effects);
         for (const effect of effects) this.#perform(effect);
@@ -317,7 +334,12 @@ export class ConsensusActor {
       if (size > BLOCK_BUNDLE_BYTES_MAX) break;
       bundles.push(digest);
     }
-    const body = encode(bodyShape, { kind: "executions", bundles });
+    const checkpoint = request.checkpoint === null ? null : this.statements.proof(request.checkpoint);
+    if (checkpoint === undefined) return this.post({ type: "proposalFailed", view: request.view });
+    const body = encode(
+      bodyShape,
+      checkpoint === null ? { kind: "executions", bundles } : { kind: "checkpoint", checkpoint },
+    );
     const header = encode(headerShape, {
       height: heightOf(request.parentHeight + 1),
       epoch: this.committee.epoch,
@@ -327,7 +349,7 @@ export class ConsensusActor {
       bodyHash: bodyHash(body),
       logRoot: frontier.root(),
       lastReconfigure: heightOf(0),
-      lastCheckpoint: heightOf(0),
+      lastCheckpoint: request.lastCheckpoint,
       time: logTime(Math.max(request.parentTime + 1, this.#ports.clock.now())),
       executed: { height: request.executedHeight, root: request.executedRoot },
     });

@@ -1,5 +1,5 @@
 /** Blocks above the last final one, with the Merkle frontier after each. */
-import type { Digest } from "../../base/brands.ts";
+import type { Digest, Height } from "../../base/brands.ts";
 import { decode } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
@@ -7,6 +7,7 @@ import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import {
   BODY_BYTES_MAX,
   type Block,
+  type Checkpoint,
   HEADER_BYTES_MAX,
   type Header,
   bodyShape,
@@ -21,6 +22,8 @@ export interface OpenedBlock {
   readonly block: Block;
   readonly header: Header;
   readonly bundles: readonly Digest[];
+  /** What a checkpoint block proves. */
+  readonly checkpoint: Checkpoint | null;
 }
 
 /** Opens a stranger's block. Refuses: MALFORMED, TOO_LARGE, BODY_MISMATCH, NOT_GENESIS. */
@@ -35,10 +38,15 @@ export function openBlock(block: Block): Result<OpenedBlock> {
   if ((body.value.kind === "genesis") !== (header.value.height === 0))
     return refuse("NOT_GENESIS", "A founding document is the body of height 0 and of no other.", "peer");
   const bundles = body.value.kind === "executions" ? body.value.bundles : [];
-  return ok({ hash: blockHash(block.header), block, header: header.value, bundles });
+  const checkpoint = body.value.kind === "checkpoint" ? body.value.checkpoint : null;
+  return ok({ hash: blockHash(block.header), block, header: header.value, bundles, checkpoint });
 }
 
-export const summaryOf = ({ hash, header, bundles }: OpenedBlock): BlockSummary => ({
+/** Height of the newest checkpoint block up to this one: what its children must name. */
+const checkpointOf = ({ header, checkpoint }: Pick<OpenedBlock, "header" | "checkpoint">): Height =>
+  checkpoint === null ? header.lastCheckpoint : header.height;
+
+export const summaryOf = ({ hash, header, bundles, checkpoint }: OpenedBlock): BlockSummary => ({
   hash,
   view: header.view,
   parentView: header.parentView,
@@ -48,14 +56,21 @@ export const summaryOf = ({ hash, header, bundles }: OpenedBlock): BlockSummary 
   executedHeight: header.executed.height,
   executedRoot: header.executed.root,
   bundles,
+  lastCheckpoint: header.lastCheckpoint,
+  checkpoint: checkpointOf({ header, checkpoint }),
 });
 
-export const finalOf = ({ hash, header }: Pick<OpenedBlock, "hash" | "header">): FinalBlock => ({
+export const finalOf = ({
+  hash,
+  header,
+  checkpoint,
+}: Pick<OpenedBlock, "hash" | "header" | "checkpoint">): FinalBlock => ({
   hash,
   height: header.height,
   view: header.view,
   time: header.time,
   executedHeight: header.executed.height,
+  checkpoint: checkpointOf({ header, checkpoint }),
 });
 
 export class Blocks {

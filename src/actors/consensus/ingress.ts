@@ -82,6 +82,15 @@ export class Ingress {
         return this.#surveyRequest(from, message.nonce);
       case "survey":
         return this.#survey(from, message);
+      case "statement": {
+        const taken = this.#actor.statements.take(from, message);
+        return taken.ok ? undefined : this.#fault(taken.refusal.code, from);
+      }
+      case "checkpointRequest":
+      case "checkpoint":
+      case "segmentRequest":
+      case "segment":
+        return this.#refuse("NO_CHECKPOINTS", from);
     }
   }
 

@@ -7,6 +7,7 @@ import type { Blocks, OpenedBlock } from "./blocks.ts";
 import { BLOCK_BUNDLE_BYTES_MAX, type Bundles } from "./bundles.ts";
 import type { Fetching } from "./fetching.ts";
 import type { Outgoing } from "./outgoing.ts";
+import type { Statements } from "./statements.ts";
 
 export interface JudgingStores {
   readonly size: number;
@@ -15,6 +16,7 @@ export interface JudgingStores {
   readonly bundles: Bundles;
   readonly fetching: Fetching;
   readonly outgoing: Outgoing;
+  readonly statements: Statements;
   readonly judged: (hash: Digest, valid: boolean) => void;
 }
 
@@ -34,7 +36,7 @@ export class Judging {
     const before = opened && blocks.frontierAfter(opened.header.parent);
     // Gone when the drain that asked has also settled its view.
     if (opened === undefined || before === undefined || this.#open.has(hash)) return;
-    if (before.root() !== opened.header.logRoot || !isBodySound(opened)) return this.#stores.judged(hash, false);
+    if (before.root() !== opened.header.logRoot || !this.#isBodySound(opened)) return this.#stores.judged(hash, false);
     const missing = new Set(opened.bundles.filter((digest) => !this.#restore(digest)));
     this.#open.set(hash, missing);
     if (this.#isDecided(opened, missing)) return this.#end(opened);
@@ -69,6 +71,15 @@ export class Judging {
     for (const hash of this.#open.keys()) if (this.#stores.blocks.get(hash) === undefined) this.#open.delete(hash);
   }
 
+  /** No bundle twice; q signatures under a checkpoint; and no reconfigure block as long as there are none. */
+  #isBodySound({ bundles, header, checkpoint }: OpenedBlock): boolean {
+    return (
+      new Set(bundles).size === bundles.length &&
+      header.lastReconfigure === 0 &&
+      (checkpoint === null || this.#stores.statements.isSound(checkpoint, header))
+    );
+  }
+
   /** A bundle may be ordered twice by different leaders: then it is read back from the log. */
   #restore(digest: Digest): boolean {
     const { bundles, log } = this.#stores;
@@ -94,7 +105,3 @@ export class Judging {
     return opened.bundles.reduce((sum, digest) => sum + (this.#stores.bundles.get(digest)?.length ?? 0), 0);
   }
 }
-
-/** No bundle twice; and the heights of reconfigure and checkpoint blocks are those of genesis as long as there are none. */
-const isBodySound = ({ bundles, header }: OpenedBlock): boolean =>
-  new Set(bundles).size === bundles.length && header.lastReconfigure === 0 && header.lastCheckpoint === 0;

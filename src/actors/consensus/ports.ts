@@ -2,7 +2,7 @@
 import type { Digest, Epoch, Height, MemberIndex } from "../../base/brands.ts";
 import type { Block } from "../../events/facts/block.ts";
 import type { Log } from "../../events/store/log.ts";
-import type { Timings } from "../../machines/consensus/types.ts";
+import type { ConsensusEffect, ConsensusEvent, Timings } from "../../machines/consensus/types.ts";
 
 /** A final block on its way to the executor, in order of height. */
 export interface Delivery {
@@ -43,6 +43,8 @@ export interface ConsensusPorts {
     readonly advanced: (position: Position) => void;
     readonly halted: (height: Height, root: Digest, theirs: Digest) => void;
     readonly evidence: (kind: string, member: MemberIndex, view: number) => void;
+    /** The machine took an event: what it answers is not recorded yet. For the simulator's invariants and records. */
+    readonly stepped?: (event: ConsensusEvent, effects: readonly ConsensusEffect[]) => void;
   };
 }
 

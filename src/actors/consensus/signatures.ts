@@ -18,12 +18,18 @@ interface ViewSignatures {
   readonly messages: Map<string, Uint8Array>;
 }
 
+/** What certificates and checkpoints have in common. */
+interface Signed {
+  readonly signers: Uint8Array;
+  readonly signatures: readonly Uint8Array[];
+}
+
 /** The bitmap's members in ascending order; undefined when it names one that does not exist or its length is wrong. */
-export function signersOf(certificate: Certificate, size: number): readonly MemberIndex[] | undefined {
-  if (certificate.signers.length !== Math.ceil(size / 8)) return undefined;
+export function signersOf({ signers }: Pick<Signed, "signers">, size: number): readonly MemberIndex[] | undefined {
+  if (signers.length !== Math.ceil(size / 8)) return undefined;
   const members: MemberIndex[] = [];
-  for (let i = 0; i < certificate.signers.length * 8; i++) {
-    if (((certificate.signers[i >> 3] ?? 0) & (1 << (i & 7))) === 0) continue;
+  for (let i = 0; i < signers.length * 8; i++) {
+    if (((signers[i >> 3] ?? 0) & (1 << (i & 7))) === 0) continue;
     if (i >= size) return undefined;
     members.push(memberIndex(i));
   }
@@ -39,18 +45,41 @@ export function isCertificateSound(
   certificate: Certificate,
   known: (member: MemberIndex, signature: Uint8Array) => boolean = () => false,
 ): boolean {
-  const { kind, epoch, view, blockHash, signatures } = certificate;
-  const members = signersOf(certificate, committee.keys.length);
-  if (members === undefined || members.length < quorumOf(committee.keys.length) || members.length !== signatures.length)
-    return false;
+  const { kind, epoch, view, blockHash } = certificate;
   if (epoch !== committee.epoch || (blockHash === null) !== (kind === "nullification")) return false;
-  const message = voteBytes(committee.cluster, VOTE_OF[kind], epoch, view, blockHash);
+  return isSignedByQuorum(
+    committee,
+    voteBytes(committee.cluster, VOTE_OF[kind], epoch, view, blockHash),
+    certificate,
+    known,
+  );
+}
+
+/** Whether q distinct members of the committee signed the message. */
+export function isSignedByQuorum(
+  committee: Committee,
+  message: Uint8Array,
+  signed: Signed,
+  known: (member: MemberIndex, signature: Uint8Array) => boolean,
+): boolean {
+  const { signatures } = signed;
+  const size = committee.keys.length;
+  const members = signersOf(signed, size);
+  if (members === undefined || members.length < quorumOf(size) || members.length !== signatures.length) return false;
   return members.every((member, i) => {
     const signature = signatures[i];
     const key = committee.keys[member];
     if (signature === undefined || key === undefined) return false;
     return known(member, signature) || committee.verify(key, message, signature);
   });
+}
+
+/** The signatures of the lowest q of these members, with their bitmap. */
+export function quorumSigned(size: number, signatures: ReadonlyMap<MemberIndex, Uint8Array>): Signed {
+  const chosen = [...signatures].sort(([a], [b]) => a - b).slice(0, quorumOf(size));
+  const signers = new Uint8Array(Math.ceil(size / 8));
+  for (const [member] of chosen) signers[member >> 3] = (signers[member >> 3] ?? 0) | (1 << (member & 7));
+  return { signers, signatures: chosen.map(([, signature]) => signature) };
 }
 
 /** Everything signed in the views above the last final one. */
@@ -166,19 +195,17 @@ export class Signatures {
   /** Makes the certificate of q of the signers, lowest members first. Throws: Defect when a signature is missing. */
   assemble(kind: CertificateKind, view: View, hash: Digest | null, signers: readonly MemberIndex[]): Certificate {
     const size = this.#committee.keys.length;
-    const chosen = [...signers].sort((a, b) => a - b).slice(0, quorumOf(size));
-    const bitmap = new Uint8Array(Math.ceil(size / 8));
-    for (const member of chosen) bitmap[member >> 3] = (bitmap[member >> 3] ?? 0) | (1 << (member & 7));
-    const signatures = chosen.map((member) =>
+    const lowest = [...signers].sort((a, b) => a - b).slice(0, quorumOf(size));
+    const votes = lowest.map((member): [MemberIndex, Uint8Array] => [
+      member,
       present(this.get(VOTE_OF[kind], view, hash, member), "a counted vote has a signature"),
-    );
+    ]);
     const certificate: Certificate = {
       kind,
       epoch: this.#committee.epoch,
       view,
       blockHash: hash,
-      signers: bitmap,
-      signatures,
+      ...quorumSigned(size, new Map(votes)),
     };
     this.keep(certificate);
     return certificate;

@@ -11,6 +11,7 @@ import {
   finalityProofShape,
 } from "./block.ts";
 import { BUNDLE_BYTES_MAX } from "./bundle.ts";
+import { type CheckpointStatement, SEGMENTS_MAX, SEGMENT_BYTES_MAX, checkpointStatementShape } from "./checkpoint.ts";
 import { digestShape } from "./command.ts";
 import type { VoteKind } from "./hashing.ts";
 
@@ -49,7 +50,25 @@ export type PeerMessage =
       readonly signature: Uint8Array;
     }
   | { readonly kind: "surveyRequest"; readonly nonce: Uint8Array }
-  | { readonly kind: "survey"; readonly nonce: Uint8Array; readonly view: View };
+  | { readonly kind: "survey"; readonly nonce: Uint8Array; readonly view: View }
+  /** What a member says of the state at a height: q of them make a checkpoint block. */
+  | {
+      readonly kind: "statement";
+      readonly statement: CheckpointStatement;
+      readonly member: MemberIndex;
+      readonly signature: Uint8Array;
+    }
+  /** A member that is behind: answered with the newest checkpoint of a height above `above`, else with a page of events from `from`. */
+  | { readonly kind: "checkpointRequest"; readonly from: Height; readonly above: Height }
+  /** A checkpoint block, why it is final, and the digests of its segments, which fit the root it names. */
+  | {
+      readonly kind: "checkpoint";
+      readonly block: Block;
+      readonly proof: FinalityProof;
+      readonly segments: readonly Digest[];
+    }
+  | { readonly kind: "segmentRequest"; readonly digest: Digest }
+  | { readonly kind: "segment"; readonly segment: Uint8Array };
 
 /** Largest frame a member reads; a page of events stays below it. */
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
@@ -97,4 +116,16 @@ export const peerMessageShape: Shape<PeerMessage> = union<PeerMessage>(
   variant("root", record("root", { height: integer<Height>(), root: digestShape, member, signature })),
   variant("surveyRequest", record("request", { nonce: bytes(16) })),
   variant("survey", record("survey", { nonce: bytes(16), view: integer<View>() })),
+  variant("statement", record("statement", { statement: checkpointStatementShape, member, signature })),
+  variant("checkpointRequest", record("request", { from: integer<Height>(), above: integer<Height>() })),
+  variant(
+    "checkpoint",
+    record("checkpoint", {
+      block: blockShape,
+      proof: finalityProofShape,
+      segments: list(digestShape, SEGMENTS_MAX, 1),
+    }),
+  ),
+  variant("segmentRequest", record("request", { digest: digestShape })),
+  variant("segment", record("segment", { segment: bytes(1, SEGMENT_BYTES_MAX) })),
 );

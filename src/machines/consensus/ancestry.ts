@@ -10,6 +10,7 @@ export interface Parent {
   readonly height: Height;
   readonly time: LogTime;
   readonly executedHeight: Height;
+  readonly checkpoint: Height;
 }
 
 export type ParentSearch =
@@ -63,5 +64,6 @@ export function headerDefect(block: Candidate, parent: Parent): string | undefin
   if (block.time <= parent.time) return "its time does not grow";
   if (block.executedHeight < parent.executedHeight) return "its executed height falls";
   if (block.executedHeight > parent.height) return "it claims execution of a block that is not its ancestor";
+  if (block.lastCheckpoint !== parent.checkpoint) return "its lastCheckpoint is not the newest checkpoint before it";
   return undefined;
 }

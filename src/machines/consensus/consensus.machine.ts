@@ -171,6 +171,9 @@ const HANDLERS: { readonly [T in ConsensusEvent["type"]]: (turn: Turn, event: Of
   },
   executionReached: onExecution,
   rootAttested: (turn, { member, height, root }) => noteAttestation(turn, member, height, root),
+  checkpointProvable: (turn, { height }) => {
+    if (height > turn.next.provable) turn.next.provable = height;
+  },
   logSynchronised: (turn, { final, finalizedView, bundles }) => {
     if (final.height <= turn.next.final.height) return;
     setFinal(turn, final, bundles);

@@ -43,7 +43,14 @@ export function resolvePendingFinal(turn: Turn): boolean {
   const ordered = chain.flatMap((block) => block.bundles);
   setFinal(
     turn,
-    { hash: last.hash, height: last.height, view: last.view, time: last.time, executedHeight: last.executedHeight },
+    {
+      hash: last.hash,
+      height: last.height,
+      view: last.view,
+      time: last.time,
+      executedHeight: last.executedHeight,
+      checkpoint: last.checkpoint,
+    },
     ordered,
   );
   return true;

@@ -1,6 +1,6 @@
 /** What the leader does (rule 2), and how a member judges what a leader proposed (rule 3). */
 import { view as viewOf } from "../../base/brands.ts";
-import type { Digest } from "../../base/brands.ts";
+import type { Digest, Height } from "../../base/brands.ts";
 import { findParent, headerDefect, judgeParent, type Parent } from "./ancestry.ts";
 import { requestJudgement } from "./certify.ts";
 import type { Turn } from "./turn.ts";
@@ -31,8 +31,10 @@ export function proposeIfDue(turn: Turn): boolean {
   const executedHeight = Math.min(next.executed, parent.height);
   const executedRoot = next.roots[executedHeight];
   if (executedHeight < parent.executedHeight || executedRoot === undefined) return false; // catches up first; stays eligible
-  const bundles = parent.height - executedHeight > EXECUTION_LAG_MAX ? [] : eligibleBundles(turn, parent);
-  if (mustWait(turn, parent, bundles.length)) return false;
+  const checkpoint = dueCheckpoint(turn, parent, executedHeight);
+  const lags = parent.height - executedHeight > EXECUTION_LAG_MAX;
+  const bundles = checkpoint !== null || lags ? [] : eligibleBundles(turn, parent);
+  if (mustWait(turn, parent, checkpoint !== null || bundles.length > 0)) return false;
   next.proposing = "building";
   turn.emit({
     type: "requestProposal",
@@ -44,19 +46,29 @@ export function proposeIfDue(turn: Turn): boolean {
     executedHeight: executedHeight as BlockSummary["executedHeight"],
     executedRoot,
     bundles,
+    lastCheckpoint: parent.checkpoint,
+    checkpoint,
   });
   return true;
 }
 
 /**
- * Without bundles: Δ for any outstanding finalization, then an empty block (rule 1). With bundles: while the parent is not final
+ * consensus.md, "Checkpoint": the state to be proved by a block of its own, before any bundles: one block in thousands. It lies above
+ * the newest checkpoint block, so that each proves more than the one before, and was executed by whoever accepts the header.
+ */
+function dueCheckpoint({ next }: Turn, parent: Parent, executedHeight: number): Height | null {
+  return next.provable > parent.checkpoint && next.provable <= executedHeight ? next.provable : null;
+}
+
+/**
+ * Without work: Δ for any outstanding finalization, then an empty block (rule 1). With bundles or a checkpoint: while the parent is not final
  * here, Δ/10 at most. What comes meanwhile goes into the same block, so that under load few blocks carry much (ADR 0016).
  */
-function mustWait(turn: Turn, parent: Parent, bundles: number): boolean {
+function mustWait(turn: Turn, parent: Parent, hasWork: boolean): boolean {
   const { next } = turn;
   if (next.proposing === "due") return false;
   const open = parent.hash !== next.final.hash && parent.view === next.view - 1; // its finalization may come any moment
-  const wait = bundles === 0 ? "forFinalization" : open ? "forParent" : undefined;
+  const wait = !hasWork ? "forFinalization" : open ? "forParent" : undefined;
   if (wait === undefined) return false;
   if (next.proposing === "no" || (wait === "forParent" && next.proposing === "forFinalization")) {
     next.proposing = wait;

@@ -5,6 +5,7 @@ import {
   type Height,
   type MemberIndex,
   type View,
+  height as heightOf,
   view as viewOf,
 } from "../../base/brands.ts";
 import type { CertificateKind } from "../../events/facts/block.ts";
@@ -88,6 +89,7 @@ export function restoreContext(membership: Membership, restored: Restored): Cont
     own,
     tallies: {},
     equivocated: {},
+    provable: heightOf(0), // statements come again with each peer
     mempool: restored.mempool,
     spokenViews: 0,
     lastHeard: Array.from({ length: membership.size }, () => 0),

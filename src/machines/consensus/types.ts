@@ -52,6 +52,10 @@ export interface BlockSummary {
   readonly executedHeight: Height;
   readonly executedRoot: Digest;
   readonly bundles: readonly Digest[];
+  /** Height of the newest checkpoint block before it, as its header says. */
+  readonly lastCheckpoint: Height;
+  /** Height of the newest checkpoint block up to itself: what its children must name. */
+  readonly checkpoint: Height;
 }
 
 /** Whether the body, its bundles and its logRoot were judged (rule 3, "valid"): open until the shell has all of it. */
@@ -86,6 +90,8 @@ export interface FinalBlock {
   readonly view: View;
   readonly time: LogTime;
   readonly executedHeight: Height;
+  /** Height of the newest checkpoint block up to itself: what its children must name. */
+  readonly checkpoint: Height;
 }
 
 export interface Context {
@@ -116,6 +122,8 @@ export interface Context {
   readonly executed: Height;
   /** Roots of executed heights that a live proposal may still name. */
   readonly roots: Readonly<Record<number, Digest>>;
+  /** Highest height for whose state q equal signed statements are held; 0 while there is none. */
+  readonly provable: Height;
   /** Bundles held that are in no final block, oldest first. */
   readonly mempool: readonly Digest[];
 
@@ -178,6 +186,8 @@ export type ConsensusEvent =
   | { readonly type: "proposalFailed"; readonly view: View }
   | { readonly type: "executionReached"; readonly height: Height; readonly root: Digest }
   | { readonly type: "rootAttested"; readonly member: MemberIndex; readonly height: Height; readonly root: Digest }
+  /** q members signed the same statement of the state at this height: a leader may order a checkpoint block of it. */
+  | { readonly type: "checkpointProvable"; readonly height: Height }
   /** Blocks fetched with their proofs were appended to the log: this one is final now. */
   | {
       readonly type: "logSynchronised";
@@ -260,6 +270,10 @@ export type ConsensusEffect =
       readonly executedHeight: Height;
       readonly executedRoot: Digest;
       readonly bundles: readonly Digest[];
+      /** What the header names. */
+      readonly lastCheckpoint: Height;
+      /** The state that a checkpoint block is to prove instead of ordering bundles. */
+      readonly checkpoint: Height | null;
     }
   | { readonly type: "requestSynchronisation"; readonly view: View; readonly hash: Digest }
   /** This replica executed something else than f+1 others: it stops voting and serving (DESIGN §4). */

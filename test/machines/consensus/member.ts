@@ -313,6 +313,8 @@ export class Member {
           executedHeight: effect.executedHeight,
           executedRoot: effect.executedRoot,
           bundles: effect.bundles,
+          lastCheckpoint: effect.lastCheckpoint,
+          checkpoint: effect.checkpoint === null ? effect.lastCheckpoint : height(effect.parentHeight + 1),
         };
         this.blocks.set(block.hash, block);
         soon({ type: "proposalBuilt", block });

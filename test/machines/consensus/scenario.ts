@@ -32,10 +32,10 @@ export function blockOn(
   parent: BlockSummary | FinalBlock,
   at: number,
   fields: { readonly bundles?: readonly string[]; readonly time?: number; readonly name?: string } & Partial<
-    Pick<BlockSummary, "executedHeight" | "executedRoot" | "height" | "parentView">
+    Pick<BlockSummary, "executedHeight" | "executedRoot" | "height" | "parentView" | "lastCheckpoint" | "checkpoint">
   > = {},
 ): BlockSummary {
-  const { bundles = [], time, name = "", ...rest } = fields;
+  const { bundles = [], time, name = "", lastCheckpoint, checkpoint, ...rest } = fields;
   const executedHeight = rest.executedHeight ?? parent.executedHeight;
   const summary = {
     view: view(at),
@@ -48,7 +48,13 @@ export function blockOn(
     bundles: bundles.map(digest),
     ...rest,
   };
-  return { hash: digest(JSON.stringify([summary, name])), ...summary };
+  const hash = digest(JSON.stringify([summary, name]));
+  return {
+    hash,
+    ...summary,
+    lastCheckpoint: lastCheckpoint ?? parent.checkpoint,
+    checkpoint: checkpoint ?? parent.checkpoint,
+  };
 }
 
 export class Scenario {

@@ -12,6 +12,7 @@ export const GENESIS: FinalBlock = {
   view: view(0),
   time: logTime(0),
   executedHeight: height(0),
+  checkpoint: height(0),
 };
 export const GENESIS_ROOT = digest("root of genesis");
 

@@ -17,6 +17,7 @@ import {
   type Block,
   type Body,
   type Certificate,
+  type Checkpoint,
   type FinalityProof,
   type Header,
   CERTIFICATE_KINDS,
@@ -27,6 +28,7 @@ import {
   headerShape,
 } from "../../../src/events/facts/block.ts";
 import { type Bundle, type BundleBody, bundleBodyShape, bundleShape } from "../../../src/events/facts/bundle.ts";
+import type { CheckpointStatement } from "../../../src/events/facts/checkpoint.ts";
 import {
   type Command,
   type Signed,
@@ -130,6 +132,7 @@ const factData: Arbitrary<FactData> = fc.oneof(
     ["batchRefused"],
     fc.record({ author: fc.option(aid), code: fc.constantFrom("KEY_STATE", "SIGNATURE"), message: name }),
   ),
+  kinds(["checkpointOrdered"], fc.record({ checkpoint: natural<Height>(), root: digest, segments: digest })),
 );
 const fact: Arbitrary<Fact> = fc.record({
   height: natural<Height>(),
@@ -151,9 +154,17 @@ const header: Arbitrary<Header> = fc.record({
   time: natural<LogTime>(),
   executed: fc.record({ height: natural<Height>(), root: digest }),
 });
+const statement: Arbitrary<CheckpointStatement> = fc.record({
+  epoch: natural<Epoch>(),
+  height: natural<Height>().map((height) => Math.max(1, height) as Height),
+  root: digest,
+  segments: digest,
+});
+const checkpoint: Arbitrary<Checkpoint> = fc.record({ statement, signers: some(3), signatures: few(raw(64), 1, 17) });
 const body: Arbitrary<Body> = fc.oneof(
   kinds(["genesis"], fc.record({ document: some(200) })),
   kinds(["executions"], fc.record({ bundles: few(digest, 0, 20) })),
+  kinds(["checkpoint"], fc.record({ checkpoint })),
 );
 const block: Arbitrary<Block> = fc.record({ header: some(300), body: some(300) });
 const certificate: Arbitrary<Certificate> = fc.record({
@@ -252,6 +263,11 @@ const peerMessage: Arbitrary<PeerMessage> = fc.oneof(
   kinds(["root"], fc.record({ height: natural<Height>(), root: digest, member, signature: raw(64) })),
   kinds(["surveyRequest"], fc.record({ nonce: raw(16) })),
   kinds(["survey"], fc.record({ nonce: raw(16), view: natural<View>() })),
+  kinds(["statement"], fc.record({ statement, member, signature: raw(64) })),
+  kinds(["checkpointRequest"], fc.record({ from: natural<Height>(), above: natural<Height>() })),
+  kinds(["checkpoint"], fc.record({ block, proof, segments: few(digest, 1, 20) })),
+  kinds(["segmentRequest"], fc.record({ digest })),
+  kinds(["segment"], fc.record({ segment: some(300) })),
 );
 
 /** A wire type whose value type is forgotten: generator and shape still belong together. */
