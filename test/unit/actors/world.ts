@@ -18,7 +18,7 @@ import { MerkleFrontier } from "../../../src/crypto/merkle.ts";
 import { HEADER_BYTES_MAX, bodyShape, headerShape } from "../../../src/events/facts/block.ts";
 import { blockHash, bodyHash, bundleDigest, clusterOf, genesisEvent } from "../../../src/events/facts/hashing.ts";
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../../src/events/facts/peer-message.ts";
-import { type LogDatabase, openLogDatabase } from "../../../src/events/store/log-database.ts";
+import { LOST_COMMITS_MARK, type LogDatabase, openLogDatabase } from "../../../src/events/store/log-database.ts";
 import { fromGenesis, verifyRange } from "../../../src/events/store/log-verify.ts";
 import { DEFAULT_TIMINGS } from "../../../src/machines/consensus/types.ts";
 import { EventQueue, mulberry32 } from "../../machines/consensus/event-queue.ts";
@@ -74,7 +74,8 @@ export class Node {
       if (due === "after") throw new Crash();
     };
     const committee: Committee = { cluster, epoch: epoch(0), self, keys, verify, timings: DEFAULT_TIMINGS };
-    const start = loadStart(this.log, committee, step.value.tree, options.journalLost === true);
+    const journalLost = options.journalLost === true || this.log.mark(LOST_COMMITS_MARK) !== undefined;
+    const start = loadStart(this.log, committee, step.value.tree, journalLost);
     this.actor = new ConsensusActor(committee, this.#ports(), start);
     this.actor.startDelivery(height(0));
   }
@@ -140,7 +141,7 @@ export class Node {
 }
 
 export class World {
-  readonly directory = mkdtempSync(join(tmpdir(), "sky-world-"));
+  readonly directory: string;
   readonly nodes: (Node | undefined)[] = [];
   readonly random: () => number;
   /** What a member says instead of a message; the default says it. */
@@ -153,8 +154,10 @@ export class World {
   readonly #queue = new EventQueue();
   #batches = 0;
 
-  constructor(seed: number) {
+  /** In a new directory, or in one that another process left behind. */
+  constructor(seed: number, directory: string = mkdtempSync(join(tmpdir(), "sky-world-"))) {
     this.random = mulberry32(seed);
+    this.directory = directory;
   }
 
   path(self: MemberIndex): string {
