@@ -7,12 +7,13 @@ import { digestBytes, utf8 } from "../../base/bytes.ts";
 import { Defect, Fault, assert } from "../../base/errors.ts";
 import { type Result, ok } from "../../base/result.ts";
 import type { Executed, LogEvent } from "../facts/block.ts";
-import type { LogHashing } from "./damage.ts";
-import type { AppendRefusal } from "./event-table.ts";
-import type { LogBatch } from "./log-batch.ts";
-import type { Log } from "./log.ts";
+import { LogDamage, type LogHashing, storedDigest } from "./damage.ts";
+import type { AppendRefusal, Head } from "./event-table.ts";
+import { type CoveredRow, INTEGRITY_MARK, Integrity } from "./integrity.ts";
+import type { LogBatch, Mark } from "./log-batch.ts";
+import type { HealableLog, Repair } from "./log.ts";
 import { LOG_STREAM, LogReader } from "./log-reader.ts";
-import { prepareWrites } from "./log-statements.ts";
+import { type CandidateKey, type JournalRow, prepareWrites } from "./log-statements.ts";
 import { migrate } from "./schema.ts";
 import { type Sqlite, guarded, lockForWriting, openSqlite } from "./sqlite.ts";
 import { lostCommits } from "./wal-damage.ts";
@@ -32,13 +33,15 @@ export class AppendDefect extends Defect {
   }
 }
 
-export class LogDatabase extends LogReader implements Log {
+export class LogDatabase extends LogReader implements HealableLog {
   readonly #writes: ReturnType<typeof prepareWrites>;
   readonly #atomically: (work: () => void) => void;
   readonly #release: () => void;
   readonly #listeners = new Set<(stream: string) => void>();
   /** First write that failed: after it the file's state in memory is not what is on disk, so nothing more is written. */
   #failed: Fault | undefined;
+  /** What its mark says; undefined when the mark is not what was written: then `defect` says so until `forgetUnsettled`. */
+  #integrity: Integrity | undefined;
 
   constructor(connection: Sqlite, path: string, hashing: LogHashing, release: () => void) {
     super(connection, path, hashing);
@@ -46,6 +49,10 @@ export class LogDatabase extends LogReader implements Log {
     const transaction = connection.transaction((work: () => void) => work());
     this.#atomically = (work) => transaction.immediate(work);
     this.#release = release;
+    const mark = this.mark(INTEGRITY_MARK);
+    if (mark !== undefined) this.#integrity = Integrity.decode(mark);
+    else if (this.lastHeight() === undefined && this.#countCovered().hasSumOf(Integrity.empty()))
+      this.#integrity = Integrity.empty();
   }
 
   /**
@@ -54,7 +61,7 @@ export class LogDatabase extends LogReader implements Log {
    * LOG_WRITE_FAILED, LOG_CORRUPT: the process should end, every later commit is refused with LOG_WRITE_FAILED.
    */
   commit(batch: LogBatch): void {
-    this.#transact(() => this.#apply(batch));
+    this.#covered((integrity) => this.#apply(batch, integrity));
     if (batch.append !== undefined && batch.append.events.length > 0) this.#announce(LOG_STREAM);
   }
 
@@ -66,7 +73,11 @@ export class LogDatabase extends LogReader implements Log {
     const admitted = guarded("LOG", this.path, "read", () => this.table.admit(stream, expected, events));
     if (!admitted.ok) return admitted;
     if (events.length > 0) {
-      this.#transact(() => this.table.insert(stream, admitted.value));
+      this.#covered((integrity) => {
+        this.table.insert(stream, admitted.value);
+        const last = events.at(-1);
+        if (stream === LOG_STREAM && last !== undefined) integrity.endsAt(last);
+      });
       this.#announce(stream);
     }
     return ok(undefined);
@@ -77,6 +88,74 @@ export class LogDatabase extends LogReader implements Log {
     this.#transact(() => {
       for (const digest of digests) this.#writes.dropBundle.run({ digest: digestBytes(digest) });
     });
+  }
+
+  /**
+   * Why what no peer can restore (journal, marks, candidates, where the log ends) is not what was written; undefined when it is.
+   * Whoever voted with such a log must not trust it to remember (consensus.md, "Lost journal").
+   */
+  defect(): string | undefined {
+    const known = this.#integrity;
+    if (known === undefined) return "the checksum over journal and marks is not what was written";
+    if (!this.#countCovered().hasSumOf(known)) return "a record of the journal, a mark or a candidate is not what was written";
+    const last = this.lastHeight();
+    if ((last ?? -1) < (known.head?.height ?? -1)) return `the events above height ${last ?? "none"} are missing`;
+    if ((last ?? -1) > (known.head?.height ?? -1)) return `events stand above height ${known.head?.height ?? "none"} that were never appended`;
+    return undefined;
+  }
+
+  /**
+   * Puts proven events with their bundles where damaged or missing ones stand, all or none, synced to disk when it returns.
+   * Refuses: BROKEN_CHAIN. Throws: as `commit`.
+   */
+  repair({ events, bundles }: Repair): Result<void, AppendRefusal> {
+    const admitted = guarded("LOG", this.path, "read", () => this.table.admitInPlace(LOG_STREAM, events));
+    if (!admitted.ok) return admitted;
+    this.#transact(() => {
+      const writes = this.#writes;
+      for (const { height } of events) writes.removeBundlesOf.run({ height });
+      this.table.replace(LOG_STREAM, admitted.value);
+      for (const { digest, bytes } of bundles) writes.restoreBundle.run({ digest: digestBytes(digest), bytes });
+      for (const { digest, height } of bundles) writes.bundleHeight.run({ digest: digestBytes(digest), height });
+    });
+    return ok(undefined);
+  }
+
+  /**
+   * Forgets everything that is not in a final block and took damage or rests on what did: journal, candidates, damaged bundles,
+   * unreadable roots, and events beyond the last one that was appended. Votes are gone then: `marks` say so in the same commit.
+   */
+  forgetUnsettled(marks: readonly Mark[]): void {
+    const known = this.#integrity;
+    this.#transact(() => {
+      const writes = this.#writes;
+      writes.removeJournal.run({});
+      writes.removeCandidates.run({});
+      writes.removeUnreadableRoots.run({});
+      for (const { id, digest, bytes } of this.reads.bundlesOpen.all({}))
+        if (storedDigest(digest) !== this.hashing.bundle(bytes)) writes.removeBundle.run({ id });
+      if (known?.head) this.table.removeAbove(LOG_STREAM, known.head.height);
+      for (const { name, value } of marks) {
+        if (value === null) writes.dropMark.run({ name });
+        else writes.mark.run({ name, value });
+      }
+      const sum = this.#countCovered();
+      const last = this.lastHeight();
+      const hash = last === known?.head?.height ? known?.head?.hash : last && this.#storedHash(last);
+      if (last !== undefined && hash !== undefined) sum.endsAt({ height: last, hash });
+      writes.mark.run({ name: INTEGRITY_MARK, value: sum.encode() });
+      this.#integrity = sum;
+    });
+  }
+
+  /** Where the log ends as it was committed, whatever the event there says now; undefined when that is not known. */
+  committedHead(): Head | undefined {
+    return this.#integrity?.head ?? undefined;
+  }
+
+  /** Changes whenever a vote or an event is recorded: tells this state of the journal from an older one. */
+  fingerprint(): Uint8Array {
+    return this.#integrity?.encode() ?? new Uint8Array(0);
   }
 
   /** Calls back after each append, with the name of the stream that grew, until the function it returns is called. */
@@ -95,6 +174,39 @@ export class LogDatabase extends LogReader implements Log {
     for (const listener of this.#listeners) listener(stream);
   }
 
+  /** Of the rows as they are. */
+  #countCovered(): Integrity {
+    return guarded("LOG", this.path, "read", () => {
+      const sum = Integrity.empty();
+      for (const row of this.reads.journalAll.all({})) sum.toggle(journalRowOf(row));
+      for (const row of this.reads.candidateKeys.all({})) sum.toggle(candidateRowOf(row));
+      for (const { name, value } of this.reads.marks.all({}))
+        if (name !== INTEGRITY_MARK) sum.toggle(markRowOf(name, value));
+      return sum;
+    });
+  }
+
+  /** Undefined where the stored hash itself is damaged. */
+  #storedHash(height: Height): Digest | undefined {
+    try {
+      return this.hashAt(height);
+    } catch (error) {
+      if (error instanceof LogDamage) return undefined;
+      throw error;
+    }
+  }
+
+  /** A transaction whose changes the checksum follows. */
+  #covered(work: (integrity: Integrity) => void): void {
+    const next = this.#integrity?.copy();
+    this.#transact(() => {
+      work(next ?? Integrity.empty());
+      // What is unknown stays unknown, and is told as a defect.
+      if (next?.changed) this.#writes.mark.run({ name: INTEGRITY_MARK, value: next.encode() });
+    });
+    this.#integrity = next;
+  }
+
   #transact(work: () => void): void {
     if (this.#failed !== undefined) {
       const message = `${this.path} takes no more writes since one failed; restart the node.`;
@@ -108,34 +220,44 @@ export class LogDatabase extends LogReader implements Log {
     }
   }
 
-  #apply(batch: LogBatch): void {
+  #apply(batch: LogBatch, integrity: Integrity): void {
     const writes = this.#writes;
     if (batch.pruneBelow !== undefined) {
+      for (const row of this.reads.journalBelow.all(batch.pruneBelow)) integrity.toggle(journalRowOf(row));
+      for (const row of this.reads.candidateKeysBelow.all(batch.pruneBelow)) integrity.toggle(candidateRowOf(row));
       writes.pruneJournal.run(batch.pruneBelow);
       writes.pruneCandidates.run(batch.pruneBelow);
     }
     for (const { digest, bytes } of batch.bundles ?? []) writes.bundle.run({ digest: digestBytes(digest), bytes });
     for (const { hash, epoch, view, block } of batch.candidates ?? []) {
-      writes.candidate.run({ hash: digestBytes(hash), epoch, view, header: block.header, body: block.body });
+      const row = { hash: digestBytes(hash), epoch, view, header: block.header, body: block.body };
+      if (writes.candidate.run(row).changes === 1) integrity.toggle(candidateRowOf(row));
     }
-    if (batch.append !== undefined) this.#append(batch.append);
+    if (batch.append !== undefined) this.#append(batch.append, integrity);
     for (const { digest, height } of batch.bundleHeights ?? []) {
       const { changes } = writes.bundleHeight.run({ digest: digestBytes(digest), height });
       assert(changes === 1, `block ${height} names bundle ${digest}, which is not stored`);
     }
     for (const executed of batch.executed ?? []) this.#recordRoot(executed);
-    for (const { epoch, view, kind, key, bytes } of batch.journal ?? [])
-      writes.journal.run({ epoch, view, kind, key, bytes });
+    for (const { epoch, view, kind, key, bytes } of batch.journal ?? []) {
+      const { lastInsertRowid } = writes.journal.run({ epoch, view, kind, key, bytes });
+      integrity.toggle(journalRowOf({ seq: Number(lastInsertRowid), epoch, view, kind, key, bytes }));
+    }
     for (const { name, value } of batch.marks ?? []) {
+      const before = this.reads.mark.get({ name });
+      if (before !== undefined) integrity.toggle(markRowOf(name, before.value));
+      if (value !== null) integrity.toggle(markRowOf(name, value));
       if (value === null) writes.dropMark.run({ name });
       else writes.mark.run({ name, value });
     }
   }
 
-  #append({ expected, events }: NonNullable<LogBatch["append"]>): void {
+  #append({ expected, events }: NonNullable<LogBatch["append"]>, integrity: Integrity): void {
     const admitted = this.table.admit(LOG_STREAM, expected, events);
     if (!admitted.ok) throw new AppendDefect(admitted.refusal);
     this.table.insert(LOG_STREAM, admitted.value);
+    const last = events.at(-1);
+    if (last !== undefined) integrity.endsAt(last);
   }
 
   /** A height executes to one root for ever: another one means that `decide` is not deterministic. */
@@ -145,6 +267,18 @@ export class LogDatabase extends LogReader implements Log {
     assert(this.executedRoot(height) === root, `height ${height} was executed before with another root`);
   }
 }
+
+const journalRowOf = ({ seq, epoch, view, kind, key, bytes }: JournalRow): CoveredRow => ({
+  table: "journal",
+  fields: [seq, epoch, view, kind, key],
+  bytes,
+});
+const candidateRowOf = ({ hash, epoch, view }: CandidateKey): CoveredRow => ({
+  table: "candidates",
+  fields: [epoch, view],
+  bytes: hash,
+});
+const markRowOf = (name: string, bytes: Uint8Array): CoveredRow => ({ table: "marks", fields: [name], bytes });
 
 /**
  * Opens the log for writing, making the file and its tables if there are none; its directory must exist. A write-ahead log that
