@@ -1,0 +1,364 @@
+/** One life of a node: the real consensus actor and the real ledger, from their start on this disk until the process ends. */
+import { ConsensusActor } from "../../src/actors/consensus/actor.ts";
+import type { ConsensusPorts } from "../../src/actors/consensus/ports.ts";
+import { ensureGenesis, loadStart } from "../../src/actors/consensus/start.ts";
+import { type MemberIndex, height as heightOf, memberIndex } from "../../src/base/brands.ts";
+import { decode } from "../../src/base/codec.ts";
+import { present } from "../../src/base/errors.ts";
+import { MerkleFrontier } from "../../src/crypto/merkle.ts";
+import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../src/events/facts/peer-message.ts";
+import { LogDamage } from "../../src/events/store/damage.ts";
+import type { Log } from "../../src/events/store/log.ts";
+import { fromGenesis, verifyRange } from "../../src/events/store/log-verify.ts";
+import { standingOf } from "../../src/machines/consensus/consensus.machine.ts";
+import type { ConsensusEffect, ConsensusEvent, Context } from "../../src/machines/consensus/types.ts";
+import type { ExecutedBlock } from "../../src/projections/ledger/ledger.ts";
+import type { Write } from "./disk.ts";
+import { keyOfMember } from "./founding.ts";
+import type { Endpoint, Receiver } from "./network.ts";
+import type { Random } from "./random.ts";
+import { changedFields } from "./record.ts";
+import type { Replica } from "./replica.ts";
+import type { Task } from "./scheduler.ts";
+import { Projection, Service } from "./service.ts";
+import { type World, hashing, replicasOf } from "./world.ts";
+
+/** What a signature of the enclave takes. Units: ms. */
+const SIGNING_MS = 0.1;
+/** Between an event in the mailbox and its drain, at most. Units: ms. */
+const DRAIN_MS_MAX = 0.3;
+
+/** Frames decoded last, by the frame itself: a broadcast is one frame for all. */
+let decodedFrame: Uint8Array | undefined;
+let decodedMessage: PeerMessage | undefined;
+
+export function messageOf(frame: Uint8Array): PeerMessage | undefined {
+  if (decodedFrame === frame) return decodedMessage;
+  const message = decode(peerMessageShape, frame, FRAME_BYTES_MAX);
+  decodedFrame = frame;
+  decodedMessage = message.ok ? message.value : undefined;
+  return decodedMessage;
+}
+
+export class NodeProcess implements Receiver {
+  readonly replica: Replica;
+  readonly #world: World;
+  readonly #random: Random;
+  #alive = true;
+  #log: Log | undefined;
+  #actor: ConsensusActor | undefined;
+  #service: Service | undefined;
+  #timers = 0;
+  /** Who sent the frame in work, and whether it came as it was sent. */
+  #receiving: { readonly from: Endpoint; readonly isPristine: boolean } | undefined;
+  #context: Context | undefined;
+
+  constructor(replica: Replica, life: number) {
+    this.replica = replica;
+    this.#world = replica.world;
+    this.#random = replica.world.random.fork(`process ${replica.id}.${life}`);
+  }
+
+  get context(): Context | undefined {
+    return this.#actor?.context;
+  }
+
+  get service(): Service | undefined {
+    return this.#service;
+  }
+
+  get actor(): ConsensusActor | undefined {
+    return this.#actor;
+  }
+
+  get log(): Log | undefined {
+    return this.#log;
+  }
+
+  /** Timers set and neither fired nor cleared. */
+  get timers(): number {
+    return this.#timers;
+  }
+
+  /** As a node starts: the log is verified, the flags are loaded, before any message. */
+  start(): void {
+    const { replica } = this;
+    const { founding } = this.#world;
+    const log = replica.disk.open(replica.name, hashing, (write) => this.#written(write));
+    this.#log = log;
+    ensureGenesis(log, founding.genesis);
+    const start = loadStart(log, replica.committee, verified(log), replica.isJournalLost);
+    const actor = new ConsensusActor(replica.committee, this.#ports(log), start);
+    this.#actor = actor;
+    const head = present(log.head(), "the log begins with genesis").height;
+    const service = this.#startService(actor, head);
+    this.#service = service;
+    for (const { height, root } of service.knownRoots()) actor.executed(height, root);
+    actor.startDelivery(heightOf(service.ledger.height + 1));
+    service.serveFrom(head);
+    this.#context = actor.context;
+    const { record, scheduler } = this.#world;
+    const { context } = actor;
+    record?.({ kind: "booted", at: scheduler.now, node: replica.name, state: standingOf(context), context });
+  }
+
+  #startService(actor: ConsensusActor, head: number): Service {
+    const { replica } = this;
+    const { founding, scheme } = this.#world;
+    const open = (): Service =>
+      new Service({
+        cluster: founding.cluster,
+        scheme,
+        random: this.#random.fork("service"),
+        projection: replica.projection,
+        later: (ms, run) => void this.#later(ms, run),
+        executionTime: () => this.#random.exponential(0.5) + replica.executionTime,
+        executed: (block) => this.#executed(actor, block),
+        submit: (signed) => actor.submit(signed),
+        defect: (error) => {
+          throw error;
+        },
+      });
+    const service = open();
+    if (service.ledger.height <= head) return service;
+    // The tables are ahead of a log that was lost: they are derived, so they go.
+    replica.projection?.close();
+    replica.projection = new Projection();
+    return open();
+  }
+
+  #ports(log: Log): ConsensusPorts {
+    const { replica } = this;
+    const { scheme, founding, network, replicas } = this.#world;
+    const key = keyOfMember(founding, replica.member);
+    return {
+      log,
+      peers: {
+        send: (to, frame) => this.#send(to, frame),
+        connected: () => {
+          const peers = new Set<MemberIndex>();
+          for (const peer of replicas)
+            if (
+              peer.member !== replica.member &&
+              peer.process !== undefined &&
+              network.isConnected(replica.id, peer.id)
+            )
+              peers.add(peer.member);
+          return [...peers];
+        },
+      },
+      clock: {
+        now: () => replica.now(),
+        set: (ms, run) => this.#setTimer(ms, run),
+        clear: (handle) => this.#clearTimer(handle),
+      },
+      schedule: (run) => void this.#later(this.#random.next() * DRAIN_MS_MAX, run),
+      random: this.#random.next,
+      sign: (message, done) => {
+        this.#later(SIGNING_MS * (0.5 + this.#random.next()), () => done(scheme.sign(key, message)));
+      },
+      executor: {
+        deliver: (delivery) => {
+          if (this.#service === undefined) this.#later(0, () => this.#service?.deliver(delivery));
+          else this.#service.deliver(delivery);
+        },
+        bundleHeld: () => {},
+      },
+      observer: {
+        refused: (reason, member) => this.#refused(reason, member),
+        advanced: () => {},
+        halted: (height) => {
+          if (replica.isHonest) this.#world.invariants.halted(replica, height);
+        },
+        evidence: (kind, member, view) => {
+          if (replica.isHonest) this.#world.invariants.evidence(replica, kind, member, view);
+        },
+        stepped: (event, effects) => this.#stepped(event, effects),
+      },
+    };
+  }
+
+  /** Runs a step of this process; whatever it throws, the machine deals with. Returns false when it threw. */
+  attempt(step: () => void): boolean {
+    if (!this.#alive) return false;
+    try {
+      step();
+      return true;
+    } catch (error) {
+      this.replica.failed(error);
+      return false;
+    }
+  }
+
+  /** Within this life, when the processor is free. */
+  #later(ms: number, run: () => void): Task {
+    const { scheduler } = this.#world;
+    const step = (): void => {
+      if (!this.#alive) return;
+      if (this.replica.busyUntil > scheduler.now) scheduler.at(this.replica.busyUntil, step);
+      else this.attempt(run);
+    };
+    return scheduler.at(Math.max(scheduler.now, this.replica.busyUntil) + ms, step);
+  }
+
+  #setTimer(ms: number, run: () => void): { task: Task | undefined } {
+    this.#timers += 1;
+    const { trace, scheduler } = this.#world;
+    const handle: { task: Task | undefined } = { task: undefined };
+    const fire = (): void => {
+      if (handle.task === undefined) return; // cleared while the processor was busy
+      handle.task = undefined;
+      this.#timers -= 1;
+      trace.event("T", scheduler.now, this.replica.id);
+      run();
+    };
+    handle.task = this.#later(ms / this.replica.clockRate, fire);
+    return handle;
+  }
+
+  #clearTimer(given: unknown): void {
+    const handle = given as { task: Task | undefined } | undefined;
+    if (handle?.task === undefined) return;
+    this.#world.scheduler.cancel(handle.task);
+    handle.task = undefined;
+    this.#timers -= 1;
+  }
+
+  /** A step that something outside the node asks for. */
+  step(run: () => void): void {
+    this.#later(0, run);
+  }
+
+  peerConnected(member: MemberIndex): void {
+    this.#actor?.post({ type: "peerConnected", member });
+  }
+
+  #send(to: MemberIndex, frame: Uint8Array): void {
+    if (!this.#alive) return;
+    const { replica } = this;
+    const { behaviour } = replica;
+    const { invariants, record, scheduler, trace } = this.#world;
+    trace.event("S", scheduler.now, replica.id);
+    trace.number(to);
+    trace.number(frame.length);
+    const message = messageOf(frame);
+    record?.({ kind: "sent", at: scheduler.now, node: replica.name, to: `n${to}`, message });
+    if (behaviour === undefined) {
+      if (message !== undefined) invariants.sent(replica, message);
+      this.carry(to, frame);
+    } else if (message !== undefined) behaviour.send(to, frame, message);
+  }
+
+  /** Gives a frame to the network. */
+  carry(to: MemberIndex, frame: Uint8Array): void {
+    for (const peer of replicasOf(this.#world, to))
+      if (peer !== this.replica) this.#world.network.carry(this.replica, peer, frame);
+  }
+
+  receive(from: Endpoint, frame: Uint8Array, isPristine: boolean): void {
+    if (!this.#alive) return;
+    const { scheduler, trace, record } = this.#world;
+    const { replica } = this;
+    if (replica.busyUntil > scheduler.now) {
+      scheduler.at(replica.busyUntil, () => this.receive(from, frame, isPristine));
+      return;
+    }
+    trace.event("D", scheduler.now, replica.id);
+    trace.number(from.id);
+    trace.bytes(frame);
+    if (record !== undefined) {
+      const message = messageOf(frame);
+      record({
+        kind: "delivered",
+        at: scheduler.now,
+        node: replica.name,
+        from: `n${from.member}`,
+        isPristine,
+        message,
+      });
+    }
+    this.attempt(() => {
+      this.#receiving = { from, isPristine };
+      this.replica.behaviour?.received(from.member, frame);
+      this.#actor?.receive(from.member, frame);
+      this.#receiving = undefined;
+    });
+  }
+
+  #refused(reason: string, member: MemberIndex | null): void {
+    const { from, isPristine } = this.#receiving ?? {};
+    if (member === null || !this.replica.isHonest || isPristine !== true || from?.member !== member) return;
+    const sender = this.#world.replicas[from.id];
+    if (sender?.isHonest === true) this.#world.invariants.refused(this.replica, reason, member);
+  }
+
+  #stepped(event: ConsensusEvent, effects: readonly ConsensusEffect[]): void {
+    const { trace, scheduler, invariants, record } = this.#world;
+    const { replica } = this;
+    trace.event("E", scheduler.now, replica.id);
+    trace.text(event.type);
+    for (const effect of effects) trace.text(effect.type);
+    if (replica.isHonest) invariants.stepped(replica, effects);
+    const context = this.#actor?.context;
+    if (record === undefined || context === undefined) return;
+    const changed = changedFields(this.#context ?? context, context);
+    this.#context = context;
+    const state = standingOf(context);
+    record({ kind: "stepped", at: scheduler.now, node: replica.name, state, event, effects, changed });
+  }
+
+  #written(write: Write): void {
+    const { replica } = this;
+    const { trace, scheduler, invariants, record } = this.#world;
+    trace.event("W", scheduler.now, replica.id);
+    trace.number(replica.disk.writes);
+    if (write.kind === "commit") {
+      for (const { view, kind, key } of write.batch.journal ?? []) {
+        trace.number(view);
+        trace.text(kind);
+        trace.text(key);
+      }
+      for (const { hash } of write.batch.append?.events ?? []) trace.text(hash);
+      for (const { hash } of write.batch.candidates ?? []) trace.text(hash);
+      for (const { root } of write.batch.executed ?? []) trace.text(root);
+    }
+    replica.busyUntil = Math.max(replica.busyUntil, scheduler.now) + 0.05 + replica.syncTime;
+    if (replica.isHonest) invariants.written(replica, write);
+    record?.({ kind: "written", at: scheduler.now, node: replica.name, write: replica.disk.writes, what: write });
+  }
+
+  #executed(actor: ConsensusActor, block: ExecutedBlock): void {
+    const { replica } = this;
+    const { invariants, record, scheduler } = this.#world;
+    if (replica.isHonest) invariants.executed(replica, block);
+    const { height, hash, root } = block;
+    record?.({ kind: "executed", at: scheduler.now, node: replica.name, height, hash, root });
+    actor.executed(height, root);
+  }
+
+  /** View of the last final block, if the disk holds it. */
+  durableFinalView(): number {
+    const final = this.context?.final;
+    if (final === undefined || this.#log?.hashAt(final.height) !== final.hash) return 0;
+    return final.view;
+  }
+
+  kill(): void {
+    this.#alive = false;
+    this.#log?.close();
+  }
+}
+
+/** Checks the whole log, as a node without a mark does. Throws: LogDamage. */
+function verified(log: Log): MerkleFrontier {
+  const slices = verifyRange(log, fromGenesis(log.head()?.height ?? heightOf(0), MerkleFrontier.empty));
+  for (;;) {
+    const slice = slices.next();
+    if (slice.done !== true) continue;
+    if (slice.value.kind === "damaged") throw new LogDamage(log.path, slice.value.height, slice.value.reason);
+    return slice.value.tree;
+  }
+}
+
+export const allMembers = (size: number): readonly MemberIndex[] =>
+  Array.from({ length: size }, (_, i) => memberIndex(i));

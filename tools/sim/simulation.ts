@@ -1,0 +1,273 @@
+/**
+ * A whole cluster in one thread and virtual time: real consensus actors, machines and ledgers over seeded disks, clocks and a seeded
+ * network, with Byzantine members and clients. One seed is one run, to the byte: `traceHash` says so.
+ *
+ * Safety mode: faults strike to the end, and the invariants hold after every step. Liveness mode: after the faults a quorum is healed;
+ * from then on every write is settled within a bound, all honest members end with one log, and the cluster falls silent.
+ */
+import { memberIndex } from "../../src/base/brands.ts";
+import type { HistoryEntry } from "../linearizability/history.ts";
+import { behaviourOf } from "./byzantine/index.ts";
+import { Clients } from "./clients.ts";
+import { foundingOf } from "./founding.ts";
+import { Invariants } from "./invariants.ts";
+import { Nemesis } from "./nemesis.ts";
+import { Network } from "./network.ts";
+import { type Profile, type ProfileOptions, profileOf } from "./profile.ts";
+import { Random } from "./random.ts";
+import type { RecordEntry } from "./record.ts";
+import { Replica } from "./replica.ts";
+import { Scheduler } from "./scheduler.ts";
+import { ed25519Scheme, keyedHashScheme } from "./scheme.ts";
+import { Trace } from "./trace.ts";
+import { Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+export type { RecordEntry } from "./record.ts";
+export type { ByzantineKind, FaultKind, Mode, Profile } from "./profile.ts";
+
+export interface SimOptions extends ProfileOptions {
+  readonly record?: (entry: RecordEntry) => void;
+  /** Ran once everything is set up and before anything runs: for tests that break something. */
+  readonly tamper?: (world: World) => void;
+}
+
+export interface SimOutcome {
+  readonly seed: number;
+  readonly ok: boolean;
+  readonly violation?: { readonly invariant: string; readonly message: string; readonly atMs: number };
+  /** SHA-256 over every event, in order. */
+  readonly traceHash: string;
+  readonly events: number;
+  readonly simulatedMs: number;
+  /** How often each kind of fault struck. */
+  readonly faults: Readonly<Record<string, number>>;
+  readonly viewsDecided: number;
+  readonly viewsNullified: number;
+  readonly blocks: number;
+  readonly acknowledged: number;
+  readonly frames: number;
+  readonly history: readonly HistoryEntry[];
+  readonly profile: Profile;
+}
+
+/** Byzantine members act by themselves this often on average. Units: ms. */
+const TICK_MS = 300;
+/** After healing, in waiting times of the cap that views may have grown to. */
+const CLIENTS_GO_ON_MS = 5000;
+const SETTLE_CAPS = 6;
+const SETTLE_MS = 20_000;
+/** How long a cluster without work is watched. Units: ms. */
+const QUIET_MS = 30_000;
+
+export function runSeed(options: SimOptions): SimOutcome {
+  return new Simulation(options).run();
+}
+
+class Simulation {
+  readonly #options: SimOptions;
+  readonly #world: World;
+  readonly #clients: Clients;
+  readonly #nemesis: Nemesis;
+
+  constructor(options: SimOptions) {
+    this.#options = options;
+    const random = new Random(`seed ${options.seed}`);
+    const profile = profileOf(options, random.fork("profile"));
+    const founding = foundingOf(profile.nodes);
+    const scheduler = new Scheduler();
+    const faults: Record<string, number> = {};
+    const twins = profile.byzantine.filter((kind) => kind === "twins").length;
+    const replicas: Replica[] = [];
+    const world: World = {
+      profile,
+      founding,
+      scheme: profile.ed25519 ? ed25519Scheme(founding.keys) : keyedHashScheme(founding.keys),
+      random,
+      scheduler,
+      network: new Network(profile.nodes + twins, profile.network, random.fork("network"), scheduler, faults),
+      trace: new Trace(),
+      invariants: new Invariants((member) => replicas.find((replica) => replica.member === member)?.isHonest === true),
+      replicas,
+      faults,
+      record: options.record,
+    };
+    this.#world = world;
+    this.#addReplicas(replicas);
+    this.#nemesis = new Nemesis(world);
+    this.#clients = new Clients(world);
+  }
+
+  #addReplicas(replicas: Replica[]): void {
+    const { profile, random } = this.#world;
+    const seats = random.fork("seats").shuffled(Array.from({ length: profile.nodes }, (_, i) => i));
+    const kindOf = new Map(profile.byzantine.map((kind, i) => [seats[i], kind]));
+    const add = (seat: number, name: string): void => {
+      const kind = kindOf.get(seat);
+      const behaviour = kind && behaviourOf(kind, random.fork(`behaviour ${replicas.length}`));
+      const replica = new Replica(this.#world, replicas.length, name, memberIndex(seat), behaviour);
+      behaviour?.attach(replica);
+      replicas.push(replica);
+    };
+    for (let seat = 0; seat < profile.nodes; seat++) add(seat, `n${seat}`);
+    for (const [seat, kind] of kindOf) if (kind === "twins" && seat !== undefined) add(seat, `n${seat}'`);
+  }
+
+  run(): SimOutcome {
+    let violation: Violation | undefined;
+    try {
+      this.#begin();
+      this.#strike();
+      if (this.#world.profile.mode === "liveness") this.#heal();
+      this.#world.invariants.kept(Math.max(...this.#honest().map(({ height }) => height)));
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      violation = error;
+    }
+    return this.#end(violation);
+  }
+
+  #honest(): readonly Replica[] {
+    return this.#world.replicas.filter(({ isHonest }) => isHonest);
+  }
+
+  #begin(): void {
+    const { profile, replicas, record, scheduler } = this.#world;
+    const { seed } = this.#options;
+    const members = replicas.map(({ name, behaviour }) => ({ name, is: behaviour?.kind ?? "honest" }));
+    record?.({ kind: "began", at: scheduler.now, seed, profile, members });
+    this.#options.tamper?.(this.#world);
+    for (const replica of replicas) {
+      replica.bootLater(0);
+      if (replica.behaviour !== undefined) this.#tick(replica);
+    }
+    this.#clients.start();
+    this.#nemesis.start();
+  }
+
+  #tick(replica: Replica): void {
+    const { scheduler, random } = this.#world;
+    const chance = random.fork(`ticks ${replica.id}`);
+    const next = (): void => {
+      if (replica.process !== undefined) replica.behaviour?.tick();
+      scheduler.at(scheduler.now + chance.exponential(TICK_MS), next);
+    };
+    next();
+  }
+
+  #runUntil(end: number, condition: () => boolean = () => false): boolean {
+    const { scheduler } = this.#world;
+    while (scheduler.step(end)) if (condition()) return true;
+    return condition();
+  }
+
+  #strike(): void {
+    const { profile } = this.#world;
+    this.#runUntil(profile.duration);
+  }
+
+  #heal(): void {
+    const { scheduler, profile, record, invariants } = this.#world;
+    this.#nemesis.heal();
+    record?.({ kind: "healed", at: scheduler.now });
+    const healed = scheduler.now;
+    const before = invariants.acknowledged;
+    this.#runUntil(scheduler.now + CLIENTS_GO_ON_MS);
+    this.#clients.stop();
+    const bound = scheduler.now + SETTLE_MS + SETTLE_CAPS * profile.timings.cap;
+    const isSettled = (): boolean => this.#clients.idle && this.#isSettled();
+    if (!this.#runUntil(bound, isSettled)) throw this.#stuck(`${Math.round(scheduler.now - healed)} ms after healing`);
+    const unknown = this.#clients.history.find(
+      ({ call, startMs, outcome }) => call.kind === "write" && startMs >= healed && outcome.kind === "unknown",
+    );
+    if (unknown !== undefined)
+      throw new Violation(
+        "progress",
+        `a write that began ${Math.round(unknown.startMs - healed)} ms after healing has no outcome`,
+      );
+    void before;
+    if (profile.byzantine.length === 0) this.#watchQuiet();
+  }
+
+  /** Members that run hold one log, all of it executed, and nothing waits. */
+  #isSettled(): boolean {
+    const running = this.#honest().filter(({ isHeldDown }) => !isHeldDown);
+    const [first] = running;
+    return running.every(({ process, height }) => {
+      const context = process?.context;
+      return (
+        context !== undefined &&
+        height === first?.height &&
+        context.mempool.length === 0 &&
+        context.executed === context.final.height &&
+        context.final.height === height
+      );
+    });
+  }
+
+  #stuck(when: string): Violation {
+    const where = this.#honest().map(({ name, process, height, isHeldDown }) => {
+      const context = process?.context;
+      if (context === undefined) return `${name} ${isHeldDown ? "left down" : "down"} at ${height}`;
+      const { view, final, executed, mempool, votesAbove, pendingFinal } = context;
+      const more = [
+        ...(mempool.length > 0 ? [`${mempool.length} bundles`] : []),
+        ...(votesAbove === null ? [] : [`votes above ${votesAbove}`]),
+        ...(pendingFinal === null ? [] : [`waits for block of view ${pendingFinal.view}`]),
+      ];
+      return `${name} in view ${view}, final ${final.height}, executed ${executed}${more.length > 0 ? `, ${more.join(", ")}` : ""}`;
+    });
+    return new Violation("progress", `not settled ${when}: ${where.join("; ")}`);
+  }
+
+  /** Rule 1, quiet: no blocks, no messages, no timers. */
+  #watchQuiet(): void {
+    const { scheduler, network, invariants, profile } = this.#world;
+    this.#runUntil(scheduler.now + 2 * profile.timings.cap, () => this.#timers() === 0);
+    this.#runUntil(scheduler.now + 1000);
+    const { frames } = network;
+    const { blocks } = invariants;
+    this.#runUntil(scheduler.now + QUIET_MS);
+    const timers = this.#timers();
+    if (network.frames === frames && invariants.blocks === blocks && timers === 0) return;
+    const said = `${network.frames - frames} frames, ${invariants.blocks - blocks} blocks, ${timers} timers`;
+    throw new Violation("quiet", `a cluster without work does not fall silent: ${said} in ${QUIET_MS} ms`);
+  }
+
+  #timers(): number {
+    return this.#honest().reduce((sum, { process }) => sum + (process?.timers ?? 0), 0);
+  }
+
+  #end(violation: Violation | undefined): SimOutcome {
+    const { scheduler, faults, invariants, network, trace, profile, record, replicas } = this.#world;
+    const history = this.#clients.end();
+    for (const { projection } of replicas) projection?.close();
+    const atMs = scheduler.now;
+    if (violation !== undefined) {
+      const { invariant, message } = violation;
+      record?.({ kind: "violation", at: atMs, invariant, message });
+    }
+    const { events } = trace;
+    const outcome: SimOutcome = {
+      seed: this.#options.seed,
+      ok: violation === undefined,
+      ...(violation !== undefined && {
+        violation: { invariant: violation.invariant, message: violation.message, atMs },
+      }),
+      traceHash: trace.end(),
+      events,
+      simulatedMs: atMs,
+      faults,
+      viewsDecided: invariants.viewsDecided,
+      viewsNullified: invariants.viewsNullified,
+      blocks: invariants.blocks,
+      acknowledged: invariants.acknowledged,
+      frames: network.frames,
+      history,
+      profile,
+    };
+    const { history: _history, profile: _profile, ...result } = outcome;
+    record?.({ kind: "ended", at: atMs, ...result });
+    return outcome;
+  }
+}
