@@ -25,7 +25,7 @@ export class Fetching {
     if (this.#wanted.has(name)) return;
     const wanted: Wanted = { ask, wait: FIRST_WAIT_MS, handle: undefined };
     this.#wanted.set(name, wanted);
-    this.#ask(wanted, first);
+    this.#ask(name, wanted, first);
   }
 
   has(name: string): boolean {
@@ -38,7 +38,7 @@ export class Fetching {
     if (wanted === undefined) return;
     this.#ports.clock.clear(wanted.handle);
     wanted.wait = FIRST_WAIT_MS;
-    this.#ask(wanted, peer);
+    this.#ask(name, wanted, peer);
   }
 
   /** It came, or nobody needs it any more. */
@@ -53,14 +53,15 @@ export class Fetching {
     for (const name of [...this.#wanted.keys()]) this.done(name);
   }
 
-  #ask(wanted: Wanted, preferred: MemberIndex | null): void {
+  #ask(name: string, wanted: Wanted, preferred: MemberIndex | null): void {
     const connected = this.#ports.peers.connected();
     const peer =
       preferred !== null && connected.includes(preferred)
         ? preferred
         : connected[Math.floor(this.#ports.random() * connected.length)];
     if (peer !== undefined) wanted.ask(peer);
-    wanted.handle = this.#ports.clock.set(wanted.wait, () => this.#ask(wanted, null));
+    if (this.#wanted.get(name) !== wanted) return; // over, as it saw when it was about to ask
+    wanted.handle = this.#ports.clock.set(wanted.wait, () => this.#ask(name, wanted, null));
     wanted.wait = Math.min(WAIT_CAP_MS, wanted.wait * GROWTH);
   }
 }
