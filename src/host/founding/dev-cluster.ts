@@ -18,6 +18,8 @@ export interface DevClusterOptions {
   readonly operators?: number;
   readonly threshold?: number;
   readonly name?: string;
+  /** false: a real cluster, for `sky node`; its operators' passphrases lie beside their files all the same. */
+  readonly dev?: boolean;
   readonly random: Random;
   /** Units: ms since 1970. */
   readonly now: number;
@@ -68,7 +70,7 @@ export async function foundDevCluster(directory: string, options: DevClusterOpti
   const { bytes, cluster } = demand(
     assembleFounding({
       name: options.name ?? "dev",
-      dev: true,
+      dev: options.dev ?? true,
       founders: founders.map(({ card }) => card),
       operators: operators.map(({ secrets }) => operatorCardOf(secrets)),
       threshold: options.threshold ?? 2,
