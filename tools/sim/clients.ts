@@ -55,6 +55,14 @@ export class Clients {
     for (const session of this.#sessions) session.isStopped = true;
   }
 
+  /** Begins calls again. */
+  goOn(): void {
+    for (const session of this.#sessions) {
+      session.isStopped = false;
+      session.rest();
+    }
+  }
+
   get idle(): boolean {
     return this.#sessions.every(({ isBusy }) => !isBusy);
   }
@@ -78,6 +86,7 @@ class Session {
   isStopped = false;
   #node: Replica | undefined;
   #connections = 0;
+  #rests = 0;
   #pending: Pending | undefined;
 
   constructor(clients: Clients, index: number, random: Random) {
@@ -100,8 +109,10 @@ class Session {
   }
 
   rest(): void {
+    this.#rests += 1;
+    const mine = this.#rests;
     this.#later(this.#random.exponential(this.#world.profile.thinkTime), () => {
-      if (this.isStopped) return;
+      if (this.isStopped || mine !== this.#rests) return;
       if (this.#random.chance(0.6)) this.#write();
       else this.#check();
     });

@@ -51,10 +51,13 @@ export const ed25519Scheme = (keys: Keys): Scheme => ({
   isSignedBy,
 });
 
+/** The same bytes, not as a Buffer: those become something else in JSON. */
+const plain = ({ buffer, byteOffset, length }: Buffer): Uint8Array => new Uint8Array(buffer, byteOffset, length);
+
 /** SHA-512(secret ‖ message): 64 bytes, as long as an Ed25519 signature. */
 export function keyedHashScheme(keys: Keys): Scheme {
   const sign = (key: Uint8Array, message: Uint8Array): Uint8Array =>
-    hash("sha512", concatBytes(present(keys.seedOf(key), "a key of the simulation"), message), "buffer");
+    plain(hash("sha512", concatBytes(present(keys.seedOf(key), "a key of the simulation"), message), "buffer"));
   const holds = (key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>
     keys.seedOf(key) !== undefined && equalBytes(sign(key, message), signature);
   return {
