@@ -158,7 +158,10 @@ export class EventTable {
   /** Throws: LogDamage. */
   eventByHash(stream: string, hash: Digest): LogEvent | undefined {
     const row = this.#statements.withHash.get({ stream, hash: digestBytes(hash) });
-    return row && this.#checked(row).event;
+    const event = row && this.#checked(row).event;
+    if (event !== undefined && event.hash !== hash)
+      throw new LogDamage(this.#path, event.height, "the index of hashes leads to it for another hash");
+    return event;
   }
 
   /** Hash of the block at a height as stored, without reading the block. */

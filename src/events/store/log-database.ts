@@ -9,6 +9,7 @@ import { type Result, ok } from "../../base/result.ts";
 import type { Executed, LogEvent } from "../facts/block.ts";
 import { LogDamage, type LogHashing, storedDigest } from "./damage.ts";
 import type { AppendRefusal, Head } from "./event-table.ts";
+import { rootOf, storedRoot } from "./executed-row.ts";
 import { type CoveredRow, INTEGRITY_MARK, Integrity } from "./integrity.ts";
 import type { LogBatch, Mark } from "./log-batch.ts";
 import type { HealableLog, Repair } from "./log.ts";
@@ -131,7 +132,8 @@ export class LogDatabase extends LogReader implements HealableLog {
       const writes = this.#writes;
       writes.removeJournal.run({});
       writes.removeCandidates.run({});
-      writes.removeUnreadableRoots.run({});
+      for (const row of this.reads.executedAll.all({}))
+        if (rootOf(row) === undefined) writes.removeRoot.run({ height: row.height });
       for (const { id, digest, bytes } of this.reads.bundlesOpen.all({}))
         if (storedDigest(digest) !== this.hashing.bundle(bytes)) writes.removeBundle.run({ id });
       if (known?.head) this.table.removeAbove(LOG_STREAM, known.head.height);
@@ -262,7 +264,7 @@ export class LogDatabase extends LogReader implements HealableLog {
 
   /** A height executes to one root for ever: another one means that `decide` is not deterministic. */
   #recordRoot({ height, root }: Executed): void {
-    const { changes } = this.#writes.executed.run({ height, root: digestBytes(root) });
+    const { changes } = this.#writes.executed.run({ height, root: storedRoot({ height, root }) });
     if (changes === 1) return;
     assert(this.executedRoot(height) === root, `height ${height} was executed before with another root`);
   }

@@ -5,6 +5,7 @@ import { Fault } from "../../base/errors.ts";
 import type { Executed, LogEvent } from "../facts/block.ts";
 import { LogDamage, type LogHashing, judgeBlock, storedDigest } from "./damage.ts";
 import { type CheckedEvent, EventTable, type Head, type PageLimits } from "./event-table.ts";
+import { rootOf } from "./executed-row.ts";
 import type { Candidate, StoredBundle, StoredRecord } from "./log-batch.ts";
 import type { ReadableLog } from "./log.ts";
 import { type BundleRow, type CandidateRow, type JournalRow, prepareReads } from "./log-statements.ts";
@@ -69,49 +70,63 @@ export class LogReader implements ReadableLog {
   }
 
   bundle(digest: Digest): StoredBundle | undefined {
-    const row = this.#read(() => this.reads.bundle.get({ digest: digestBytes(digest) }));
-    return row && this.#bundleOf(row);
+    return this.#read(() => {
+      const row = this.reads.bundle.get({ digest: digestBytes(digest) });
+      const bundle = row && this.#bundleOf(row);
+      if (bundle !== undefined && bundle.digest !== digest) throw this.#misnamed(digest);
+      return bundle;
+    });
   }
 
   /** Bundles that no final block names yet, in order of arrival: the mempool after a restart. */
   bundlesUnordered(): readonly StoredBundle[] {
-    return this.#read(() => this.reads.bundlesUnordered.all({})).map((row) => this.#bundleOf(row));
+    return this.#read(() => this.reads.bundlesUnordered.all({}).map((row) => this.#bundleOf(row)));
   }
 
   /** Journal of an epoch, in order of recording. */
   journal(epoch: Epoch): readonly StoredRecord[] {
-    return this.#read(() => this.reads.journal.all({ epoch })).map(recordOf);
+    return this.#read(() => this.reads.journal.all({ epoch }).map(recordOf));
   }
 
   /** Journal of all epochs, in order of recording. */
   journalAll(): readonly StoredRecord[] {
-    return this.#read(() => this.reads.journalAll.all({})).map(recordOf);
+    return this.#read(() => this.reads.journalAll.all({}).map(recordOf));
   }
 
   /** Candidates of an epoch, by view. */
   candidates(epoch: Epoch): readonly Candidate[] {
-    return this.#read(() => this.reads.candidates.all({ epoch })).map((row) => this.#candidateOf(row));
+    return this.#read(() => this.reads.candidates.all({ epoch }).map((row) => this.#candidateOf(row)));
   }
 
   candidate(hash: Digest): Candidate | undefined {
-    const row = this.#read(() => this.reads.candidate.get({ hash: digestBytes(hash) }));
-    return row && this.#candidateOf(row);
+    return this.#read(() => {
+      const row = this.reads.candidate.get({ hash: digestBytes(hash) });
+      const candidate = row && this.#candidateOf(row);
+      if (candidate !== undefined && candidate.hash !== hash) throw this.#misnamed(hash);
+      return candidate;
+    });
   }
 
   executedRoot(height: Height): Digest | undefined {
-    const row = this.#read(() => this.reads.executed.get({ height }));
-    return row && this.#executedOf(row).root;
+    return this.#read(() => {
+      const row = this.reads.executed.get({ height });
+      return row && this.#executedOf(row).root;
+    });
   }
 
   /** Highest executed height with its root. */
   executedHead(): Executed | undefined {
-    const row = this.#read(() => this.reads.executedHead.get({}));
-    return row && this.#executedOf(row);
+    return this.#read(() => {
+      const row = this.reads.executedHead.get({});
+      return row && this.#executedOf(row);
+    });
   }
 
   mark(name: string): Uint8Array | undefined {
-    const row = this.#read(() => this.reads.mark.get({ name }));
-    return row && ownBytes(row.value);
+    return this.#read(() => {
+      const row = this.reads.mark.get({ name });
+      return row && ownBytes(row.value);
+    });
   }
 
   close(): void {
@@ -120,6 +135,11 @@ export class LogReader implements ReadableLog {
 
   #read<T>(action: () => T): T {
     return guarded("LOG", this.path, "read", action);
+  }
+
+  /** The index led to a record of another name. */
+  #misnamed(digest: Digest): LogDamage {
+    return new LogDamage(this.path, undefined, `another record stands under the name ${digest}`);
   }
 
   #bundleOf(row: BundleRow): StoredBundle {
@@ -146,8 +166,8 @@ export class LogReader implements ReadableLog {
 
   #executedOf(row: { readonly height: number; readonly root: Uint8Array }): Executed {
     const height = row.height as Height;
-    const root = storedDigest(row.root);
-    if (root === undefined) throw new LogDamage(this.path, height, "the executed root is not 32 bytes");
+    const root = rootOf(row);
+    if (root === undefined) throw new LogDamage(this.path, height, "the executed root is not what was written");
     return { height, root };
   }
 }

@@ -42,11 +42,13 @@ export function prepareReads(connection: Sqlite) {
   const candidates = queries.selectFrom("candidates").selectAll();
   const candidateKeys = queries.selectFrom("candidates").select(["hash", "epoch", "view"]);
   const bundles = queries.selectFrom("bundles").select(["digest", "height", "bytes"]);
+  // Read without their index: a damaged one would leave out a row, that is a vote, where a scan of the few there are does not.
+  const ofEpoch = sql<number>`+epoch`;
   return {
-    journal: prepare<{ epoch: number }, JournalRow>(connection, (slot) => journal.where("epoch", "=", slot("epoch"))),
+    journal: prepare<{ epoch: number }, JournalRow>(connection, (slot) => journal.where(ofEpoch, "=", slot("epoch"))),
     journalAll: prepare<object, JournalRow>(connection, () => journal),
     candidates: prepare<{ epoch: number }, CandidateRow>(connection, (slot) =>
-      candidates.where("epoch", "=", slot("epoch")).orderBy("view").orderBy("hash"),
+      candidates.where(ofEpoch, "=", slot("epoch")).orderBy("view").orderBy("hash"),
     ),
     candidate: prepare<{ hash: Uint8Array }, CandidateRow>(connection, (slot) =>
       candidates.where("hash", "=", slot("hash")),
@@ -70,6 +72,9 @@ export function prepareReads(connection: Sqlite) {
     ),
     executed: prepare<{ height: number }, { height: number; root: Uint8Array }>(connection, (slot) =>
       queries.selectFrom("executed").selectAll().where("height", "=", slot("height")),
+    ),
+    executedAll: prepare<object, { height: number; root: Uint8Array }>(connection, () =>
+      queries.selectFrom("executed").selectAll().orderBy("height"),
     ),
     executedHead: prepare<object, { height: number; root: Uint8Array }>(connection, () =>
       queries.selectFrom("executed").selectAll().orderBy("height", "desc").limit(sql.lit(1)),
@@ -133,8 +138,8 @@ export function prepareWrites(connection: Sqlite) {
     ),
     removeJournal: prepare<object, never>(connection, () => queries.deleteFrom("journal")),
     removeCandidates: prepare<object, never>(connection, () => queries.deleteFrom("candidates")),
-    removeUnreadableRoots: prepare<object, never>(connection, () =>
-      queries.deleteFrom("executed").where(sql<boolean>`length(root) <> 32`),
+    removeRoot: prepare<{ height: number }, never>(connection, (slot) =>
+      queries.deleteFrom("executed").where("height", "=", slot("height")),
     ),
     executed: prepare<{ height: number; root: Uint8Array }, never>(connection, (slot) =>
       queries

@@ -95,13 +95,11 @@ export function guarded<T>(store: StoreName, path: string, doing: Doing, action:
 
 /** The Fault that an error of SQLite means; anything else (a Defect, a Fault) is itself. */
 function faultOf(store: StoreName, path: string, doing: Doing, error: unknown): unknown {
-  const code = sqliteCode(error);
-  if (code === undefined && !(doing === "open" && error instanceof TypeError)) return error;
-  const [kind, advice] = meaningOf(code ?? "", doing);
+  const code = sqliteCode(error) ?? codeOfShape(error, doing);
+  if (code === undefined) return error;
+  const [kind, advice] = meaningOf(code, doing);
   const detail = error instanceof Error ? error.message : String(error);
-  return new Fault(`${store}_${kind}`, `${path}: ${detail} (${code ?? "no such directory"}); ${advice}`, {
-    cause: error,
-  });
+  return new Fault(`${store}_${kind}`, `${path}: ${detail} (${code}); ${advice}`, { cause: error });
 }
 
 function meaningOf(code: string, doing: Doing): readonly [kind: string, advice: string] {
@@ -114,6 +112,16 @@ function meaningOf(code: string, doing: Doing): readonly [kind: string, advice: 
   if (doing === "open") return ["OPEN_FAILED", "check that its directory exists and that this user may write there."];
   if (doing === "read") return ["READ_FAILED", "check the disk before starting the node again."];
   return ["WRITE_FAILED", "nothing of this commit is promised; check the disk before starting the node again."];
+}
+
+/** What an error that SQLite does not blame on the file still says of it, since our statements and what reads their rows stand fast. */
+function codeOfShape(error: unknown, doing: Doing): string | undefined {
+  const isStatement = error instanceof Database.SqliteError && error.code === "SQLITE_ERROR";
+  if (doing === "open" && isStatement) return "SQLITE_CORRUPT: its tables are not ours";
+  if (doing === "open" && error instanceof TypeError) return "no such directory";
+  if (doing === "read" && (error instanceof TypeError || error instanceof RangeError))
+    return "SQLITE_CORRUPT: a row is not of its table's shape";
+  return undefined;
 }
 
 /** SQLite's extended result code, undefined for other errors and for those that only our own code can cause. */
