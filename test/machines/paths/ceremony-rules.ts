@@ -85,13 +85,15 @@ const erasesWhatEnds: Rule = ({ before, event, after }) => {
   const was = contextOf(before).ceremony;
   const isNow = contextOf(after).ceremony;
   if (was !== null && was.id !== isNow?.id) {
-    if (!effectsOf(after, "eraseCeremony").some(({ ceremony }) => ceremony === was.id)) return "a ceremony ended unerased";
+    if (!effectsOf(after, "eraseCeremony").some(({ ceremony }) => ceremony === was.id))
+      return "a ceremony ended unerased";
     if (after.timers[`ceremony:${was.id}`] !== undefined) return "a ceremony ended and its timer runs on";
   }
   if (isNow !== null && after.snapshot.value !== "unwrapping" && after.timers[`ceremony:${isNow.id}`] === undefined)
     return "a ceremony is open and nothing will end it";
   const sealedNow = after.snapshot.value === "sealed" && before.snapshot.value === "draining";
-  if (sealedNow && effectsOf(after, "closeKeystore").length !== 1) return `sealed by ${event.type} with the keystore open`;
+  if (sealedNow && effectsOf(after, "closeKeystore").length !== 1)
+    return `sealed by ${event.type} with the keystore open`;
   return undefined;
 };
 
@@ -99,10 +101,13 @@ const erasesWhatEnds: Rule = ({ before, event, after }) => {
 const standsWhereItSays: Rule = ({ after }) => {
   const { ceremony, pending } = contextOf(after);
   const state = String(after.snapshot.value);
-  if ((pending !== null) !== ["verifying", "unwrapping"].includes(state)) return `${state}, and a call waits: ${pending !== null}`;
+  if ((pending !== null) !== ["verifying", "unwrapping"].includes(state))
+    return `${state}, and a call waits: ${pending !== null}`;
   const gathers = ["collecting", "verifying", "unwrapping"].includes(state);
   if (ceremony !== null && !gathers) return `${state} with a ceremony open`;
-  return ceremony === null && (state === "collecting" || state === "verifying") ? `${state} without a ceremony` : undefined;
+  return ceremony === null && (state === "collecting" || state === "verifying")
+    ? `${state} without a ceremony`
+    : undefined;
 };
 
 /** Wrong attempts are rate-limited per operator, counted from the journal alone. */
@@ -111,18 +116,18 @@ const limitsAttempts: Rule = ({ before, event, after }) => {
   if (checks?.request.kind !== "verifyShare") return undefined;
   const { operator } = checks.request;
   const recent = before.journal.filter(
-    (record) =>
-      record.kind === "rejected" && record.operator === operator && event.at - record.at < ATTEMPT_WINDOW_MS,
+    (record) => record.kind === "rejected" && record.operator === operator && event.at - record.at < ATTEMPT_WINDOW_MS,
   ).length;
   return recent < WRONG_ATTEMPTS_MAX ? undefined : `${nameOf(operator)} gave ${recent} wrong shares and may try again`;
 };
 
 /** A restart forgives nothing: what the machine remembers is what the journal says. */
 const journalSuffices: Rule = ({ after }) => {
-  const { attempts, acknowledged } = contextOf(after);
+  const { attempts, acknowledged, custody } = contextOf(after);
   const restored = restore(after.journal);
-  if (JSON.stringify(restored.attempts) !== JSON.stringify(attempts)) return "a restart would change the wrong attempts";
-  return JSON.stringify(restored.acknowledged) === JSON.stringify(acknowledged)
+  if (JSON.stringify(restored.attempts) !== JSON.stringify(attempts))
+    return "a restart would change the wrong attempts";
+  return custody !== "root" || JSON.stringify(restored.acknowledged) === JSON.stringify(acknowledged)
     ? undefined
     : "a restart would change who has acknowledged";
 };
@@ -137,7 +142,8 @@ const refusalsChangeNothing: Rule = ({ before, event, after }) => {
   const isOperator = context.operators.some(({ aid }) => aid === event.caller);
   if (!isOperator && reply?.reply.code !== "NOT_OPERATOR") return "a stranger was not refused";
   const counts = ["NOT_INITIATOR", "MORE_SEALS_NEEDED", "CEREMONY_EXPIRED"];
-  const refuses = reply !== undefined && reply.call === event.call && !reply.reply.ok && !counts.includes(reply.reply.code);
+  const refuses =
+    reply !== undefined && reply.call === event.call && !reply.reply.ok && !counts.includes(reply.reply.code);
   return refuses && (changed || after.effects.length > 1) ? `${reply.reply.code} changed something` : undefined;
 };
 
@@ -150,7 +156,9 @@ const sealsByEnough: Rule = ({ before, event, after }) => {
   before.journal.forEach((record, at) => {
     if (at > since && record.kind === "sealVoted" && event.at - record.at < SEAL_WINDOW_MS) voters.add(record.operator);
   });
-  return voters.size >= contextOf(after).threshold ? undefined : `${voters.size} operators sealed a node that was needed`;
+  return voters.size >= contextOf(after).threshold
+    ? undefined
+    : `${voters.size} operators sealed a node that was needed`;
 };
 
 /** Only its initiator or k operators cancel a ceremony. */

@@ -1,7 +1,11 @@
 /** Paths over the ceremony machine: who may ask what, what the shell answers, and how time passes. */
 import type { Aid } from "../../../src/base/brands.ts";
 import { Defect } from "../../../src/base/errors.ts";
-import { CEREMONY_MS, type CeremonyEvent, type CeremonyRequest } from "../../../src/machines/ceremony/ceremony.types.ts";
+import {
+  CEREMONY_MS,
+  type CeremonyEvent,
+  type CeremonyRequest,
+} from "../../../src/machines/ceremony/ceremony.types.ts";
 import { type Desk, nameOf } from "../../scenarios/ceremony/desk.ts";
 import { deskOf, live } from "../../scenarios/ceremony/language.ts";
 import { read } from "../../scenarios/ceremony/sentences.ts";
@@ -36,7 +40,8 @@ interface Place {
   readonly fault: string | undefined;
 }
 
-export function walkOf(world: World, coverage: Coverage): Walk<Place> {
+/** The walk of a world. What its steps take is noted in `coverage`; `shell` performs them, and a test can give a broken one. */
+export function walkOf(world: World, coverage: Coverage, shell: typeof live = live): Walk<Place> {
   return {
     start: {
       desk: deskOf(world.header),
@@ -46,18 +51,18 @@ export function walkOf(world: World, coverage: Coverage): Walk<Place> {
       fault: undefined,
     },
     inputs: (place) => [...inputsAt(world, place)],
-    step: (before, line) => stepped(before, line, coverage),
+    step: (before, line) => stepped(before, line, coverage, shell),
     keyOf,
     faultOf: ({ fault }) => fault,
     limit: world.limit,
   };
 }
 
-function stepped(before: Place, line: string, coverage: Coverage): Place {
+function stepped(before: Place, line: string, coverage: Coverage, shell: typeof live): Place {
   const input = read(before.desk, line);
   let desk: Desk;
   try {
-    desk = live(before.desk, input);
+    desk = shell(before.desk, input);
   } catch (error) {
     if (!(error instanceof Defect)) throw error;
     return { ...before, fault: `defect: ${error.message}` };
@@ -67,7 +72,8 @@ function stepped(before: Place, line: string, coverage: Coverage): Place {
     return { ...before, desk, restarts: before.restarts + 1, seen: { ...before.seen, unanswered: [] } };
   const { event } = input;
   coverage.note(before.desk.snapshot, event, desk.snapshot);
-  const fitted = event.type === "shareVerified" ? fits(before.seen, event.ceremony, event.operator) : before.seen.fitted;
+  const fitted =
+    event.type === "shareVerified" ? fits(before.seen, event.ceremony, event.operator) : before.seen.fitted;
   const fault = brokenRule({ before: before.desk, event, after: desk, seen: { ...before.seen, fitted } });
   return { ...before, desk, seen: { fitted, unanswered: unansweredAfter(before.seen, event, desk) }, fault };
 }
@@ -86,8 +92,13 @@ function unansweredAfter({ unanswered }: Seen, event: CeremonyEvent, { effects }
 function* inputsAt(world: World, { desk, waited, restarts }: Place): Iterable<string> {
   const opened = desk.journal.filter(({ kind }) => kind === "opened").length;
   const rejected = desk.journal.filter(({ kind }) => kind === "rejected").length;
-  for (const ask of world.asks) if (opened < world.ceremonies || !ask.endsWith(" opens")) yield ask;
-  if (desk.snapshot.context.custody === "passphrase") yield "passphrase";
+  const { custody } = desk.snapshot.context;
+  for (const ask of world.asks) {
+    if (ask.endsWith(" opens") && opened === world.ceremonies) continue;
+    if (ask.endsWith(" acknowledges") && custody !== "root") continue; // the enclave has no share to acknowledge
+    yield ask;
+  }
+  if (custody === "passphrase") yield "passphrase";
   for (const request of desk.requests) yield* answersTo(world, request, rejected);
   for (const [timer, due] of Object.entries(desk.timers)) if (due <= desk.now) yield `timer ${timer.split(":")[0]}`;
   for (const seconds of world.waits ?? []) if (!waited.includes(seconds * 1000)) yield `wait ${seconds}`;

@@ -9,8 +9,12 @@ export interface Place {
   readonly life: Life;
   readonly started: boolean;
   readonly restarts: number;
+  /** How many of the world's ordered inputs have come. */
+  readonly came: number;
   /** Votes of others that reached this life, as the inputs say them: "notarize A from 1". */
   readonly heard: readonly string[];
+  /** The same over all lives: an honest member never takes back what it said. */
+  readonly said: readonly string[];
   /** Votes that left this member, over all its lives: see `voteName`. */
   readonly sent: readonly string[];
   /** What rule the last step broke. */
@@ -43,7 +47,7 @@ export const noticesOf = (effects: readonly ConsensusEffect[]): readonly PeerNot
  * silent), what lies at or below the final view, and in which order records were written.
  */
 export function keyOf(book: Book, place: Omit<Place, "key" | "fault">): string {
-  const { life, started, restarts, sent } = place;
+  const { life, started, restarts, came, sent } = place;
   const { disk, duties } = life;
   const context = life.snapshot.context;
   const floor = context.final.view;
@@ -64,6 +68,7 @@ export function keyOf(book: Book, place: Omit<Place, "key" | "fault">): string {
   return [
     started ? standingOf(context) : "down",
     restarts,
+    came,
     context.view,
     brief(book, context.final.hash),
     brief(book, context.pendingFinal?.hash ?? null),
@@ -85,6 +90,7 @@ export function keyOf(book: Book, place: Omit<Place, "key" | "fault">): string {
     context.asked,
     brief(book, context.synchronising),
     context.votesAbove,
+    context.provable,
     Object.keys(context.survey).length,
     Object.entries(context.attested).map(([member, { height, root }]) => `${member}${height}${brief(book, root)}`),
     leaderIsSilent(context),

@@ -2,6 +2,7 @@
 import type { ConsensusEffect, Context } from "../../../src/machines/consensus/types.ts";
 import { quorumOf } from "../../../src/machines/consensus/committee.ts";
 import { standingOf } from "../../../src/machines/consensus/consensus.machine.ts";
+import { isQuiet } from "../../../src/machines/consensus/view.ts";
 import { type Life, finalOf } from "../../scenarios/consensus/life.ts";
 import type { Input } from "../../scenarios/consensus/sentences.ts";
 import { type Place, noticesOf, voteIn, voteName } from "./consensus-place.ts";
@@ -10,6 +11,8 @@ export interface Step {
   readonly before: Place;
   readonly input: Input;
   readonly life: Life;
+  /** Votes that have left this member, over all its lives, this step's included: see `voteName`. */
+  readonly sent: readonly string[];
   /** Members that the world declares to be liars: evidence against them is just. */
   readonly liars: readonly number[];
 }
@@ -29,6 +32,19 @@ const votesOnce: Rule = ({ life }) => {
     if (kind !== "notarize" && seen.has(`${kind === "nullify" ? "finalize" : "nullify"} ${view}`))
       return `both nullify and finalize in view ${view}`;
     seen.set(`${kind} ${view}`, hash);
+  }
+  return undefined;
+};
+
+/** Rule 8 as others see it: whatever the disk says, what was sent is never contradicted, over all lives. */
+const saysOneThing: Rule = ({ sent }) => {
+  const said = new Map<string, string>();
+  for (const vote of sent) {
+    const [kind = "", view = "", hash = ""] = vote.split(" ");
+    if (said.has(`${kind} ${view}`)) return `two votes to ${kind} in view ${view} were sent`;
+    said.set(`${kind} ${view}`, hash);
+    if (said.has(`nullify ${view}`) && said.has(`finalize ${view}`))
+      return `nullify and finalize of view ${view} were sent`;
   }
   return undefined;
 };
@@ -84,7 +100,8 @@ const quorums: Rule = ({ before, input, life }) => {
   for (const { kind, view, hash, signers } of records(life, "recordCertificate")) {
     if (signers === null) continue;
     if (new Set(signers).size < quorumOf(life.size)) return `${kind} of view ${view} by ${signers.length} votes`;
-    const votes = heard[view]?.[kind === "notarization" ? "notarize" : kind === "nullification" ? "nullify" : "finalize"];
+    const votes =
+      heard[view]?.[kind === "notarization" ? "notarize" : kind === "nullification" ? "nullify" : "finalize"];
     const told = input.kind === "event" && "member" in input.event ? input.event.member : undefined;
     const proposer = input.kind === "event" && input.event.type === "proposalVerified" ? input.event.from : undefined;
     for (const signer of signers)
@@ -121,7 +138,8 @@ const finality: Rule = ({ life, before }) => {
   for (let at = before.life.disk.log.length; at < log.length; at++) {
     const block = log[at];
     if (block?.height !== at) return `height ${at} of the log holds the block of height ${block?.height}`;
-    if (!("parent" in block) || block.parent !== log[at - 1]?.hash) return `height ${at} of the log is on another parent`;
+    if (!("parent" in block) || block.parent !== log[at - 1]?.hash)
+      return `height ${at} of the log is on another parent`;
   }
   if (finalOf(life.disk).hash !== contextOf(life).final.hash) return "machine and log differ about the final block";
   return undefined;
@@ -132,7 +150,7 @@ const timersRun: Rule = ({ before, input, life }) => {
   const standing = standingOf(contextOf(life));
   const { timers } = life.duties;
   if (input.kind === "restart") return undefined; // `start` is yet to come
-  if (standing === "halted" || standing === "quiet")
+  if (standing === "halted" || isQuiet(contextOf(life)))
     return timers.length === 0 ? undefined : `${standing} with timers: ${timers.join(", ")}`;
   if (!timers.includes("standstill")) return `${standing} and no standstill timer runs`;
   const { own, view, votesAbove } = contextOf(life);
@@ -189,7 +207,8 @@ const restartsFromDisk: Rule = ({ before, life, input }) => {
 const refusalsChangeNothing: Rule = ({ before, life, input }) => {
   const was = contextOf(before.life);
   if (life.refused !== undefined && contextOf(life) !== was) return "a refused event changed the context";
-  const answers = input.kind === "event" && ["proposalVerified", "voteVerified", "proposalBuilt"].includes(input.event.type);
+  const answers =
+    input.kind === "event" && ["proposalVerified", "voteVerified", "proposalBuilt"].includes(input.event.type);
   const onlyRefused = life.effects.length > 0 && life.effects.every(({ type }) => type === "refuseInput");
   if (!answers || !onlyRefused) return undefined;
   for (const [field, value] of Object.entries(contextOf(life))) {
@@ -201,6 +220,7 @@ const refusalsChangeNothing: Rule = ({ before, life, input }) => {
 
 const RULES: Readonly<Record<string, Rule>> = {
   votesOnce,
+  saysOneThing,
   finalizesCertified,
   durableFirst,
   viewsGrow,

@@ -37,6 +37,14 @@ export class Coverage {
     }
   }
 
+  /** Counts what a machine did before its first event: it may leave its initial state by itself. */
+  begin(after: AnyMachineSnapshot): void {
+    const [initial] = this.#machine.root.initial.target ?? [];
+    this.#entered.add(String(after.value));
+    if (initial !== undefined && initial.key !== after.value)
+      this.#taken.add(`${initial.key} → ${String(after.value)}`);
+  }
+
   /** Counts one step of a machine whose states are flat. */
   note(before: AnyMachineSnapshot, event: EventObject, after: AnyMachineSnapshot): void {
     this.#entered.add(String(after.value));

@@ -35,7 +35,11 @@ export function explore<Place>({ start, inputs, step, keyOf, faultOf, limit }: W
     serializeEvent: ({ type }) => type,
     limit,
   });
-  return paths.map((path) => ({ place: path.state.context, script: path.steps.map(({ event }) => event.type) }));
+  // The first step of each path is XState's own initial event.
+  return paths.map((path) => ({
+    place: path.state.context,
+    script: path.steps.map(({ event }) => event.type).slice(1),
+  }));
 }
 
 /** What is wrong in the places found, each with its script; empty when nothing is. */

@@ -71,7 +71,9 @@ export function take(desk: Desk, event: CeremonyEvent): Desk {
 export function restart(desk: Desk): Desk {
   const initialised = desk.journal.some(({ kind }) => kind === "initialised");
   const custody = desk.input.custody === "root" || initialised ? "root" : "passphrase";
-  const again = open({ ...desk.input, custody, ...restore(desk.journal) });
+  const { attempts, acknowledged } = restore(desk.journal);
+  // As the enclave has it: before there is a root nobody holds a share of it.
+  const again = open({ ...desk.input, custody, attempts, acknowledged: custody === "root" ? acknowledged : [] });
   const { journal, now, calls, ceremonies } = desk;
   return { ...again, input: desk.input, journal, now, calls, ceremonies };
 }
@@ -81,7 +83,9 @@ export function answersTo(event: CeremonyEvent, request: CeremonyRequest): boole
   switch (event.type) {
     case "shareVerified":
     case "shareRefuted":
-      return request.kind === "verifyShare" && request.ceremony === event.ceremony && request.operator === event.operator;
+      return (
+        request.kind === "verifyShare" && request.ceremony === event.ceremony && request.operator === event.operator
+      );
     case "dealt":
       return request.kind === "deal";
     case "rewrapped":

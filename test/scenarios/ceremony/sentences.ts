@@ -44,8 +44,14 @@ const sentencesAt = (desk: Desk): readonly Sentence<Input>[] => {
           ...asked(who),
         }),
     },
-    { pattern: /^(\w+) unwraps$/, meaning: ([, who = ""]) => event({ type: "unwrapAsked", ceremony: open, ...asked(who) }) },
-    { pattern: /^(\w+) cancels$/, meaning: ([, who = ""]) => event({ type: "cancelAsked", ceremony: open, ...asked(who) }) },
+    {
+      pattern: /^(\w+) unwraps$/,
+      meaning: ([, who = ""]) => event({ type: "unwrapAsked", ceremony: open, ...asked(who) }),
+    },
+    {
+      pattern: /^(\w+) cancels$/,
+      meaning: ([, who = ""]) => event({ type: "cancelAsked", ceremony: open, ...asked(who) }),
+    },
     { pattern: /^(\w+) acknowledges$/, meaning: ([, who = ""]) => event({ type: "shareAcknowledged", ...asked(who) }) },
     {
       pattern: /^(\w+) seals (\d+) of (\d+)$/,

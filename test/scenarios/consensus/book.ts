@@ -6,7 +6,7 @@ import { GENESIS, GENESIS_ROOT, digest, rootAfter } from "../../machines/consens
 import { ScriptError } from "../script.ts";
 
 const BLOCK =
-  /^block (\w+) view (\d+) on (\w+)(?: with ((?:\w+ ?)+?))?(?: time (\d+))?(?: height (\d+))?(?: parent view (\d+))?(?: executed (\w+))?(?: root (\w+))?$/;
+  /^block (\w+) view (\d+) on (\w+)(?: with ((?:\w+ ?)+?))?(?: time (\d+))?(?: height (\d+))?(?: parent view (\d+))?(?: executed (\w+))?(?: root (\w+))?( checkpoint)?$/;
 
 export class Book {
   readonly #blocks = new Map<string, BlockSummary>();
@@ -17,13 +17,14 @@ export class Book {
   readonly #roots = new Map<string, Digest>([["genesis", GENESIS_ROOT]]);
 
   /**
-   * `block A view 1 on genesis with x y time 5 height 7 parent view 3 executed A root wrong`: from `with` on all is optional.
-   * `executed A`: it names A as executed, with A's root; `root other`: with that root instead. Returns false for other lines.
+   * `block A view 1 on genesis with x y time 5 height 7 parent view 3 executed A root wrong checkpoint`: from `with` on all is optional.
+   * `executed A`: it names A as executed, with A's root; `root other`: with that root instead; `checkpoint`: it proves
+   * a checkpoint and orders nothing. Returns false for other lines.
    */
   declare(line: string): boolean {
     const found = BLOCK.exec(line);
     if (found === null) return false;
-    const [, name = "", at = "", on = "", bundles, time, high, parentView, executed, root] = found;
+    const [, name = "", at = "", on = "", bundles, time, high, parentView, executed, root, checkpoint] = found;
     if (this.#blocks.has(name)) throw new ScriptError(`${name} is a block already`);
     const parent = this.parent(on);
     const named = executed === undefined ? undefined : this.parent(executed).height;
@@ -35,6 +36,7 @@ export class Book {
       ...(high === undefined ? {} : { height: height(Number(high)) }),
       ...(parentView === undefined ? {} : { parentView: view(Number(parentView)) }),
       ...(named === undefined ? {} : { executedHeight: named }),
+      ...(checkpoint === undefined ? {} : { checkpoint: height(parent.height + 1) }),
       ...(rootNamed === undefined ? {} : { executedRoot: rootNamed }),
     });
     for (const bundle of bundles?.trim().split(" ") ?? []) this.bundle(bundle);

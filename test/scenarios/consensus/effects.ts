@@ -42,8 +42,12 @@ export function effectLine(book: Book, effect: ConsensusEffect): string {
       return `ask for judgement: body of ${book.name(effect.hash)}`;
     case "requestBlock":
       return `ask for block: ${about(effect)}`;
-    case "requestProposal":
-      return `ask for proposal: view ${effect.view} on ${book.name(effect.parent)}${listed(" with", effect.bundles, book)}, executed ${effect.executedHeight} ${book.name(effect.executedRoot)}`;
+    case "requestProposal": {
+      const { checkpoint, executedHeight, executedRoot } = effect;
+      const what =
+        checkpoint === null ? listed(" with", effect.bundles, book) : `, a checkpoint of height ${checkpoint}`;
+      return `ask for proposal: view ${effect.view} on ${book.name(effect.parent)}${what}, executed ${executedHeight} ${book.name(executedRoot)}`;
+    }
     case "requestSynchronisation":
       return `ask for synchronisation: up to ${about(effect)}`;
     case "halt":

@@ -11,9 +11,11 @@ const MEMBER = /^member (\d+) of (\d+)$/;
 export const consensusLanguage: Language = (header) => {
   const book = new Book();
   const [, self, size] = MEMBER.exec(header[0] ?? "") ?? [];
-  if (self === undefined || size === undefined) throw new ScriptError("a script begins with a line like: member 0 of 4");
+  if (self === undefined || size === undefined)
+    throw new ScriptError("a script begins with a line like: member 0 of 4");
   for (const line of header.slice(1))
-    if (!book.declare(line)) throw new ScriptError(`"${line}" declares no block; like: block A view 1 on genesis with x`);
+    if (!book.declare(line))
+      throw new ScriptError(`"${line}" declares no block; like: block A view 1 on genesis with x`);
 
   let life = boot({ self: Number(self), size: Number(size), disk: EMPTY_DISK });
   let stood = "";
@@ -23,7 +25,9 @@ export const consensusLanguage: Language = (header) => {
       const told: string[] = [];
       for (const input of read(line)) {
         if (input.kind === "event" && !isOwed(life.duties, input.event))
-          throw new ScriptError("the machine did not ask for that: no such timer runs, or nothing of the kind is awaited");
+          throw new ScriptError(
+            "the machine did not ask for that: no such timer runs, or nothing of the kind is awaited",
+          );
         life = live(life, input, book);
         if (life.refused !== undefined) told.push(`refused: ${life.refused.message}`);
         for (const effect of life.effects) told.push(effectLine(book, effect));

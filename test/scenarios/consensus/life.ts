@@ -121,7 +121,11 @@ function shellWrites(disk: Disk, event: ConsensusEvent, blocks: Blocks): Disk {
       return { ...disk, executed: event.height, roots: { ...disk.roots, [event.height]: event.root } };
     case "logSynchronised": {
       const appended: FinalBlock[] = [];
-      for (let at = blocks(event.final.hash); at !== undefined && at.height > finalOf(disk).height; at = blocks(at.parent))
+      for (
+        let at = blocks(event.final.hash);
+        at !== undefined && at.height > finalOf(disk).height;
+        at = blocks(at.parent)
+      )
         appended.unshift(at);
       return settled({ ...disk, log: [...disk.log, ...appended] }, event.bundles);
     }
@@ -246,4 +250,6 @@ export const fits = (block: BlockSummary, asked: Effect<"requestProposal">): boo
   block.height === asked.parentHeight + 1 &&
   block.executedHeight === asked.executedHeight &&
   block.executedRoot === asked.executedRoot &&
+  block.lastCheckpoint === asked.lastCheckpoint &&
+  (block.checkpoint === block.height) === (asked.checkpoint !== null) &&
   block.bundles.join() === asked.bundles.join();

@@ -15,6 +15,7 @@
  *     attest root(A) at 1 from 1 2              others say which root they have; `attest root other at 1 from 1`
  *     synchronised B by 3                       blocks up to B were fetched with a finalization of view 3
  *     connect 2                                 a stream to member 2 is there
+ *     checkpoint at 1                           q members signed the same statement of the state at height 1
  *     survey 5 from 1 2                         the highest certificate of others, while the journal is lost
  *     timer advance                             leader, advance, repeat, standstill, propose, clock
  *     restart | restart without journal         the process ends and begins with what it recorded, or without its journal
@@ -126,6 +127,10 @@ const sentencesOf = (book: Book, size: number): readonly Sentence<readonly Input
         bundles: ancestry(book, final.hash).flatMap(({ bundles }) => bundles),
       });
     },
+  },
+  {
+    pattern: /^checkpoint at (\d+)$/,
+    meaning: ([, at]) => events({ type: "checkpointProvable", height: height(Number(at)) }),
   },
   {
     pattern: /^connect (\d+)$/,

@@ -55,7 +55,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: "finalize after nullify",
     changes: [
       { file: "certify.ts", from: "own.nullify !== true && own.finalize", to: "own.finalize" },
-      { file: "turn.ts", from: "assert(own.nullify === undefined, `rule 8: finalize after", to: "assert(true, `rule 8: finalize after" },
+      {
+        file: "turn.ts",
+        from: "assert(own.nullify === undefined, `rule 8: finalize after",
+        to: "assert(true, `rule 8: finalize after",
+      },
     ],
   },
   {
@@ -63,14 +67,18 @@ export const MUTANTS: readonly Mutant[] = [
     changes: [
       {
         file: "consensus.machine.ts",
-        from: "      nullifyCurrent(turn);\n      return;\n    case \"repeat\"",
+        from: '      nullifyCurrent(turn);\n      return;\n    case "repeat"',
         to: `      nullifyCurrent(turn);
       if (next.view - 1 > next.final.view && turn.ownVotes(viewOf(next.view - 1)).nullify !== true)
         turn.castVote("nullify", viewOf(next.view - 1), null);
       return;
     case "repeat"`,
       },
-      { file: "turn.ts", from: "assert(own.finalize === undefined, `rule 8: nullify after", to: "assert(true, `rule 8: nullify after" },
+      {
+        file: "turn.ts",
+        from: "assert(own.finalize === undefined, `rule 8: nullify after",
+        to: "assert(true, `rule 8: nullify after",
+      },
     ],
   },
   {
@@ -91,7 +99,11 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a view between skipped without its nullification, by voters",
     changes: [
-      { file: "propose.ts", from: "if (next.nullifications[view] !== true) return askLeader(turn, viewOf(view));", to: "" },
+      {
+        file: "propose.ts",
+        from: "if (next.nullifications[view] !== true) return askLeader(turn, viewOf(view));",
+        to: "",
+      },
     ],
   },
   {
@@ -152,17 +164,29 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "views that fall",
-    changes: [{ file: "view.ts", from: "if (view <= next.view) return false;", to: "if (view === next.view) return false;" }],
+    changes: [
+      { file: "view.ts", from: "if (view <= next.view) return false;", to: "if (view === next.view) return false;" },
+    ],
   },
   {
     name: "votes forgotten at a restart",
     changes: [
-      { file: "restore.ts", from: "own[view] = { ...own[view], [kind]: hash ?? true };", to: "void [own, view, kind, hash];" },
+      {
+        file: "restore.ts",
+        from: "own[view] = { ...own[view], [kind]: hash ?? true };",
+        to: "void [own, view, kind, hash];",
+      },
     ],
   },
   {
     name: "the last journal record taken for all of them",
-    changes: [{ file: "restore.ts", from: "own[view] = { ...own[view], [kind]: hash ?? true };", to: "own[view] = { [kind]: hash ?? true };" }],
+    changes: [
+      {
+        file: "restore.ts",
+        from: "own[view] = { ...own[view], [kind]: hash ?? true };",
+        to: "own[view] = { [kind]: hash ?? true };",
+      },
+    ],
   },
   {
     name: "votes without a journal, before others were asked",
@@ -176,7 +200,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a survey of f + 1 members instead of q",
-    changes: [{ file: "recovery.ts", from: "if (reports.length < turn.quorum) return;", to: "if (reports.length < 2) return;" }],
+    changes: [
+      { file: "recovery.ts", from: "if (reports.length < turn.quorum) return;", to: "if (reports.length < 2) return;" },
+    ],
   },
 ];
 
@@ -190,7 +216,10 @@ export async function withMutant<T>(mutant: Mutant, use: (recording: typeof reco
     const name = path.join(MACHINE, file);
     const text = texts.get(name) ?? readFileSync(name, "utf8");
     if (text.split(from).length !== 2) throw new Error(`${mutant.name}: "${from}" is not in ${file} exactly once`);
-    texts.set(name, text.replace(from, () => to));
+    texts.set(
+      name,
+      text.replace(from, () => to),
+    );
   }
   // Below this package, so that the bundle finds its dependencies.
   const directory = await mkdtemp(path.join(HERE, "../../../node_modules/.mutant-"));

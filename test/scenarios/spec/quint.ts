@@ -11,7 +11,8 @@ import evaluating from "@informalsystems/quint/dist/src/runtime/impl/evaluator.j
 import recording from "@informalsystems/quint/dist/src/runtime/trace.js";
 import random from "@informalsystems/quint/dist/src/rng.js";
 
-const { analyzeModules, fileSourceResolver, newIdGenerator, parse, parseExpressionOrDeclaration, walkExpression } = quint;
+const { analyzeModules, fileSourceResolver, newIdGenerator, parse, parseExpressionOrDeclaration, walkExpression } =
+  quint;
 
 /** What Quint calls an expression: here always a value that stands for itself. */
 type QuintEx = Parameters<InstanceType<typeof evaluating.Evaluator>["evaluate"]>[0];

@@ -117,8 +117,7 @@ export class Translator {
   }
 
   #before({ member: m, event, restarted }: Turn): Value[] {
-    if (restarted !== undefined)
-      return [act(restarted === "withJournal" ? "Restart" : "LoseJournal", { m, e: 0 })];
+    if (restarted !== undefined) return [act(restarted === "withJournal" ? "Restart" : "LoseJournal", { m, e: 0 })];
     return event.type === "proposalVerified" || event.type === "blockFetched" ? this.#forged(event.block) : [];
   }
 
