@@ -203,7 +203,6 @@ export const ceremonyMachine = machine.createMachine({
   initial: "sealed",
   on: {
     initialiseAsked: refusing<Of<"initialiseAsked">>(firstOf<Of<"initialiseAsked">>(cannotInitialise, busy)),
-    unsealAsked: refusing<Of<"unsealAsked">>(busy),
     shareOffered: refusing<Of<"shareOffered">>(noCeremony),
     unwrapAsked: refusing<Of<"unwrapAsked">>(noCeremony),
     cancelAsked: refusing<Of<"cancelAsked">>(noCeremony),
