@@ -5,17 +5,18 @@ import type { LogEvent } from "../facts/block.ts";
 import type { LogHashing } from "./damage.ts";
 import type { EventStore } from "./event-store.ts";
 import type { AppendRefusal, Head, PageLimits } from "./event-table.ts";
-import { type LogDatabase, openLogDatabase } from "./log-database.ts";
+import { openLogDatabase } from "./log-database.ts";
+import type { Log } from "./log.ts";
 
 /** What a reader holds at once: enough to spread a query's cost, and memory that stays small when readers are many. */
 const PAGE: PageLimits = { limit: 64, bytesMax: 4 * 1024 * 1024 };
 
 export class SqliteEventStore implements EventStore {
-  readonly #log: LogDatabase;
+  readonly #log: Log;
   readonly #closing = new AbortController();
 
   /** Shares the database of a consensus worker: what that one commits is read and subscribed to here. */
-  constructor(log: LogDatabase) {
+  constructor(log: Log) {
     this.#log = log;
   }
 
