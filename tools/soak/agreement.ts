@@ -54,7 +54,8 @@ export function differences(cluster: SoakCluster, upTo: number): readonly string
         found.push(`${node.name} at ${height}: its log has root ${root.toString("hex")}, its projection another`);
     first ??= known;
     for (const [height, block] of known)
-      if (first.get(height) !== block) found.push(`${node.name} at ${height}: ${block}, elsewhere ${first.get(height)}`);
+      if (first.get(height) !== block)
+        found.push(`${node.name} at ${height}: ${block}, elsewhere ${first.get(height)}`);
   }
   return found;
 }

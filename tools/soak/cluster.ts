@@ -22,7 +22,6 @@ export interface ClusterOptions {
   readonly directory: string;
   /** undefined: network and mount namespaces of its own; else why there are none. */
   readonly notIsolated: string | undefined;
-  readonly say: (line: string) => void;
 }
 
 export class SoakCluster {
@@ -33,25 +32,22 @@ export class SoakCluster {
   /** Why there are no disks to fill. */
   readonly undisked: string | undefined;
   readonly #layout: DevCluster;
-  readonly #say: (line: string) => void;
 
   private constructor(parts: {
     readonly nodes: readonly SoakNode[];
     readonly network: Network;
     readonly disks: ReadonlyMap<string, Disk> | string;
     readonly layout: DevCluster;
-    readonly say: (line: string) => void;
   }) {
     this.nodes = parts.nodes;
     this.network = parts.network;
     this.disks = typeof parts.disks === "string" ? new Map() : parts.disks;
     this.undisked = typeof parts.disks === "string" ? parts.disks : undefined;
     this.#layout = parts.layout;
-    this.#say = parts.say;
   }
 
   /** Founds the cluster, starts every node and takes it through the ceremony. Throws: Error, Fault. */
-  static async start({ directory, notIsolated, say }: ClusterOptions): Promise<SoakCluster> {
+  static async start({ directory, notIsolated }: ClusterOptions): Promise<SoakCluster> {
     const network =
       notIsolated === undefined
         ? await namespaces(NAMES).catch((error: unknown) => loopback(NAMES, String(error)))
@@ -77,7 +73,7 @@ export class SoakCluster {
           program,
         }),
     );
-    const made = new SoakCluster({ nodes, network, disks, layout, say });
+    const made = new SoakCluster({ nodes, network, disks, layout });
     try {
       await Promise.all(
         nodes.map((node, i) => node.start(Buffer.from(layout.nodes[i]?.passphrase.reveal() ?? []).toString("utf8"))),
@@ -106,7 +102,7 @@ export class SoakCluster {
     const failed = await unsealNodes(
       this.#layout,
       nodes.map(({ name }) => name),
-      this.#say,
+      () => undefined,
     );
     for (const fault of failed.values()) throw fault;
     await Promise.all(nodes.map((node) => node.serving()));

@@ -12,6 +12,8 @@ export interface Fault {
   readonly nodes: readonly string[];
   /** How long it lasts. Units: ms. */
   readonly lastsMs: number;
+  /** Whether no write can be acknowledged while it lasts. */
+  readonly stopsWrites: boolean;
   strike(): Promise<void>;
   heal(): Promise<void>;
 }
@@ -55,15 +57,18 @@ export function drawFault(
   cluster: SoakCluster,
   well: readonly SoakNode[],
   random: Random,
+  pace: number,
 ): Fault | undefined {
   const [node, other] = random.shuffled(well);
   if (node === undefined || other === undefined) return undefined;
-  const make = new Faults(cluster, random);
+  const make = new Faults(cluster, random, pace);
   switch (kind) {
     case "kill":
       return make.kill([node], "kill", `kill -9 ${node.name}`);
     case "blackout":
-      return well.length < cluster.nodes.length ? undefined : make.kill(well, "blackout", "kill -9 of every node at once");
+      return well.length < cluster.nodes.length
+        ? undefined
+        : make.kill(well, "blackout", "kill -9 of every node at once");
     case "pause":
       return make.pause(node);
     case "clock":
@@ -102,14 +107,16 @@ const FLAP_MS = 400;
 class Faults {
   readonly #cluster: SoakCluster;
   readonly #random: Random;
+  readonly #pace: number;
 
-  constructor(cluster: SoakCluster, random: Random) {
+  constructor(cluster: SoakCluster, random: Random, pace: number) {
     this.#cluster = cluster;
     this.#random = random;
+    this.#pace = pace;
   }
 
   #lasts(longest: number): number {
-    return this.#random.between(longest / 4, longest);
+    return this.#random.between(longest / 4, longest) * this.#pace;
   }
 
   kill(nodes: readonly SoakNode[], kind: "kill" | "blackout", what: string): Fault {
@@ -118,6 +125,7 @@ class Faults {
       what,
       nodes: nodes.map(({ name }) => name),
       lastsMs: this.#lasts(LASTS_MS[kind]),
+      stopsWrites: kind === "blackout",
       strike: async () => void (await Promise.all(nodes.map((node) => node.kill("SIGKILL")))),
       heal: async () => void (await Promise.all(nodes.map((node) => this.#cluster.revive(node)))),
     };
@@ -129,6 +137,7 @@ class Faults {
       what: `SIGSTOP ${node.name}`,
       nodes: [node.name],
       lastsMs: this.#lasts(LASTS_MS.pause),
+      stopsWrites: false,
       strike: async () => node.signal("SIGSTOP"),
       heal: async () => node.signal("SIGCONT"),
     };
@@ -141,6 +150,7 @@ class Faults {
       what: `the clock of ${node.name} jumps by ${jump} ms`,
       nodes: [node.name],
       lastsMs: this.#lasts(LASTS_MS.clock),
+      stopsWrites: false,
       strike: async () => node.shiftClock(jump),
       heal: async () => node.shiftClock(0),
     };
@@ -153,6 +163,7 @@ class Faults {
       what: `the disk of ${node.name} is full`,
       nodes: [node.name],
       lastsMs: this.#lasts(LASTS_MS.disk),
+      stopsWrites: false,
       strike: async () => {
         node.mayEnd(); // nothing was acknowledged that is not on disk; it may stop instead
         await disk?.fill();
@@ -188,6 +199,7 @@ class Faults {
       what,
       nodes,
       lastsMs: this.#lasts(LASTS_MS.cut),
+      stopsWrites: kind === "split",
       strike: () => this.#cut(links),
       heal: () => this.#mend(links),
     };
@@ -202,6 +214,7 @@ class Faults {
       what: `${node.name} is cut off and back, again and again`,
       nodes: [node.name],
       lastsMs,
+      stopsWrites: false,
       strike: async () => {
         flapping = this.#flap(links, performance.now() + lastsMs);
       },

@@ -1,5 +1,6 @@
 /**
- * `npm run test:soak -- [--minutes M] [--rounds R] [--seed S] [--keep DIR] [--json]`: a cluster of real processes under faults by seed.
+ * `npm run test:soak -- [--minutes M] [--rounds R] [--pace P] [--seed S] [--keep DIR] [--json]`: a cluster of real processes under
+ * faults by seed. `--rounds` instead of `--minutes`: every kind of fault once in each; `--pace 0.5`: in half the time.
  * Exit codes: 0 all is well; 1 something is not, and where the evidence lies is said; 2 wrong arguments.
  *
  * It runs itself again in namespaces of its own (network, mounts, processes), so that whatever becomes of it nothing is left behind;
@@ -24,18 +25,25 @@ function argumentsOf(args: readonly string[]) {
     options: {
       minutes: { type: "string" },
       rounds: { type: "string" },
+      pace: { type: "string" },
       seed: { type: "string" },
       keep: { type: "string" },
       json: { type: "boolean", default: false },
     },
   });
-  const number = (name: "minutes" | "rounds" | "seed", fallback: number): number => {
+  const number = (name: "minutes" | "rounds" | "pace" | "seed", fallback: number): number => {
     const value = Number(values[name] ?? fallback);
     if (!(value >= 0)) throw new TypeError(`--${name} must be a number, not ${String(values[name])}`);
     return value;
   };
   const until = values.rounds === undefined ? { minutes: number("minutes", MINUTES) } : { rounds: number("rounds", 1) };
-  return { until, seed: number("seed", Date.now() % 1_000_000), keep: values.keep, json: values.json };
+  return {
+    until,
+    pace: number("pace", 1),
+    seed: number("seed", Date.now() % 1_000_000),
+    keep: values.keep,
+    json: values.json,
+  };
 }
 
 /** Runs this program again, in namespaces where they are allowed. */
@@ -56,13 +64,14 @@ function enter(): void {
 }
 
 async function main(refusal: string, directory: string): Promise<void> {
-  const { until, seed, keep, json } = argumentsOf(process.argv.slice(2));
+  const { until, pace, seed, keep, json } = argumentsOf(process.argv.slice(2));
   const say = (line: string): void => {
     if (!json) process.stdout.write(`${line}\n`);
   };
   const options: SoakOptions = {
     seed,
     until,
+    pace,
     directory,
     notIsolated: refusal === "" ? undefined : `namespaces are not allowed here: ${refusal}`,
     say,
@@ -94,7 +103,16 @@ function keepEvidence(directory: string, keep: string | undefined, { history, ..
   return evidence;
 }
 
-function inWords({ seed, seconds, faults, skipped, disks, height, judged, failures }: Omit<SoakReport, "history">): string {
+function inWords({
+  seed,
+  seconds,
+  faults,
+  skipped,
+  disks,
+  height,
+  judged,
+  failures,
+}: Omit<SoakReport, "history">): string {
   const struck = Object.entries(faults).map(([kind, count]) => `${kind} ${count}`);
   const left = Object.entries(skipped).map(([kind, why]) => `Left out: ${kind} (${why})`);
   const lines = [

@@ -99,7 +99,8 @@ export class SoakNode {
     const deadline = performance.now() + timeoutMs;
     while (!(await condition())) {
       if (!this.isRunning) throw new Error(`${this.name} ended; it should have come to this: ${what}`);
-      if (performance.now() > deadline) throw new Error(`after ${timeoutMs} ms, ${this.name} has not come to this: ${what}`);
+      if (performance.now() > deadline)
+        throw new Error(`after ${timeoutMs} ms, ${this.name} has not come to this: ${what}`);
       await pause(LOOK_MS);
     }
   }

@@ -98,7 +98,14 @@ export class Session {
       }
     }
     const endMs = performance.now();
-    this.#recorder.add({ session: this.#name, node, call: { kind: "write", id, change, edge }, startMs, endMs, outcome });
+    this.#recorder.add({
+      session: this.#name,
+      node,
+      call: { kind: "write", id, change, edge },
+      startMs,
+      endMs,
+      outcome,
+    });
   }
 
   /** Asks for edges, all at one height. `fresh`: the answer must know everything that anybody was told before. */

@@ -13,6 +13,8 @@ export interface SoakOptions {
   readonly seed: number;
   /** Ends when the time is up, or after so many rounds in each of which every kind of fault strikes once. */
   readonly until: { readonly minutes: number } | { readonly rounds: number };
+  /** Faults last so many times as long as they would, and the calm between them too. */
+  readonly pace: number;
   readonly directory: string;
   /** Why this process has no network and mount namespaces of its own; undefined when it has. */
   readonly notIsolated: string | undefined;
@@ -39,7 +41,7 @@ const CALM_MS = 4_000;
 /** How often a second fault joins the first. */
 const TOGETHER = 0.35;
 /** How often progress is told. Units: ms. */
-const PROGRESS_MS = 5_000;
+const PROGRESS_MS = 10_000;
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
   const { seed, say } = options;
@@ -72,6 +74,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   }
   for (const node of cluster.nodes)
     for (const surprise of node.surprises) failures.push(`${node.name} ended by itself (${surprise})`);
+  for (const what of run.withoutEffect()) failures.push(`a write was sent and acknowledged while this lasted: ${what}`);
   for (const code of new Set(recorder.unexpected)) failures.push(`a client was told ${code}`);
   const verdict = checkHistory(recorder.entries);
   if (!verdict.ok) failures.push(`the history breaks "${verdict.violation.rule}": ${verdict.violation.message}`);
@@ -98,6 +101,7 @@ class Run {
   readonly #random: Random;
   readonly #kinds: readonly FaultKind[];
   readonly #ongoing = new Set<Fault>();
+  readonly #standstills: { readonly fault: Fault; readonly fromMs: number; readonly toMs: number }[] = [];
   readonly #began = performance.now();
 
   constructor(cluster: SoakCluster, recorder: Recorder, options: SoakOptions, random: Random) {
@@ -125,6 +129,18 @@ class Run {
     return ((performance.now() - this.#began) / 1000).toFixed(0).padStart(4);
   }
 
+  /** Faults that should have stopped writes and did not: they were none. */
+  withoutEffect(): readonly string[] {
+    return this.#standstills
+      .filter(({ fromMs, toMs }) =>
+        this.#recorder.entries.some(
+          ({ startMs, endMs, outcome }) =>
+            outcome.kind === "written" && startMs > fromMs && endMs !== null && endMs < toMs,
+        ),
+      )
+      .map(({ fault }) => fault.what);
+  }
+
   /** Every kind once in each round, in any order, now and then two at a time. When it returns, everything is healed. */
   async strikeUntilDone(): Promise<void> {
     const { until } = this.#options;
@@ -133,31 +149,37 @@ class Run {
       const kinds = this.#random.shuffled(this.#kinds);
       for (let kind = kinds.pop(); kind !== undefined; kind = kinds.pop()) {
         if ("minutes" in until && performance.now() - this.#began > until.minutes * 60_000) return;
-        await pause(this.#random.between(CALM_MS / 8, CALM_MS));
-        const second = this.#random.chance(TOGETHER) ? kinds.pop() : undefined;
-        const first = this.#strike(kind);
-        await Promise.all([first, second === undefined ? undefined : this.#joining(second)]);
+        await pause(this.#random.between(CALM_MS / 8, CALM_MS) * this.#options.pace);
+        const alone = kind === "blackout" || kinds.at(-1) === "blackout" || !this.#random.chance(TOGETHER);
+        const second = alone ? undefined : kinds.pop();
+        const label = `${round} ${kind}`;
+        await Promise.all([
+          this.#strike(kind, this.#random.fork(label)),
+          second === undefined ? undefined : this.#joining(second, this.#random.fork(`${label} joined`)),
+        ]);
       }
     }
   }
 
-  async #joining(kind: FaultKind): Promise<void> {
-    await pause(this.#random.between(0, CALM_MS / 2));
-    await this.#strike(kind);
+  async #joining(kind: FaultKind, random: Random): Promise<void> {
+    await pause(random.between(0, CALM_MS / 2) * this.#options.pace);
+    await this.#strike(kind, random);
   }
 
   /** From the blow to the cure. A kind that needs more nodes than are well waits for nothing: it is left out. */
-  async #strike(kind: FaultKind): Promise<void> {
+  async #strike(kind: FaultKind, random: Random): Promise<void> {
     const struck = new Set([...this.#ongoing].flatMap(({ nodes }) => nodes));
     const well = this.#cluster.nodes.filter(({ name, isRunning }) => isRunning && !struck.has(name));
-    const fault = drawFault(kind, this.#cluster, well, this.#random);
+    const fault = drawFault(kind, this.#cluster, well, random, this.#options.pace);
     if (fault === undefined) return;
     this.#ongoing.add(fault);
     this.struck[kind] = (this.struck[kind] ?? 0) + 1;
     this.#options.say(`${this.#seconds()} s  ${fault.what}`);
     try {
       await fault.strike();
+      const fromMs = performance.now();
       await pause(fault.lastsMs);
+      if (fault.stopsWrites) this.#standstills.push({ fault, fromMs, toMs: performance.now() });
     } finally {
       await fault.heal();
       this.#ongoing.delete(fault);

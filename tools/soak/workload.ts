@@ -51,9 +51,7 @@ export class Workload {
   }
 
   async #session(session: Session, home: number, random: Random): Promise<void> {
-    const doors = this.#cluster.nodes.map(
-      (node): Door => ({ node: node.name, client: this.#cluster.client(node) }),
-    );
+    const doors = this.#cluster.nodes.map((node): Door => ({ node: node.name, client: this.#cluster.client(node) }));
     while (!this.#stopping) {
       const ordered = random.chance(0.7) ? rotated(doors, home) : random.shuffled(doors);
       await this.#call(session, ordered, random);
@@ -71,7 +69,8 @@ export class Workload {
     const tried = random.chance(0.5) ? doors.slice(0, 3) : [first];
     if (dice < 0.25) await session.write(edge, "grant", tried, WRITE_MS);
     else if (dice < 0.5) await session.write(edge, "revoke", tried, WRITE_MS);
-    else if (dice < 0.6) await session.check([...new Set([edge, this.#edge(random)])], random.chance(0.5), first, CHECK_MS);
+    else if (dice < 0.6)
+      await session.check([...new Set([edge, this.#edge(random)])], random.chance(0.5), first, CHECK_MS);
     else await session.check([edge], dice < 0.85, first, CHECK_MS);
   }
 
