@@ -64,8 +64,10 @@ function stampOfSources() {
     const { size, mtimeMs } = statSync(path.join(root, file));
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   };
-  for (const name of readdirSync(path.join(root, "src"), { recursive: true, encoding: "utf8" }).sort()) {
-    if (name.endsWith(".ts")) add(path.join("src", name));
+  for (const folder of ["src", "tools/sim"]) {
+    for (const name of readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" }).sort()) {
+      if (name.endsWith(".ts")) add(path.join(folder, name));
+    }
   }
   for (const file of ["package-lock.json", "scripts/bundle.js"]) add(file);
   return hash.digest("hex").slice(0, 16);

@@ -91,6 +91,7 @@ export function buildProgram(context: ProgramContext): Command {
   addCeremonyCommands(program, context);
   addOracleCommands(program, context);
   addConfigCommands(program, context);
+  addSimulate(program, context);
   for (const command of withDescendants(program)) {
     command.exitOverride().copyInheritedSettings(program);
     if (command.commands.length === 0) command.option("--json", "print the result as JSON");
@@ -253,6 +254,23 @@ function addConfigCommands(program: Command, context: ProgramContext): void {
     .description("print a script that completes commands and options")
     .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
     .action((shell: Shell) => context.io.out(completionScript(program, shell).trimEnd()));
+}
+
+const SIMULATE_HELP = `
+One seed is one run, to the byte: the same seed and options give the same traceHash, on every machine. What is not given, the seed draws.
+Exit codes: 0 no rule of the protocol was broken, 1 some rule was (the last line says which), 2 wrong options.`;
+
+function addSimulate(program: Command, context: ProgramContext): void {
+  program
+    .command("simulate")
+    .description("run a whole cluster in virtual time, with seeded faults and Byzantine members")
+    .option("--seed <number>", "which run (default: 1)", wholeNumber(0, Number.MAX_SAFE_INTEGER, "A seed"))
+    .option("--nodes <count>", "members", nodeCount)
+    .option("--byzantine <count>", "members that misbehave, at most f", wholeNumber(0, 33, "Byzantine members"))
+    .option("--minutes <count>", "simulated minutes of faults (default: 1)", wholeNumber(1, 10_000, "Minutes"))
+    .option("--record <file>", "write every event, effect and snapshot, one JSON object a line")
+    .addHelpText("after", SIMULATE_HELP)
+    .action(runner(context)(() => import("./simulate.ts")));
 }
 
 function addSettings(command: Command, settings: readonly SettingFlag[]): Command {
