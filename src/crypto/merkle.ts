@@ -61,6 +61,11 @@ export class MerkleFrontier {
     return new MerkleFrontier({ size: state.size, subtrees: [...state.subtrees] });
   }
 
+  /** Whether a stranger's plain data is a frontier: one subtree for each set bit of its size. */
+  static fits({ size, subtrees }: FrontierState): boolean {
+    return Number.isSafeInteger(size) && size >= 0 && subtrees.length === setBits(size);
+  }
+
   get size(): number {
     return this.#state.size;
   }

@@ -24,6 +24,7 @@ import { Ingress } from "./ingress.ts";
 import { Judging } from "./judging.ts";
 import { Outgoing } from "./outgoing.ts";
 import { PassingOn } from "./passing-on.ts";
+import { OlderBlocks } from "./older-blocks.ts";
 import type { Committee, ConsensusPorts } from "./ports.ts";
 import { recordingOf } from "./recording.ts";
 import { Signatures } from "./signatures.ts";
@@ -55,7 +56,8 @@ export class ConsensusActor {
   readonly passingOn: PassingOn;
   readonly #judging: Judging;
   readonly #bundling: Bundling;
-  readonly #catchUp: CatchUp;
+  readonly catchUp: CatchUp;
+  readonly #older: OlderBlocks;
   readonly #executed: { height: Height; root: Digest }[] = [];
   #mailbox: Mail[] = [];
   #drainDue = false;
@@ -113,7 +115,7 @@ export class ConsensusActor {
       },
       (digest) => Object.values(this.context.candidates).some(({ bundles }) => bundles.includes(digest)),
     );
-    this.#catchUp = new CatchUp({
+    this.catchUp = new CatchUp({
       ...this.#stores(),
       ports,
       outgoing: this.#outgoing,
@@ -127,7 +129,19 @@ export class ConsensusActor {
         for (const event of events) this.post(event);
         this.drain();
       },
+      complete: (found) => {
+        this.stop();
+        ports.checkpoints?.adopt(found);
+      },
     });
+    this.#older = new OlderBlocks({
+      committee,
+      ports,
+      fetching: this.fetching,
+      outgoing: this.#outgoing,
+      joined: () => this.#report(),
+    });
+    this.#older.start();
     this.post({ type: "started" });
   }
 
@@ -191,6 +205,7 @@ export class ConsensusActor {
   stop(): void {
     this.#stopped = true;
     this.#bundling.stop();
+    this.#older.stop();
     this.fetching.stop();
     this.#timers.stop();
     this.passingOn.stop();
@@ -233,6 +248,7 @@ export class ConsensusActor {
       executedHeight: executed,
       mempool: mempool.length,
       nullified: this.#nullified,
+      vouchesFrom: this.#older.vouchesFrom,
     });
   }
 
@@ -287,7 +303,7 @@ export class ConsensusActor {
       case "requestProposal":
         return this.#buildProposal(effect);
       case "requestSynchronisation":
-        return this.#catchUp.start(effect.view);
+        return this.catchUp.start(effect.view);
       case "halt":
         this.fetching.stop();
         return this.#ports.observer.halted(effect.height, effect.root, effect.theirs);
@@ -374,6 +390,6 @@ export class ConsensusActor {
 
   /** A page of events of a peer. */
   synchronised(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): void {
-    this.#catchUp.take(from, message);
+    if (!this.#older.take(from, message)) this.catchUp.take(from, message);
   }
 }

@@ -2,11 +2,12 @@
 import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
 import { encode } from "../../base/codec.ts";
 import type { Block } from "../../events/facts/block.ts";
-import { type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
+import { EVENTS_PAGE_MAX, type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
 import { Allowance } from "./allowance.ts";
 import { BLOCK_BUNDLE_BYTES_MAX } from "./bundles.ts";
-import type { ConsensusPorts } from "./ports.ts";
-import { pageOf } from "./synchronisation.ts";
+import { openBlock } from "./blocks.ts";
+import type { Checkpoints, ConsensusPorts } from "./ports.ts";
+import { pageOf, provenEvent } from "./synchronisation.ts";
 
 /** What a peer may have sent by asking. A page of a short log costs its share of a disk, too. Units: bytes. */
 const SERVED = { burst: 32 * 1024 * 1024, perSecond: 64 * 1024 * 1024 };
@@ -17,7 +18,10 @@ export interface AnsweringPorts {
   readonly peers: Pick<ConsensusPorts["peers"], "send">;
   readonly clock: Pick<ConsensusPorts["clock"], "now">;
   readonly observer: Pick<ConsensusPorts["observer"], "refused">;
+  readonly checkpoints?: Pick<Checkpoints, "segmentsOf" | "segment">;
 }
+
+type CheckpointRequest = Extract<PeerMessage, { kind: "checkpointRequest" }>;
 
 /** What is not in the log yet. */
 export interface Unsettled {
@@ -72,10 +76,31 @@ export class Answering {
     }
   }
 
-  /** Throws: LogDamage. */
-  events(from: MemberIndex, height: Height): void {
+  /**
+   * A member that is behind gets the newest checkpoint above `above` whose segments are here, with its proof; else a page of events.
+   * Throws: LogDamage.
+   */
+  checkpoint(from: MemberIndex, { from: next, above }: CheckpointRequest, newest: Height): void {
+    const { checkpoints, log } = this.#ports;
+    const proven = checkpoints !== undefined && newest > above ? provenEvent(log, newest) : undefined;
+    const opened = proven && openBlock(proven.event.block);
+    const statement = opened?.ok ? opened.value.checkpoint?.statement : undefined;
+    const segments = statement && statement.height > above ? checkpoints?.segmentsOf(statement.height) : undefined;
+    if (proven === undefined || segments === undefined) return this.events(from, next);
     if (!this.mayAsk(from)) return;
-    const events = pageOf(this.#ports.log, height);
+    this.reply(from, { kind: "checkpoint", block: proven.event.block, proof: proven.proof, segments });
+  }
+
+  segment(from: MemberIndex, digest: Digest): void {
+    if (!this.mayAsk(from)) return;
+    const segment = this.#ports.checkpoints?.segment(digest);
+    if (segment !== undefined) this.reply(from, { kind: "segment", segment });
+  }
+
+  /** A page of at most so many events. Throws: LogDamage. */
+  events(from: MemberIndex, height: Height, countMax: number = EVENTS_PAGE_MAX): void {
+    if (!this.mayAsk(from)) return;
+    const events = pageOf(this.#ports.log, height, countMax);
     if (events.length > 0) this.reply(from, { kind: "events", from: height, events });
   }
 }

@@ -2,12 +2,14 @@
 import type { MemberIndex, View } from "../../base/brands.ts";
 import { height as heightOf, view as viewOf } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
+import { type Result, ok } from "../../base/result.ts";
 import type { PeerMessage } from "../../events/facts/peer-message.ts";
 import type { ConsensusEvent, Context } from "../../machines/consensus/types.ts";
 import { type OpenedBlock, finalOf } from "./blocks.ts";
 import type { Fetching } from "./fetching.ts";
 import type { Outgoing } from "./outgoing.ts";
-import type { Committee, ConsensusPorts } from "./ports.ts";
+import { CheckpointFetch } from "./checkpoint-fetch.ts";
+import type { Committee, ConsensusPorts, FetchedCheckpoint } from "./ports.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import type { Signatures } from "./signatures.ts";
 import { signersOf } from "./signatures.ts";
@@ -28,23 +30,50 @@ export interface CatchUpStores {
   readonly appended: (blocks: readonly OpenedBlock[], last: OpenedBlock) => void;
   /** Takes these events at once, after those that wait. */
   readonly step: (events: readonly ConsensusEvent[]) => void;
+  /** A checkpoint's segments are all here: the actor stops, and the ports adopt it. */
+  readonly complete: (found: FetchedCheckpoint) => void;
 }
 
 export class CatchUp {
   readonly #stores: CatchUpStores;
+  readonly #checkpoint: CheckpointFetch;
+  #target = viewOf(0);
 
   constructor(stores: CatchUpStores) {
     this.#stores = stores;
+    this.#checkpoint = new CheckpointFetch({ ...stores, gaveUp: () => this.start(this.#target) });
   }
 
   /** Asks until the finalised block of this view is in the log; asking twice is once. */
   start(target: View): void {
-    const { fetching, outgoing, context } = this.#stores;
+    const { fetching, outgoing, context, ports } = this.#stores;
+    this.#target = target;
+    if (this.#checkpoint.isRunning) return;
     fetching.want(EVENTS, null, (peer) => {
       const { pendingFinal, final } = context();
+      const from = heightOf(final.height + 1);
       if (pendingFinal === null && final.view >= target) fetching.done(EVENTS);
-      else outgoing.send(peer, { kind: "eventsRequest", from: heightOf(final.height + 1) });
+      else if (ports.checkpoints === undefined || this.#checkpoint.isBarred)
+        outgoing.send(peer, { kind: "eventsRequest", from });
+      else {
+        const above = heightOf(final.height + ports.checkpoints.distance);
+        outgoing.send(peer, { kind: "checkpointRequest", from, above });
+      }
     });
+  }
+
+  /** A peer's newest checkpoint, since this member is far behind: blocks are fetched when its state is here. Refuses: as `CheckpointFetch.offer`. */
+  offer(message: Extract<PeerMessage, { kind: "checkpoint" }>): Result<void> {
+    const { fetching } = this.#stores;
+    if (!fetching.has(EVENTS)) return ok(undefined); // asked for, and caught up since
+    const taken = this.#checkpoint.offer(message);
+    if (this.#checkpoint.isRunning) fetching.done(EVENTS);
+    return taken;
+  }
+
+  /** Refuses: as `CheckpointFetch.take`. */
+  segment(segment: Uint8Array): Result<void> {
+    return this.#checkpoint.take(segment);
   }
 
   /** A page of events arrived: checked, appended, and the machine goes on from its end. A page that does not hold is left. */

@@ -3,6 +3,7 @@ import type { Digest, MemberIndex, View } from "../../base/brands.ts";
 import { view as viewOf } from "../../base/brands.ts";
 import { equalBytes } from "../../base/bytes.ts";
 import { decode } from "../../base/codec.ts";
+import type { Result } from "../../base/result.ts";
 import { CERTIFICATE_KINDS } from "../../events/facts/block.ts";
 import { VOTE_OF, bundleDigest, rootBytes } from "../../events/facts/hashing.ts";
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../events/facts/peer-message.ts";
@@ -50,6 +51,14 @@ export class Ingress {
     this.#refuse(reason, from);
   }
 
+  /** What the peer is to blame for counts as its fault. */
+  #taken(from: MemberIndex, taken: Result<void>): void {
+    if (taken.ok) return;
+    const { code, blame } = taken.refusal;
+    if (blame === "peer") this.#fault(code, from);
+    else this.#refuse(code, from);
+  }
+
   #refuse(reason: string, from: MemberIndex): void {
     this.#ports.observer.refused(reason, from);
   }
@@ -82,15 +91,16 @@ export class Ingress {
         return this.#surveyRequest(from, message.nonce);
       case "survey":
         return this.#survey(from, message);
-      case "statement": {
-        const taken = this.#actor.statements.take(from, message);
-        return taken.ok ? undefined : this.#fault(taken.refusal.code, from);
-      }
+      case "statement":
+        return this.#taken(from, this.#actor.statements.take(from, message));
       case "checkpointRequest":
+        return this.#answering.checkpoint(from, message, this.#actor.context.final.checkpoint);
       case "checkpoint":
+        return this.#taken(from, this.#actor.catchUp.offer(message));
       case "segmentRequest":
+        return this.#answering.segment(from, message.digest);
       case "segment":
-        return this.#refuse("NO_CHECKPOINTS", from);
+        return this.#taken(from, this.#actor.catchUp.segment(message.segment));
     }
   }
 

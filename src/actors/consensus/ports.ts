@@ -1,7 +1,9 @@
 /** What the consensus actor needs of the world; the node gives the real ones, the simulator its own. */
-import type { Digest, Epoch, Height, MemberIndex } from "../../base/brands.ts";
-import type { Block } from "../../events/facts/block.ts";
-import type { Log } from "../../events/store/log.ts";
+import type { Digest, Epoch, Height, MemberIndex, View } from "../../base/brands.ts";
+import type { MerkleFrontier } from "../../crypto/merkle.ts";
+import type { Block, LogEvent } from "../../events/facts/block.ts";
+import type { CheckpointStatement } from "../../events/facts/checkpoint.ts";
+import type { BeginningLog, Log } from "../../events/store/log.ts";
 import type { ConsensusEffect, ConsensusEvent, Timings } from "../../machines/consensus/types.ts";
 
 /** A final block on its way to the executor, in order of height. */
@@ -38,6 +40,8 @@ export interface ConsensusPorts {
     /** A bundle of a peer was accepted: its clients' signatures can be checked ahead of its block. */
     readonly bundleHeld: (digest: Digest, bundle: Uint8Array) => void;
   };
+  /** Absent where nobody writes checkpoints. */
+  readonly checkpoints?: Checkpoints;
   readonly observer: {
     readonly refused: (reason: string, member: MemberIndex | null) => void;
     readonly advanced: (position: Position) => void;
@@ -46,6 +50,34 @@ export interface ConsensusPorts {
     /** The machine took an event: what it answers is not recorded yet. For the simulator's invariants and records. */
     readonly stepped?: (event: ConsensusEvent, effects: readonly ConsensusEffect[]) => void;
   };
+}
+
+/** A checkpoint whose segments are all kept: from its block on the log can go on, and the projection can be filled. */
+export interface FetchedCheckpoint {
+  readonly statement: CheckpointStatement;
+  readonly segments: readonly Digest[];
+  /** The block of the checkpoint's height; its proof is one of the blocks after it. */
+  readonly event: LogEvent;
+  /** Tree over everything up to and including that block. */
+  readonly tree: MerkleFrontier;
+  /** Views up to it are settled. */
+  readonly pruneBelow: { readonly epoch: Epoch; readonly view: View };
+}
+
+/** Checkpoints on this node's disk. */
+export interface Checkpoints {
+  /** C: a member that is behind by more fetches a checkpoint first, then the blocks after it. */
+  readonly distance: number;
+  readonly log: BeginningLog;
+  /** Digests of the segments of a checkpoint that is here whole, in order. */
+  readonly segmentsOf: (height: Height) => readonly Digest[] | undefined;
+  /** Bytes of a segment of such a checkpoint, as they are on the disk. */
+  readonly segment: (digest: Digest) => Uint8Array | undefined;
+  /** Of a checkpoint that is being fetched: which segments are here already, and one that came. */
+  readonly fetched: (height: Height, digest: Digest) => Uint8Array | undefined;
+  readonly keep: (height: Height, digest: Digest, segment: Uint8Array) => void;
+  /** The actor has stopped: the log is to begin there (`beginAt`), then everything is started again from log and segments. */
+  readonly adopt: (found: FetchedCheckpoint) => void;
 }
 
 /** Where the member stands, for metrics and status. */
@@ -57,6 +89,8 @@ export interface Position {
   readonly mempool: number;
   /** Views that ended without a block since the member started. */
   readonly nullified: number;
+  /** Lowest height from which the log is whole: 0, unless it began at a checkpoint and older blocks are still to come. */
+  readonly vouchesFrom: number;
 }
 
 export interface Committee {

@@ -113,11 +113,11 @@ export function orderedBundle(log: Pick<ReadableLog, "path" | "bundle">, height:
 }
 
 /** A page for a member that asks: events from a height on with their bundles, ending at one that carries a proof. */
-export function pageOf(log: PagedLog, from: Height): readonly EventWithBundles[] {
+export function pageOf(log: PagedLog, from: Height, countMax = EVENTS_PAGE_MAX): readonly EventWithBundles[] {
   const page: EventWithBundles[] = [];
   let bytes = 0;
   let proven = 0;
-  for (const event of log.events(from, { limit: EVENTS_PAGE_MAX, bytesMax: EVENTS_PAGE_BYTES })) {
+  for (const event of log.events(from, { limit: countMax, bytesMax: EVENTS_PAGE_BYTES })) {
     const opened = openBlock(event.block);
     const digests = opened.ok ? opened.value.bundles : [];
     const bundles = digests.map((digest) => orderedBundle(log, event.height, digest));
@@ -131,6 +131,17 @@ export function pageOf(log: PagedLog, from: Height): readonly EventWithBundles[]
   // Blocks that became final together share one proof: too large for one page, they travel with the headers that lead to it.
   const proof = proofFor(log, heightOf(from + page.length));
   return proof === undefined ? [] : [...page.slice(0, -1), { ...last, proof }];
+}
+
+/** An event with the proof that it is final, its own or that of a descendant; undefined when the log holds none. Throws: LogDamage. */
+export function provenEvent(
+  log: PagedLog,
+  height: Height,
+): { readonly event: LogEvent; readonly proof: Finalization } | undefined {
+  const event = log.event(height);
+  if (event === undefined) return undefined;
+  const proof = event.proof.kind === "finalization" ? event.proof : proofFor(log, heightOf(height + 1));
+  return proof && { event, proof };
 }
 
 /** The proof of the block before this height, by the first event from here on that has one. */

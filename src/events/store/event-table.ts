@@ -64,6 +64,15 @@ function prepareStatements(connection: Sqlite) {
     head: prepare<{ stream: string }, { position: number; hash: Uint8Array }>(connection, (slot) =>
       byPosition.where("stream", "=", slot("stream")).orderBy("position", "desc").limit(sql.lit(1)),
     ),
+    below: prepare<{ stream: string; position: number }, { position: number }>(connection, (slot) =>
+      queries
+        .selectFrom("events")
+        .select("position")
+        .where("stream", "=", slot("stream"))
+        .where("position", "<", slot("position"))
+        .orderBy("position", "desc")
+        .limit(sql.lit(1)),
+    ),
     at: prepare<{ stream: string; position: number }, EventRow>(connection, (slot) =>
       rows.where("stream", "=", slot("stream")).where("position", "=", slot("position")),
     ),
@@ -146,6 +155,12 @@ export class EventTable {
   /** Height of the last event, read without looking at the event itself. */
   lastHeight(stream: string): Height | undefined {
     const row = this.#statements.head.get({ stream });
+    return row && asHeight(row.position);
+  }
+
+  /** Height of the last event before a height. */
+  lastBelow(stream: string, height: Height): Height | undefined {
+    const row = this.#statements.below.get({ stream, position: height });
     return row && asHeight(row.position);
   }
 

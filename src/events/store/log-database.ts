@@ -4,16 +4,17 @@
  */
 import type { Digest, Height } from "../../base/brands.ts";
 import { digestBytes, utf8 } from "../../base/bytes.ts";
+import { encode, integer } from "../../base/codec.ts";
 import { Defect, Fault, assert } from "../../base/errors.ts";
 import { type Result, ok } from "../../base/result.ts";
 import type { Executed, LogEvent } from "../facts/block.ts";
-import { LogDamage, type LogHashing, storedDigest } from "./damage.ts";
+import { LogDamage, type LogHashing, judgeBlock, storedDigest } from "./damage.ts";
 import type { AppendRefusal, Head } from "./event-table.ts";
 import { rootOf, storedRoot } from "./executed-row.ts";
 import { type CoveredRow, INTEGRITY_MARK, Integrity } from "./integrity.ts";
 import type { LogBatch, Mark } from "./log-batch.ts";
-import type { HealableLog, Repair } from "./log.ts";
-import { LOG_STREAM, LogReader } from "./log-reader.ts";
+import type { BeginningLog, Repair } from "./log.ts";
+import { BEGINS_MARK, LOG_STREAM, LogReader } from "./log-reader.ts";
 import { type CandidateKey, type JournalRow, prepareWrites } from "./log-statements.ts";
 import { migrate } from "./schema.ts";
 import { type Sqlite, guarded, lockForWriting, openSqlite } from "./sqlite.ts";
@@ -34,7 +35,7 @@ export class AppendDefect extends Defect {
   }
 }
 
-export class LogDatabase extends LogReader implements HealableLog {
+export class LogDatabase extends LogReader implements BeginningLog {
   readonly #writes: ReturnType<typeof prepareWrites>;
   readonly #atomically: (work: () => void) => void;
   readonly #release: () => void;
@@ -120,6 +121,33 @@ export class LogDatabase extends LogReader implements HealableLog {
       for (const { digest, height } of bundles) writes.bundleHeight.run({ digest: digestBytes(digest), height });
     });
     return ok(undefined);
+  }
+
+  /**
+   * Goes on from a checkpoint's block, which lies above the head, synced to disk when it returns: what is appended next follows it.
+   * Throws: Defect when the block is not above the head; as `commit`.
+   */
+  beginAt(event: LogEvent, pruneBelow: NonNullable<LogBatch["pruneBelow"]>, marks: readonly Mark[]): void {
+    const judged = judgeBlock(this.hashing, event.hash, event.block);
+    const head = this.lastHeight() ?? -1;
+    assert(judged.ok && judged.value.height === event.height, "a checkpoint's block is the one its hash says");
+    assert(event.height > head, `the log ends at ${head}, a checkpoint of ${event.height} adds nothing`);
+    const gap = this.gap();
+    const begins = { name: BEGINS_MARK, value: encode(integer<Height>(), event.height) };
+    this.#covered((integrity) => {
+      if (gap !== undefined) this.table.removeAbove(LOG_STREAM, gap.below); // one gap at a time
+      this.table.insert(LOG_STREAM, [{ event, header: judged.value }]);
+      integrity.endsAt(event);
+      this.#apply({ pruneBelow, marks: [...marks, begins] }, integrity);
+    });
+    this.#announce(LOG_STREAM);
+  }
+
+  /** The blocks before the checkpoint are all here (put there by `repair`): the log is whole. */
+  join(): void {
+    const gap = this.gap();
+    assert(gap !== undefined && gap.below === gap.begins - 1, "the blocks before the checkpoint are here");
+    this.commit({ marks: [{ name: BEGINS_MARK, value: null }] });
   }
 
   /**

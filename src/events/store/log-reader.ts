@@ -1,16 +1,20 @@
 /** Queries of the log database. Everything that names its own digest is checked against it on every read. */
-import type { Digest, Epoch, Height, View } from "../../base/brands.ts";
+import { type Digest, type Epoch, type Height, type View, height as asHeight } from "../../base/brands.ts";
 import { digestBytes } from "../../base/bytes.ts";
+import { decode, integer } from "../../base/codec.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Executed, LogEvent } from "../facts/block.ts";
 import { LogDamage, type LogHashing, judgeBlock, storedDigest } from "./damage.ts";
 import { type CheckedEvent, EventTable, type Head, type PageLimits } from "./event-table.ts";
 import { rootOf } from "./executed-row.ts";
 import type { Candidate, StoredBundle, StoredRecord } from "./log-batch.ts";
-import type { ReadableLog } from "./log.ts";
+import type { Gap, ReadableLog } from "./log.ts";
 import { type BundleRow, type CandidateRow, type JournalRow, prepareReads } from "./log-statements.ts";
 import { SCHEMA_VERSION, schemaVersion } from "./schema.ts";
 import { type Sqlite, guarded, openSqlite, ownBytes } from "./sqlite.ts";
+
+/** Of a log that goes on from a checkpoint whose older blocks are not all here: the checkpoint's height. */
+export const BEGINS_MARK = "begins";
 
 /** The stream that holds the cluster's own log. */
 export const LOG_STREAM = "log";
@@ -66,7 +70,20 @@ export class LogReader implements ReadableLog {
 
   /** As `events`, of any stream, with the headers that checking them has decoded. */
   eventsWithHeaders(from: Height, limits: PageLimits, stream: string = LOG_STREAM): readonly CheckedEvent[] {
-    return this.#read(() => this.table.page(stream, from, limits));
+    const gap = stream === LOG_STREAM ? this.gap() : undefined;
+    if (gap === undefined || from > gap.begins) return this.#read(() => this.table.page(stream, from, limits));
+    if (from > gap.below) return [];
+    const limit = Math.min(limits.limit, gap.below - from + 1);
+    return this.#read(() => this.table.page(stream, from, { ...limits, limit }));
+  }
+
+  /** Where blocks are still to come that a checkpoint stood in for; undefined when the log is whole. */
+  gap(): Gap | undefined {
+    const stored = this.mark(BEGINS_MARK);
+    const begins = stored && decode(integer<Height>(), stored, 16);
+    if (begins === undefined || !begins.ok) return undefined;
+    const below = this.#read(() => this.table.lastBelow(LOG_STREAM, begins.value));
+    return { begins: begins.value, below: below ?? asHeight(0) };
   }
 
   bundle(digest: Digest): StoredBundle | undefined {

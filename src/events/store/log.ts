@@ -63,6 +63,27 @@ export interface Repair {
   readonly bundles: readonly (StoredBundle & { readonly height: Height })[];
 }
 
+/** Blocks that a log lacks between two parts of it. */
+export interface Gap {
+  /** The checkpoint's height: its block is here without its bundles, everything after it is whole. */
+  readonly begins: Height;
+  /** The last height below it that is here, with everything from genesis on. */
+  readonly below: Height;
+}
+
+/** A log that can go on from a checkpoint, and get the blocks before it later (consensus.md, "Catch-up"; ADR 0018). */
+export interface BeginningLog extends HealableLog {
+  /** Undefined when the log is whole. Events within a gap are not given. */
+  readonly gap: () => Gap | undefined;
+  /**
+   * Goes on from a checkpoint's block, which lies above the head, synced to disk when it returns: what is appended next follows it.
+   * Throws: Defect when the block is not above the head; as `commit`.
+   */
+  readonly beginAt: (event: LogEvent, pruneBelow: NonNullable<LogBatch["pruneBelow"]>, marks: readonly Mark[]) => void;
+  /** The blocks before the checkpoint are all here (put there by `repair`): the log is whole. */
+  readonly join: () => void;
+}
+
 /** A log whose damaged records can be put right, or given up (ADR 0017). */
 export interface HealableLog extends Log {
   /** Height of the last event, without looking at the event itself: known even when that one is damaged. */

@@ -18,11 +18,13 @@ export const STEP_MS = 400;
 /** Remembered for so long. Units: ms. */
 export const LIVES_MS = 1500;
 
-const { aid, event: icp } = incept({
+const { aid, event } = incept({
   publicKey: new Uint8Array(32).fill(1),
   nextPublicKey: new Uint8Array(32).fill(2),
 });
 export const author: Aid = aid;
+/** Its inception. */
+export const icp: Uint8Array = event;
 
 /** One block for each list of commands, after a genesis that incepts one identifier. */
 export function projectedBlocks(history: readonly (readonly GraphWrite[])[]): readonly ProjectedBlock[] {
