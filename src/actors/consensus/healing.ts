@@ -103,23 +103,32 @@ export class Healing {
       case "events":
         return this.#events(from, message);
       case "eventsRequest":
-        return this.#answer(() => this.#answering.events(from, message.from));
+        return this.#page(from, message.from);
       case "blockRequest":
-        return this.#answer(() => this.#answering.block(from, message.hash));
+        return void this.#answer(() => this.#answering.block(from, message.hash));
       case "bundleRequest":
-        return this.#answer(() => this.#answering.bundles(from, message.digests));
+        return void this.#answer(() => this.#answering.bundles(from, message.digests));
       default:
         return this.#ports.observer.refused("a member that heals its log takes no part", from);
     }
   }
 
-  /** What is damaged here, too, is not given. */
-  #answer(give: () => void): void {
+  /** What is damaged here, too, is not given; returns the damage that kept it from being given. */
+  #answer(give: () => void): LogDamage | undefined {
     try {
       give();
+      return undefined;
     } catch (error) {
-      if (!(error instanceof LogDamage)) throw error;
+      if (error instanceof LogDamage) return error;
+      throw error;
     }
+  }
+
+  /** As far as it holds: members that are damaged in different places heal each other. */
+  #page(from: MemberIndex, height: Height): void {
+    const damage = this.#answer(() => this.#answering.events(from, height));
+    const sound = (damage?.height ?? 0) - height;
+    if (sound > 0) this.#answer(() => this.#answering.events(from, height, sound));
   }
 
   #soon(work: () => void): void {

@@ -49,6 +49,7 @@ export interface RunNodeOptions {
   readonly passphrase?: Uint8Array;
   readonly onStarted?: () => void;
   readonly onServing?: () => void;
+  readonly onLogTrouble?: (trouble: string) => void;
 }
 
 /** Runs a node until it is interrupted or ends by itself. */
@@ -75,6 +76,7 @@ export async function runNode(config: NodeConfig, io: CliIo, options: RunNodeOpt
     onEnd: (code) => end(code === 0 ? EXIT.ok : EXIT.unavailable),
     ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }),
     ...(options.onServing === undefined ? {} : { onServing: options.onServing }),
+    ...(options.onLogTrouble === undefined ? {} : { onLogTrouble: options.onLogTrouble }),
   });
   options.onStarted?.();
   if (interrupted.aborted) end(EXIT.ok);

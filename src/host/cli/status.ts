@@ -22,6 +22,8 @@ interface NodeReport {
   readonly acceptedOperators: readonly string[];
   readonly unacknowledgedOperators: readonly string[];
   readonly blamed: readonly { readonly operator: string; readonly code: string; readonly message: string }[];
+  /** What happened to its log, oldest first. */
+  readonly logNotes: readonly string[];
 }
 
 const reportOf = (status: CeremonyStatus): NodeReport => ({
@@ -34,9 +36,10 @@ const reportOf = (status: CeremonyStatus): NodeReport => ({
   acceptedOperators: status.acceptedOperators,
   unacknowledgedOperators: status.unacknowledgedOperators,
   blamed: status.blamed,
+  logNotes: status.logNotes,
 });
 
-function sentence({ state, accepted, threshold, unacknowledgedOperators, blamed }: NodeReport): string {
+function sentence({ state, accepted, threshold, unacknowledgedOperators, blamed, logNotes }: NodeReport): string {
   const parts = [state];
   if (state === "collecting" || state === "verifying") parts.push(`${accepted} of ${threshold} shares`);
   const behind = unacknowledgedOperators.length;
@@ -44,7 +47,8 @@ function sentence({ state, accepted, threshold, unacknowledgedOperators, blamed 
     parts.push(
       behind === 1 ? "1 operator has yet to fetch its share" : `${behind} operators have yet to fetch their shares`,
     );
-  return [parts.join(", "), ...blamed.map(({ message }) => `  ${message}`)].join("\n");
+  const below = [...blamed.map(({ message }) => message), ...logNotes.map((note) => `log: ${note}`)];
+  return [parts.join(", "), ...below.map((line) => `  ${line}`)].join("\n");
 }
 
 export async function run(options: OperatorOptions, io: CliIo): Promise<ExitCode> {

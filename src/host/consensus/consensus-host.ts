@@ -9,7 +9,7 @@ import { Outbox } from "./outbox.ts";
 import type { ConsensusWorkerData, FromConsensus, ToConsensus } from "./worker-protocol.ts";
 import { ENTRIES } from "../entries.ts";
 
-type Other = Exclude<FromConsensus, { kind: "deliver" | "bundle" | "certify" | "started" | "stopped" }>;
+type Other = Exclude<FromConsensus, { kind: "deliver" | "bundle" | "certify" | "started" | "stopped" | "failed" }>;
 
 export interface ConsensusHostOptions {
   readonly directory: string;
@@ -23,7 +23,9 @@ export interface ConsensusHostOptions {
   readonly onDelivery: (delivery: Delivery) => void;
   readonly onBundle: (bundle: Uint8Array) => void;
   readonly onEvent: (event: Other) => void;
-  /** The worker ended by itself. */
+  /** A start that waits (for peers to heal a damaged log) is given up when this is aborted. */
+  readonly signal: AbortSignal;
+  /** The worker ended by itself; a Fault of the disk is final. */
   readonly onDeath: (error: Error) => void;
 }
 
@@ -41,12 +43,17 @@ const STOP_TIMEOUT_MS = 5000;
 /** Starts the worker; resolves when its log is verified and its listener open. Rejects, with the worker gone, when it cannot. */
 export async function startConsensus(options: ConsensusHostOptions): Promise<ConsensusHost> {
   const consensus = new WorkerConsensus(options);
+  const abort = (): void => consensus.abandon();
+  options.signal.addEventListener("abort", abort, { once: true });
   try {
+    if (options.signal.aborted) abort();
     await consensus.ready;
     return consensus;
   } catch (error) {
-    await consensus.end();
+    await consensus.stop();
     throw error;
+  } finally {
+    options.signal.removeEventListener("abort", abort);
   }
 }
 
@@ -101,6 +108,11 @@ class WorkerConsensus implements ConsensusHost {
     this.#outbox.post({ kind: "executed", height, root });
   }
 
+  abandon(): void {
+    this.#stopping = true;
+    this.#rejectReady(new Fault("STOPPED", "The node stops before its log was healed."));
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#outbox.post({ kind: "stop" });
@@ -134,10 +146,10 @@ class WorkerConsensus implements ConsensusHost {
         return this.#options.onBundle(message.bundle);
       case "stopped":
         return this.#gone();
+      case "failed":
+        return this.#died(new Fault(message.code, message.message));
       case "damaged":
-        this.#rejectReady(
-          new Fault("LOG_DAMAGED", `the log is damaged at height ${message.height}: ${message.reason}`),
-        ); // if it was starting
+        this.#rejectReady(new Fault("LOG_DAMAGED", message.reason)); // if it was starting
         return this.#options.onEvent(message);
       default:
         return this.#options.onEvent(message);

@@ -1,6 +1,7 @@
 /** What passes between the host and the consensus worker, many messages to a post. */
 import type { MessagePort } from "node:worker_threads";
 import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import type { HealingReport } from "../../actors/consensus/healing.ts";
 import type { Delivery, Position } from "../../actors/consensus/ports.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
 
@@ -15,6 +16,16 @@ export interface ConsensusWorkerData {
   readonly signer: MessagePort;
   readonly port: MessagePort;
 }
+
+export type LogReport =
+  | HealingReport
+  | { readonly kind: "healed"; readonly height: Height }
+  /** The database file cannot be read and was renamed; the member begins anew from its peers. */
+  | { readonly kind: "setAside"; readonly path: string; readonly reason: string }
+  /** Votes may have been forgotten: the member follows without voting until others have said how far it may have voted. */
+  | { readonly kind: "journalLost"; readonly reason: string }
+  /** They have: it votes in views above this one. */
+  | { readonly kind: "votesAgain"; readonly view: number };
 
 export type ToConsensus =
   | { readonly kind: "certificate"; readonly chain: string }
@@ -38,6 +49,12 @@ export type FromConsensus =
   | { readonly kind: "refused"; readonly reason: string; readonly port: "cluster" | "consensus" }
   | { readonly kind: "evidence"; readonly evidence: string; readonly member: MemberIndex; readonly view: number }
   | { readonly kind: "halted"; readonly height: Height; readonly root: Digest; readonly theirs: Digest }
-  /** A record of the log is not what was written: service stops (DESIGN §4). */
-  | { readonly kind: "damaged"; readonly height: number; readonly reason: string }
+  /** A record of the log is not what was written: the member takes no more part, its next start heals (DESIGN §4). */
+  | { readonly kind: "damaged"; readonly height: number | null; readonly reason: string }
+  /** What a start does about a damaged log, or one that lost its journal. */
+  | { readonly kind: "healing"; readonly report: LogReport }
+  /** Sentences about what happened to this log, oldest first. */
+  | { readonly kind: "notes"; readonly notes: readonly string[] }
+  /** The disk failed or is full; the worker does nothing more. */
+  | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "stopped" };

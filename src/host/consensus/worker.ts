@@ -1,27 +1,34 @@
 /** Entry of the consensus worker: real disk, real sockets, real clock around the consensus actor. */
 import { generateKeyPairSync } from "node:crypto";
-import { join } from "node:path";
+import { basename } from "node:path";
 import { workerData } from "node:worker_threads";
 import { ConsensusActor } from "../../actors/consensus/actor.ts";
 import type { Committee, ConsensusPorts, Position } from "../../actors/consensus/ports.ts";
+import { Healing } from "../../actors/consensus/healing.ts";
 import { ensureGenesis, loadStart } from "../../actors/consensus/start.ts";
+import { proofDefect } from "../../actors/consensus/synchronisation.ts";
 import { epoch, height as heightOf } from "../../base/brands.ts";
 import { Fault, present } from "../../base/errors.ts";
 import { verify } from "../../crypto/ed25519.ts";
+import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import { privateKeyPem, spkiOf } from "../../crypto/x509.ts";
 import { blockHash, bodyHash, bundleDigest, genesisEvent } from "../../events/facts/hashing.ts";
+import type { LogEvent } from "../../events/facts/block.ts";
 import { LogDamage } from "../../events/store/damage.ts";
 import { type LogDatabase, openLogDatabase } from "../../events/store/log-database.ts";
+import type { Verified } from "../../events/store/log-verify.ts";
 import type { PeerNetwork } from "../cluster/peer-network.ts";
 import { demand } from "../enclave/node-files.ts";
 import { type SignerClient, signerClient } from "../enclave/signer-client.ts";
 import { type Founding, openFounding } from "../founding/document.ts";
 import { batchedSigner } from "./batched-signer.ts";
-import { isJournalLost } from "./journal-id.ts";
-import { checkAtStart, checkInBackground, dropMark, writeMark } from "./log-check.ts";
+import { addNotes } from "./heal-notes.ts";
+import { closeJournal, isJournalLost, loseJournal } from "./journal-id.ts";
+import { START, checkAtStart, checkInBackground, isMarkedDamaged, markDamaged, writeMark } from "./log-check.ts";
 import { openMemberNetwork } from "./member-network.ts";
 import { Outbox } from "./outbox.ts";
-import type { ConsensusWorkerData, FromConsensus, ToConsensus } from "./worker-protocol.ts";
+import { isCorrupt, logPath, setAside } from "./set-aside.ts";
+import type { ConsensusWorkerData, FromConsensus, LogReport, ToConsensus } from "./worker-protocol.ts";
 import { reclaimOnce } from "../node/reclaim.ts";
 
 /** Positions are reported at most this often; they feed gauges, not decisions. Units: ms. */
@@ -40,7 +47,13 @@ class ConsensusWorker {
   #reported = Number.NEGATIVE_INFINITY;
   #reportDue = false;
   #position: Position | undefined;
-  #isDamaged = false;
+  /** The log is damaged or the disk failed: nothing of consensus is done any more. */
+  #isOver = false;
+  #isSetAside = false;
+  #isSurveying = false;
+  #healing: { readonly member: Healing; readonly failed: (error: unknown) => void } | undefined;
+  /** What this start did about the log. */
+  readonly #notes: string[] = [];
 
   async start(): Promise<void> {
     data.port.on("message", (messages: readonly ToConsensus[]) =>
@@ -48,30 +61,111 @@ class ConsensusWorker {
         for (const message of messages) this.#take(message);
       }),
     );
-    const founding = demand(openFounding(data.founding));
-    const log = openLogDatabase(join(data.directory, "log.db"), {
-      header: blockHash,
-      body: bodyHash,
-      bundle: bundleDigest,
-    });
-    this.#log = log;
     try {
-      ensureGenesis(log, genesisEvent({ document: founding.bytes, signatures: founding.signatures }));
-      const { verified, unread } = await checkAtStart(log, this.#authenticate);
-      const committee = committeeOf(founding);
-      const start = loadStart(log, committee, verified.tree, isJournalLost(log, data.directory));
-      this.#network = await this.#openNetwork(founding);
-      const actor = new ConsensusActor(committee, this.#ports(log, this.#network), start);
-      this.#actor = actor;
-      for (const member of this.#network.connected()) actor.post({ type: "peerConnected", member });
-      this.#tellPeers();
-      this.#stopCheck = checkInBackground(log, unread, (damage) => this.#damaged(damage));
+      await this.#begin();
     } catch (error) {
-      if (!(error instanceof LogDamage)) throw error;
-      return this.#damaged(error);
+      if (!isCorrupt(error)) return this.#failed(error);
+      this.#setAside(error);
+      await this.#begin().catch((again: unknown) => this.#failed(again));
     }
+  }
+
+  /** From the disk to the first message of consensus: nothing is heard before the flags are loaded, nothing is believed unread. */
+  async #begin(): Promise<void> {
+    const founding = demand(openFounding(data.founding));
+    const committee = committeeOf(founding);
+    const genesis = genesisEvent({ document: founding.bytes, signatures: founding.signatures });
+    const log = openLogDatabase(logPath(data.directory), { header: blockHash, body: bodyHash, bundle: bundleDigest });
+    this.#log = log;
+    const defect = this.#isSetAside ? "the log is a new one" : log.defect();
+    if (defect !== undefined) this.#loseJournal(log, defect);
+    const isLost = isJournalLost(log, data.directory);
+    const verified = await this.#soundLog(log, founding, committee, genesis);
+    const start = this.#loadStart(log, committee, verified, isLost);
+    this.#network ??= await this.#openNetwork(founding);
+    if (start.context.votesAbove === "unknown")
+      this.#tell({ kind: "journalLost", reason: "votes may have been forgotten" });
+    this.#host.post({ kind: "notes", notes: addNotes(log, this.#notes, new Date()) });
+    const actor = new ConsensusActor(committee, this.#ports(log, this.#network), start);
+    this.#actor = actor;
+    for (const member of this.#network.connected()) actor.post({ type: "peerConnected", member });
+    this.#tellPeers();
+    this.#stopCheck = checkInBackground(log, {
+      until: verified.next,
+      proofDefect: (event) => proofDefect(committee, event),
+      guarded: this.#guarded,
+    });
     const head = present(log.head(), "the log begins with genesis");
     this.#host.post({ kind: "started", head: head.height, hash: head.hash });
+  }
+
+  /** What holds up to the head; a record that does not is fetched from peers first, however long that takes. */
+  async #soundLog(
+    log: LogDatabase,
+    founding: Founding,
+    committee: Committee,
+    genesis: LogEvent,
+  ): Promise<Verified<MerkleFrontier>> {
+    try {
+      ensureGenesis(log, genesis);
+      if (!isMarkedDamaged(log)) return await checkAtStart(log, this.#authenticate);
+    } catch (error) {
+      if (!(error instanceof LogDamage)) throw error;
+    }
+    markDamaged(log); // all of it is read again: a disk that damaged one record may have damaged more
+    const network = (this.#network ??= await this.#openNetwork(founding));
+    this.#tellPeers();
+    const verified = await new Promise<Verified<MerkleFrontier>>((healed, failed) => {
+      const { clock, schedule, random, observer } = this.#ports(log, network);
+      const told = (report: LogReport): void => this.#tell(report);
+      const ports = { log, peers: network, clock, schedule, random, observer: { ...observer, told, healed } };
+      this.#healing = { member: new Healing(committee, ports, genesis, START), failed };
+      this.#healing.member.start();
+    });
+    this.#healing = undefined;
+    await writeMark(log, verified, this.#authenticate);
+    this.#tell({ kind: "healed", height: heightOf(verified.next - 1) });
+    return verified;
+  }
+
+  /** The flags. What is damaged among what no block holds yet is this member's own word: then its journal counts as lost. */
+  #loadStart(
+    log: LogDatabase,
+    committee: Committee,
+    { tree }: Verified<MerkleFrontier>,
+    isLost: boolean,
+  ): ReturnType<typeof loadStart> {
+    try {
+      return loadStart(log, committee, tree, isLost);
+    } catch (error) {
+      if (!(error instanceof LogDamage)) throw error;
+      this.#loseJournal(log, error.reason);
+      return loadStart(log, committee, tree, true);
+    }
+  }
+
+  #loseJournal(log: LogDatabase, reason: string): void {
+    loseJournal(log);
+    this.#notes.push(`its journal was given up: ${reason}`);
+    this.#tell({ kind: "journalLost", reason });
+  }
+
+  #setAside(fault: Fault): void {
+    this.#log?.close();
+    this.#log = undefined;
+    const path = setAside(data.directory, new Date());
+    this.#isSetAside = true;
+    this.#notes.push(`log.db could not be read (${fault.message}) and lies beside as ${basename(path)}`);
+    this.#tell({ kind: "setAside", path, reason: fault.message });
+  }
+
+  #tell(report: LogReport): void {
+    if (report.kind === "damaged") this.#notes.push(`height ${report.height} was damaged: ${report.reason}`);
+    if (report.kind === "mended")
+      this.#notes.push(
+        `${report.count === 1 ? "one event" : `${report.count} events`} from height ${report.height} on put in place, from ${report.from === null ? "the founding document" : `member ${report.from}`}`,
+      );
+    this.#host.post({ kind: "healing", report });
   }
 
   /** Authenticates the mark of the verified log under the keystore. Throws: Fault SEALED. */
@@ -81,26 +175,49 @@ class ConsensusWorker {
     return tag.value;
   };
 
-  /** A damaged record stops service with its height and reason; every other throw ends the worker. */
+  /** Every turn of the worker: what a disk did wrong is told, a defect ends the worker. */
   readonly #guarded = (work: () => void): void => {
     try {
       work();
     } catch (error) {
-      if (!(error instanceof LogDamage)) throw error;
-      this.#damaged(error);
+      this.#failed(error);
     }
   };
 
-  #damaged({ height, reason }: LogDamage): void {
-    this.#host.post({ kind: "damaged", height: height ?? -1, reason });
+  #failed(error: unknown): void {
+    const healing = this.#healing;
+    if (healing !== undefined) {
+      this.#healing = undefined;
+      healing.member.stop();
+      return healing.failed(error);
+    }
+    if (error instanceof LogDamage || isCorrupt(error)) return this.#damaged(error);
+    if (!(error instanceof Fault)) throw error;
+    // A failed write or sync is never retried (DESIGN §7).
+    this.#isOver = true;
     this.#halt();
-    this.#isDamaged = true;
-    if (this.#log !== undefined) dropMark(this.#log);
+    this.#host.post({ kind: "failed", code: error.code, message: error.message });
+  }
+
+  /** The member takes no more part, and the next start heals: it begins with the journal's flags, as after a crash. */
+  #damaged(damage: LogDamage | Fault): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#halt();
+    if (isCorrupt(damage)) this.#setAside(damage);
+    else if (this.#log !== undefined) markDamaged(this.#log);
+    const height = damage instanceof LogDamage ? (damage.height ?? null) : null;
+    this.#host.post({ kind: "damaged", height, reason: damage instanceof LogDamage ? damage.reason : damage.message });
   }
 
   #halt(): void {
     this.#stopCheck();
-    this.#actor?.stop();
+    this.#healing?.member.stop();
+    try {
+      this.#actor?.stop();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error; // its last roots are not written: they are told again
+    }
   }
 
   async #openNetwork(founding: Founding): Promise<PeerNetwork> {
@@ -113,7 +230,7 @@ class ConsensusWorker {
       self: data.self,
       listen: data.listen,
       tls: { key: privateKeyPem(keys.privateKey), cert },
-      onFrame: (from, frame) => this.#guarded(() => this.#actor?.receive(from, frame)),
+      onFrame: (from, frame) => this.#guarded(() => (this.#actor ?? this.#healing?.member)?.receive(from, frame)),
       onConnected: (member) => {
         this.#actor?.post({ type: "peerConnected", member });
         this.#tellPeers();
@@ -141,11 +258,21 @@ class ConsensusWorker {
       },
       observer: {
         refused: (reason) => this.#host.post({ kind: "refused", reason, port: "consensus" }),
-        advanced: (position) => this.#advanced(position),
+        advanced: (position) => {
+          this.#watchSurvey();
+          this.#advanced(position);
+        },
         halted: (height, root, theirs) => this.#host.post({ kind: "halted", height, root, theirs }),
         evidence: (evidence, member, view) => this.#host.post({ kind: "evidence", evidence, member, view }),
       },
     };
+  }
+
+  /** The survey after a lost journal is over: told once, for whoever waits for a member to vote again. */
+  #watchSurvey(): void {
+    const bound = this.#actor?.context.votesAbove;
+    if (this.#isSurveying && typeof bound === "number") this.#tell({ kind: "votesAgain", view: bound });
+    this.#isSurveying = bound === "unknown";
   }
 
   /** Told at once after a pause, else when the next report is due: the newest position is always told in the end. */
@@ -170,6 +297,7 @@ class ConsensusWorker {
   }
 
   #take(message: ToConsensus): void {
+    if (this.#isOver && message.kind !== "stop") return;
     switch (message.kind) {
       case "certificate":
         return this.#certified(message.chain);
@@ -192,6 +320,11 @@ class ConsensusWorker {
     await this.#markVerified().catch(() => {
       // Sealed meanwhile: the next start checks from the mark before.
     });
+    try {
+      if (this.#log !== undefined) closeJournal(this.#log, data.directory);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error; // as after a crash
+    }
     this.#log?.close();
     this.#signer.close();
     this.#host.post({ kind: "stopped" });
@@ -201,9 +334,10 @@ class ConsensusWorker {
 
   /** Everything in the log was checked at start or appended since. */
   async #markVerified(): Promise<void> {
+    if (this.#isOver) return;
     const head = this.#log?.head();
     const tree = head && this.#actor?.blocks.frontierAfter(head.hash);
-    if (this.#log === undefined || head === undefined || tree === undefined || this.#isDamaged) return;
+    if (this.#log === undefined || head === undefined || tree === undefined) return;
     await writeMark(this.#log, { next: heightOf(head.height + 1), tree, parent: head.hash }, this.#authenticate);
   }
 }

@@ -25,6 +25,8 @@ interface NodeRun {
   readonly name: string;
   child: ChildProcess | undefined;
   serving: boolean;
+  /** Why it does not serve though it runs. */
+  waits: string | undefined;
 }
 
 export interface DevOptions {
@@ -61,7 +63,7 @@ export class DevCluster {
       this.#layout = openDevCluster(directory);
       say(`opened the cluster in ${directory} (${this.layout.nodes.length} nodes)`);
     } else await this.#found();
-    for (const { name } of this.layout.nodes) this.#runs.set(name, { name, child: undefined, serving: false });
+    for (const { name } of this.layout.nodes) this.#runs.set(name, { name, child: undefined, serving: false, waits: undefined });
     const names = [...this.#runs.keys()];
     const failed = new Map<string, Fault>();
     await Promise.all(
@@ -116,7 +118,13 @@ export class DevCluster {
       this.#passphrases.delete(name);
     }
     const ended = (name: string): boolean => this.#runs.get(name)?.child === undefined;
-    await this.#until(() => unsealed.every((name) => this.#runs.get(name)?.serving !== false || ended(name)));
+    const waits = (name: string): string | undefined => this.#runs.get(name)?.waits;
+    const settled = (name: string): boolean => this.#runs.get(name)?.serving !== false || waits(name) !== undefined;
+    await this.#until(() => unsealed.every((name) => settled(name) || ended(name)));
+    for (const name of unsealed) {
+      const reason = waits(name);
+      if (reason !== undefined) failed.set(name, new Fault("NODE_WAITS", `Node ${name} runs and waits: ${reason}.`));
+    }
     for (const name of unsealed.filter(ended)) {
       const reason = `Node ${name} ended after unsealing; ${this.#logOf(name)} says why.`;
       failed.set(name, new Fault("NODE_FAILED", reason));
@@ -158,6 +166,7 @@ export class DevCluster {
     closeSync(log);
     run.child = child;
     run.serving = false;
+    run.waits = undefined;
     let failure: string | undefined;
     const started = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
@@ -171,7 +180,8 @@ export class DevCluster {
           resolve();
         } else if (message.kind === "failed") failure = message.reason;
         else {
-          run.serving = true;
+          run.serving = message.kind === "serving";
+          run.waits = message.kind === "waits" ? message.reason : undefined;
           this.#changed();
         }
       });

@@ -10,4 +10,6 @@ export interface DevNodeOrder {
 export type DevNodeReport =
   | { readonly kind: "started" }
   | { readonly kind: "serving" }
+  /** It does not serve, and may not for long. */
+  | { readonly kind: "waits"; readonly reason: string }
   | { readonly kind: "failed"; readonly reason: string };

@@ -20,6 +20,7 @@ async function run({ settings, passphrase }: DevNodeOrder): Promise<void> {
       pretty: false,
       onStarted: () => report({ kind: "started" }),
       onServing: () => report({ kind: "serving" }),
+      onLogTrouble: (trouble) => report({ kind: "waits", reason: `its log is ${trouble}` }),
       ...(passphrase === null ? {} : { passphrase: Uint8Array.from(Buffer.from(passphrase, "base64")) }),
     });
   } catch (error) {

@@ -8,6 +8,8 @@ export interface HealthCheck {
   /** A fixed word, such as "sealed" or "log"; never a path or an identifier. */
   readonly name: string;
   readonly ok: boolean;
+  /** For the verbose page: what it waits for. Never a path or an identifier. */
+  readonly detail?: string;
 }
 
 /** What the node knows of its own health, asked at every probe. Must be quick. */

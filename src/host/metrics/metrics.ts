@@ -16,6 +16,7 @@ const GAUGES = {
   epoch: "Current epoch",
   peers: "Members connected now",
   sealed: "1 while the node is sealed",
+  log_damaged: "1 while the log is damaged and the node therefore out of service",
 } as const;
 export type GaugeName = keyof typeof GAUGES;
 
@@ -32,6 +33,8 @@ const COUNTERS = {
   blocks: "Blocks executed",
   commands: "Commands executed",
   defects: "Commands whose decision failed by a defect of ours",
+  log_damages: "Damaged records of the log that were found",
+  log_events_healed: "Events of the log that were fetched again from peers and put in place",
   log_fields_dropped: "Log fields that are not on the allow-list",
   views_nullified: "Views that ended without a block",
   worker_restarts: "Workers restarted by their supervisor",

@@ -25,6 +25,7 @@ import { addReflection } from "../services/reflection.ts";
 import { SERVICE_SERVER_OPTIONS } from "../services/server-options.ts";
 import { sphinx, sphinxService } from "../services/sphinx.ts";
 import { freshIdentity, hostsOf } from "./listener-certificate.ts";
+import { LogHealth } from "./log-health.ts";
 import { type Serving, startServing } from "./serving.ts";
 import { reclaimOnce } from "./reclaim.ts";
 
@@ -38,6 +39,8 @@ export interface NodeOptions {
   readonly passphrase?: Uint8Array;
   /** Told when clients can be served. */
   readonly onServing?: () => void;
+  /** Told why the node will not serve soon by itself: its log is damaged, and no peer heals it. */
+  readonly onLogTrouble?: (trouble: string) => void;
   /** The process should end with this code. */
   readonly onEnd: (exitCode: number) => void;
 }
@@ -85,12 +88,18 @@ class Node implements RunningNode {
   #api: GrpcListener | undefined;
   #serving: Serving | undefined;
   #starting: Promise<void> | undefined;
+  /** Ends a start that waits for peers. */
+  #giveUp = new AbortController();
+  /** Between unsealing and sealing: service that stopped for a damaged log starts again. */
+  #mayServe = false;
+  readonly #log: LogHealth;
   #started = false;
   #stopping = false;
 
   constructor(options: NodeOptions) {
     const { config, dev } = options;
     this.#options = options;
+    this.#log = new LogHealth(options.logger, options.metrics, options.onLogTrouble ?? (() => {}));
     this.#host = dev ? LOOPBACK : bindAddress(config.bindInterface);
     const path = config.genesis ?? nodeFiles(config.dataDir).founding;
     this.#foundingFile = demand(readPublic(path, 2 * FOUNDING_BYTES_MAX));
@@ -130,7 +139,10 @@ class Node implements RunningNode {
     const enclave = await startEnclave({
       directory: config.dataDir,
       founding,
-      stopServing: () => this.#stopServing(),
+      stopServing: () => {
+        this.#mayServe = false;
+        return this.#stopServing();
+      },
       onSealed: (exit) => {
         logger.info("The node is sealed");
         if (exit) this.#options.onEnd(0);
@@ -157,6 +169,7 @@ class Node implements RunningNode {
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#mayServe = false;
     await this.#stopServing();
     await this.#api?.close(CLOSE_GRACE_MS);
     await this.#enclave?.stop();
@@ -171,8 +184,11 @@ class Node implements RunningNode {
 
   /** After unsealing, once; a failure stops the node with its reason. */
   #serve(enclave: EnclaveHost): void {
+    this.#mayServe = !this.#stopping;
     if (this.#starting !== undefined || this.#stopping) return;
     const { config, logger, metrics } = this.#options;
+    const giveUp = new AbortController();
+    this.#giveUp = giveUp;
     const began = performance.now();
     const starting = startServing({
       directory: config.dataDir,
@@ -190,6 +206,10 @@ class Node implements RunningNode {
       connectionsMax: config.connectionsMax,
       logger,
       metrics,
+      signal: giveUp.signal,
+      onLogReport: (report) => this.#log.report(report),
+      onLogNotes: (notes) => this.#log.note(notes),
+      onDamaged: (height, reason) => this.#damaged(enclave, height, reason),
       onFatal: (code, reason) => this.#fatal(code, reason),
     });
     this.#starting = starting.then(
@@ -200,11 +220,25 @@ class Node implements RunningNode {
         reclaimOnce();
         logger.info("Unsealed and serving", { height: serving.height(), ms: Math.round(performance.now() - began) });
       },
-      (error: unknown) => this.#fatal("SERVING_FAILED", error instanceof Error ? error.message : String(error)),
+      (error: unknown) => {
+        if (giveUp.signal.aborted) return; // stopped, sealed or begun anew meanwhile
+        const code = error instanceof Fault ? error.code : "SERVING_FAILED";
+        this.#fatal(code, error instanceof Error ? error.message : String(error));
+      },
     );
   }
 
+  /** Service stops; its next start heals the log, with the keys that are still unsealed. */
+  #damaged(enclave: EnclaveHost, height: number | null, reason: string): void {
+    if (!this.#log.damaged(height, reason, Date.now()))
+      return this.#fatal("LOG_DAMAGED", `${reason}; it was healed within the hour: replace the disk`);
+    void this.#stopServing().then(() => {
+      if (this.#mayServe) this.#serve(enclave);
+    });
+  }
+
   async #stopServing(): Promise<void> {
+    this.#giveUp.abort();
     await this.#starting;
     this.#starting = undefined;
     await this.#serving?.stop();
@@ -243,6 +277,7 @@ class Node implements RunningNode {
         quorum: quorumOf(document.founders.length),
       }),
       height: () => this.#serving?.height() ?? 0,
+      logNotes: () => this.#log.notes(),
       onDefect: (error: unknown) => {
         metrics.count("defects");
         logger.error("A ceremony call met a defect", { error });
@@ -288,6 +323,7 @@ class Node implements RunningNode {
       started: () => [{ name: "listening", ok: this.#started }],
       ready: () => [
         { name: "unsealed", ok: this.#serving !== undefined },
+        this.#log.check(),
         {
           name: "quorum",
           ok:

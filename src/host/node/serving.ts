@@ -14,6 +14,7 @@ import { LedgerTables } from "../../projections/ledger/tables.ts";
 import { LiveGraph } from "../../projections/rebac/live-graph.ts";
 import { loadLiveGraph } from "../../projections/rebac/load-live-graph.ts";
 import { type ConsensusHost, startConsensus } from "../consensus/consensus-host.ts";
+import type { LogReport } from "../consensus/worker-protocol.ts";
 import type { EnclaveHost } from "../enclave/enclave-host.ts";
 import { demand } from "../enclave/node-files.ts";
 import { type SignerClient, signerClient } from "../enclave/signer-client.ts";
@@ -54,6 +55,14 @@ export interface ServingOptions {
   readonly connectionsMax: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Gives up a start that waits for peers to heal the log. */
+  readonly signal: AbortSignal;
+  /** What is done about the log: damage, healing, a lost journal. */
+  readonly onLogReport: (report: LogReport) => void;
+  /** What happened to the log, in sentences. */
+  readonly onLogNotes: (notes: readonly string[]) => void;
+  /** The log is damaged: service must stop and start anew, which heals it. */
+  readonly onDamaged: (height: number | null, reason: string) => void;
   /** Service cannot go on: the sentence says where and why. */
   readonly onFatal: (code: string, reason: string) => void;
 }
@@ -132,8 +141,16 @@ class Parts implements Serving {
       onFailure: (error) => this.#fatal("EXECUTION_FAILED", error),
     });
     consensus.startDelivery(heightOf(ledger.height + 1));
-    if (consensus.head.height > ledger.height) await this.#heights.wait(consensus.head.height, 2 ** 30);
+    if (consensus.head.height > ledger.height && !(await this.#reached(consensus.head.height)))
+      throw new Fault("STOPPED", "The node stops before it has executed its log.");
     await this.#openListeners(ledger);
+  }
+
+  #reached(height: Height): Promise<boolean> {
+    const { signal } = this.#options;
+    if (signal.aborted) return Promise.resolve(false);
+    signal.addEventListener("abort", () => this.#heights.stop(), { once: true });
+    return this.#heights.wait(height, 2 ** 30);
   }
 
   /** Both, or neither: what did start is stopped with the rest when the other could not. */
@@ -166,6 +183,8 @@ class Parts implements Serving {
   async #died(thread: "consensus" | "projector", error: Error, restart: () => Promise<void>): Promise<void> {
     if (this.#stopping) return;
     const code = thread === "consensus" ? "CONSENSUS_DIED" : "PROJECTOR_DIED";
+    // A failed write or sync is never retried, not by a new worker either (DESIGN §7).
+    if (error instanceof Fault) return this.#fatal(error.code, error);
     if (this.#ledger === undefined || !this.#supervision.mayRestart(thread, this.height(), error))
       return this.#fatal(code, error);
     await restart().catch((failure: unknown) => this.#fatal(code, failure));
@@ -242,9 +261,18 @@ class Parts implements Serving {
             );
             return;
           case "damaged":
-            this.#fatal("LOG_DAMAGED", new Error(`the log is damaged at height ${event.height}: ${event.reason}`));
+            if (!this.#stopping) this.#options.onDamaged(event.height, event.reason);
+            return;
+          case "healing":
+            // Found by a worker that was restarted while clients were served: they are not served meanwhile.
+            if (event.report.kind === "damaged" && this.#listeners.length > 0 && !this.#stopping)
+              this.#options.onDamaged(event.report.height, event.report.reason);
+            return this.#options.onLogReport(event.report);
+          case "notes":
+            return this.#options.onLogNotes(event.notes);
         }
       },
+      signal: this.#options.signal,
       onDeath: (error) => void this.#died("consensus", error, () => this.#restartConsensus()),
     });
   }

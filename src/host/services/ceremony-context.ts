@@ -16,6 +16,8 @@ export interface CeremonyContext {
   readonly membership: () => Omit<SealQuestion, "exit">;
   /** Height that answers name; 0 while the node is sealed. */
   readonly height: () => number;
+  /** What happened to the node's log, in sentences, oldest first. */
+  readonly logNotes: () => readonly string[];
   /** Told of every error thrown while a call was handled; the caller has been answered DEFECT. */
   readonly onDefect: (error: unknown) => void;
 }

@@ -64,6 +64,7 @@ export function ceremonyStatus(status: EnclaveStatus): CeremonyStatus {
     initiator: status.initiator ?? "",
     acceptedOperators: sealing ? status.sealVotes : status.accepted,
     unacknowledgedOperators: status.unacknowledged,
+    logNotes: [],
   };
 }
 
@@ -104,7 +105,9 @@ const ceremonyOf = (id: Buffer): string | null => (id.length === 0 ? null : toHe
 export function ceremony(context: CeremonyContext): CeremonyServiceServer {
   const { enclave } = context;
   return {
-    status: operatorCall(context, async () => ok({ status: ceremonyStatus(await enclave.status()) })),
+    status: operatorCall(context, async () =>
+      ok({ status: { ...ceremonyStatus(await enclave.status()), logNotes: [...context.logNotes()] } }),
+    ),
     sessionKey: operatorCall(context, async (_request, caller) => withSession(await enclave.sessionKey(caller))),
     initialise: operatorCall(context, async (_request, caller) => withStatus(await enclave.initialise(caller))),
     fetchShare: operatorCall(context, async (_request, caller) => {

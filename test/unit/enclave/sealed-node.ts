@@ -95,6 +95,7 @@ export async function serveApi(
     callerOf: ((call) => callerOf(call)) as CallerOf,
     membership: () => membership,
     height: () => 0,
+    logNotes: () => [],
     onDefect: (error: unknown) => console.error(error),
   };
   server.addService(ceremonyService, ceremony(context));

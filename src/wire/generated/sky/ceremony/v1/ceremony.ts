@@ -119,6 +119,11 @@ export interface CeremonyStatus {
   readonly acceptedOperators: readonly string[];
   /** AIDs of the operators who have not acknowledged their share of the root yet. */
   readonly unacknowledgedOperators: readonly string[];
+  /**
+   * What happened to the node's log, oldest first, each with its time: damage found, events put in place from peers, a journal
+   * given up; last, what is wrong with it now. Only in answers to Status. At most 17.
+   */
+  readonly logNotes: readonly string[];
 }
 
 export interface StatusRequest {
@@ -331,6 +336,7 @@ function createBaseCeremonyStatus(): CeremonyStatus {
     initiator: "",
     acceptedOperators: [],
     unacknowledgedOperators: [],
+    logNotes: [],
   };
 }
 
@@ -383,6 +389,9 @@ export const CeremonyStatus: MessageFns<CeremonyStatus> = {
     }
     for (const v of message.unacknowledgedOperators) {
       writer.uint32(122).string(v!);
+    }
+    for (const v of message.logNotes) {
+      writer.uint32(130).string(v!);
     }
     return writer;
   },
@@ -518,6 +527,14 @@ export const CeremonyStatus: MessageFns<CeremonyStatus> = {
             }
 
             message.unacknowledgedOperators.push(reader.string(true));
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.logNotes.push(reader.string(true));
             continue;
           }
         }
