@@ -36,7 +36,9 @@ function batchOf(chain: Chain, n: number): LogBatch {
     bundles: [bundle],
     append: { expected: event.height, events: [event] },
     bundleHeights: [{ digest: bundle.digest, height: event.height }],
-    journal: [{ epoch: epoch(0), view: view(n), kind: "vote", key: `notarize/${event.hash}`, bytes: new Uint8Array([n]) }],
+    journal: [
+      { epoch: epoch(0), view: view(n), kind: "vote", key: `notarize/${event.hash}`, bytes: new Uint8Array([n]) },
+    ],
     executed: [{ height: event.height, root: event.hash }],
     marks: [{ name: "mark", value: new Uint8Array([n]) }],
   };
@@ -77,7 +79,12 @@ describe("a seeded disk", () => {
         seen.add("whole");
       }
     }
-    const expected = { crashBefore: ["lost"], crashAfter: ["whole"], torn: ["lost", "whole"], syncFailed: ["lost", "whole"] };
+    const expected = {
+      crashBefore: ["lost"],
+      crashAfter: ["whole"],
+      torn: ["lost", "whole"],
+      syncFailed: ["lost", "whole"],
+    };
     expect([...seen].sort()).toEqual(expected[fate]);
   });
 
