@@ -114,7 +114,7 @@ describe("a log writer killed", { timeout: isExhaustive ? 3_000_000 : 60_000 }, 
   });
 
   test("at any moment after a commit was begun holds that commit whole, or not at all", async () => {
-    const lives = isExhaustive ? 120 : 4;
+    const lives = isExhaustive ? 40 : 4;
     let whole = 0;
     for (let life = 0; life < lives; life++) {
       const at = directory();
@@ -186,7 +186,7 @@ describe("a committee killed", { timeout: isExhaustive ? 3_000_000 : 60_000 }, (
   });
 
   test("at any moment: votes stand, and it goes on", async () => {
-    const lives = isExhaustive ? 60 : 2;
+    const lives = isExhaustive ? 20 : 2;
     for (let life = 0; life < lives; life++) {
       const at = directory();
       const self = chance.below(MEMBERS.length);

@@ -56,7 +56,11 @@ function readAll(log: LogDatabase, names: Names): Given {
     lists: [
       text(head),
       // Genesis is proven by the founding file, not by the signatures that the log keeps beside it.
-      text(log.events(height(0), { limit: 1000, bytesMax: 1e9 }).map((event) => (event.height === 0 ? event.block : event))),
+      text(
+        log
+          .events(height(0), { limit: 1000, bytesMax: 1e9 })
+          .map((event) => (event.height === 0 ? event.block : event)),
+      ),
       text(log.journal(epoch(0))),
       text(log.journalAll()),
       text(log.candidates(epoch(0))),
@@ -110,9 +114,9 @@ beforeAll(() => {
 
 test("a flipped bit is named, or changes nothing that is read", { timeout: isExhaustive ? 3_000_000 : 60_000 }, () => {
   const chance = new Chance(9);
-  const used = Array.from(whole.keys()).filter((at) => whole[at] !== 0 || isExhaustive);
+  const used = Array.from(whole.keys()).filter((at) => whole[at] !== 0);
   const codes = new Map<string, number>();
-  const points = isExhaustive ? used : chance.some(used, 600);
+  const points = isExhaustive ? used : chance.some(used, 400);
   for (const at of points) {
     const given = give(chance.flipped(whole, at), names);
     const code = typeof given === "string" ? given : "nothing";

@@ -25,8 +25,8 @@ export class StateReader {
       .pluck()
       .all()
       .map((name) => {
-        const rows = name === "marks" ? `marks WHERE name NOT IN ('${LOST_COMMITS_MARK}', '${INTEGRITY_MARK}')` : name;
-        return this.#db.prepare<[], unknown[]>(`SELECT rowid, * FROM ${rows} ORDER BY rowid`).raw();
+        const but = name === "marks" ? `WHERE name NOT IN ('${LOST_COMMITS_MARK}', '${INTEGRITY_MARK}')` : "";
+        return this.#db.prepare<[], unknown[]>(`SELECT * FROM ${name} NOT INDEXED ${but}`).raw();
       });
   }
 

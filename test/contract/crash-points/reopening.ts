@@ -1,6 +1,5 @@
 /** What a member finds when it opens its files again, with the real code of a start, and what must hold of it. */
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Start, ensureGenesis, loadStart } from "../../../src/actors/consensus/start.ts";
 import { type Digest, type MemberIndex, epoch, height, memberIndex } from "../../../src/base/brands.ts";
@@ -19,6 +18,7 @@ import { DEFAULT_TIMINGS } from "../../../src/machines/consensus/types.ts";
 import { cluster, genesis, hashing, keys } from "../../unit/actors/world.ts";
 import type { Commit, Life } from "./life.ts";
 import { StateReader } from "./numbered-log.ts";
+import { scratch } from "./scratch.ts";
 
 const committeeOf = (self: MemberIndex) => ({ cluster, epoch: epoch(0), self, keys, verify, timings: DEFAULT_TIMINGS });
 
@@ -55,7 +55,7 @@ export function reopenAt(path: string, self: MemberIndex): Reopened {
 
 /** A directory in which files are put and opened, one set after the other. */
 export class Bench {
-  readonly #directory = mkdtempSync(join(tmpdir(), "sky-crash-points-"));
+  readonly #directory = scratch("sky-crash-points-");
   readonly path = join(this.#directory, "log.db");
 
   /** Throws: what a start throws. */

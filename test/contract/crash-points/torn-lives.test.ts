@@ -100,7 +100,7 @@ describe("a member whose power goes while it writes a commit", { timeout: isExha
   });
 
   test.each(Object.entries(TEARS))("keeps %s: votes once, loses nothing delivered, goes on", (_, wal) => {
-    const seeds = isExhaustive ? [1, 2, 3, 4, 5, 6, 7, 8] : [1];
+    const seeds = isExhaustive ? [1, 2, 3, 4] : [1];
     let points = 0;
     for (const seed of seeds) {
       for (const at of new Chance(seed).some(ATS, 8)) {
@@ -118,7 +118,7 @@ describe("a member whose power goes while it writes a commit", { timeout: isExha
   });
 
   test("and whose disk flips a bit of what it had synced long before: it says so, and never votes against what it forgot", () => {
-    const seeds = isExhaustive ? Array.from({ length: 20 }, (_, i) => i + 1) : [1];
+    const seeds = isExhaustive ? Array.from({ length: 8 }, (_, i) => i + 1) : [1];
     let points = 0;
     for (const seed of seeds) {
       for (const at of new Chance(seed).some(ATS.slice(4), 8)) {
