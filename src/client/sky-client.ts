@@ -1,6 +1,6 @@
 /** The client that an application imports: signs its writes, survives the loss of nodes, reads what it has written. */
 import { Metadata } from "@grpc/grpc-js";
-import type { CommandId, Digest, Height } from "../base/brands.ts";
+import { type CommandId, type Digest, type Height, height } from "../base/brands.ts";
 import type { Assertion, GraphChange, GraphNode, GraphWrite, Precondition, Relation } from "../events/facts/graph.ts";
 import type * as Sky from "../wire/generated/sky/oracle/v1/oracle.ts";
 import type { CommandOutcome, Receipt } from "../wire/outcome.ts";
@@ -10,6 +10,7 @@ import { SkyError, errorOfMessage, errorOfRefusal } from "./errors.ts";
 import { expandPages } from "./expand.ts";
 import { Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
 import { type ClientPorts, type Signer, commandOf, defaultPorts } from "./signing.ts";
+import { untilOutcome } from "./unknown-outcome.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 export { SkyError } from "./errors.ts";
@@ -28,8 +29,11 @@ export interface CallOptions {
 }
 
 export interface ReadOptions extends CallOptions {
-  /** How fresh the answer must be: the newest receipt this client has seen unless given; null for whatever the node has. */
-  readonly atLeast?: Receipt | null;
+  /**
+   * How fresh the answer must be: the newest height that any answer has named to this client unless given, so that it reads what it
+   * wrote and never goes back in time, on whatever node; null for whatever the node has.
+   */
+  readonly atLeast?: Receipt | Height | null;
 }
 
 export interface WriteOptions extends CallOptions {
@@ -65,13 +69,14 @@ export class SkyClient {
   readonly #options: SkyClientOptions;
   readonly #queue: WriteQueue;
   #newest: Receipt | undefined;
+  #newestHeight = height(0);
 
   private constructor(options: SkyClientOptions) {
     this.#options = options;
     this.#ports = options.ports ?? defaultPorts;
     this.#nodes = new Nodes(options, this.#ports);
     this.#queue = new WriteQueue(options.cluster, options.signer, (signed, deadlineMs) =>
-      this.#nodes.retrying(deadlineMs, async (stub, until) =>
+      this.#deliver(deadlineMs, async (stub, until) =>
         outcomesOf(await unary(stub.write.bind(stub), { signed: Buffer.from(signed) }, until, true)),
       ),
     );
@@ -85,6 +90,11 @@ export class SkyClient {
   /** The newest receipt this client has seen; hand it to others so that they read what this one wrote. */
   get receipt(): Receipt | undefined {
     return this.#newest;
+  }
+
+  /** The newest height that an answer has named, to a write or a read; hand it to others so that they read nothing older than this one did. */
+  get newestHeight(): Height {
+    return this.#newestHeight;
   }
 
   /**
@@ -105,10 +115,10 @@ export class SkyClient {
       assertion: graph.assertionMessage(assertion),
       consistency: this.#consistency(options),
     };
-    const { result, height } = await this.#read(options, (stub, deadlineMs) =>
+    const reply = await this.#read(options, (stub, deadlineMs) =>
       unary(stub.check.bind(stub), request, deadlineMs, false),
     );
-    return { result, height: graph.heightOf(height) };
+    return { result: reply.result, height: this.#named(reply.height) };
   }
 
   /** Answers for up to 1,000 assertions, in order, all at one height. */
@@ -123,7 +133,7 @@ export class SkyClient {
     const reply = await this.#read(options, (stub, deadlineMs) =>
       unary(stub.checkBatch.bind(stub), request, deadlineMs, false),
     );
-    return { results: complete(reply.results, assertions.length), height: graph.heightOf(reply.height) };
+    return { results: complete(reply.results, assertions.length), height: this.#named(reply.height) };
   }
 
   /** As checkBatch, at a past height. */
@@ -187,6 +197,7 @@ export class SkyClient {
           .send((correlation) => ({ correlation, assertions: messages, consistency }), until - this.#ports.now())
           .then(checkedOf),
       );
+      this.#named(reply.height);
       return complete(reply.results, assertions.length);
     };
     return {
@@ -203,7 +214,7 @@ export class SkyClient {
       true,
     );
     const queue = new WriteQueue(this.#options.cluster, this.#options.signer, (signed, deadlineMs) =>
-      this.#nodes.retrying(deadlineMs, async (_stub, until) =>
+      this.#deliver(deadlineMs, async (_stub, until) =>
         outcomesOf(
           streamedOf(
             await stream.send(
@@ -233,7 +244,23 @@ export class SkyClient {
     return outcome;
   }
 
+  #deliver<T>(deadlineMs: number, attempt: (stub: OracleStub, deadlineMs: number) => Promise<T>): Promise<T> {
+    return untilOutcome((again) => this.#nodes.retrying(deadlineMs, again), attempt);
+  }
+
+  /** The height that an answer names, remembered. */
+  #named(message: bigint): Height {
+    const named = graph.heightOf(message);
+    this.#reached(named);
+    return named;
+  }
+
+  #reached(named: Height): void {
+    if (named > this.#newestHeight) this.#newestHeight = named;
+  }
+
   #remember(receipt: Receipt): void {
+    this.#reached(receipt.height);
     const newest = this.#newest;
     if (
       newest === undefined ||
@@ -243,8 +270,8 @@ export class SkyClient {
       this.#newest = receipt;
   }
 
-  #consistency({ atLeast = this.#newest }: ReadOptions): Sky.Consistency | undefined {
-    return atLeast === undefined || atLeast === null ? undefined : graph.atLeast(atLeast);
+  #consistency({ atLeast = this.#newestHeight }: ReadOptions): Sky.Consistency | undefined {
+    return atLeast === null || atLeast === 0 ? undefined : graph.atLeast(atLeast);
   }
 
   #read<T>(options: CallOptions, attempt: (stub: OracleStub, deadlineMs: number) => Promise<T>): Promise<T> {
@@ -260,10 +287,10 @@ export class SkyClient {
     const reply = await this.#read(options, (stub, deadlineMs) =>
       unary(stub.read.bind(stub), request, deadlineMs, false),
     );
-    return { nodes: reply.nodes.map(graph.graphNodeOf), height: graph.heightOf(reply.height) };
+    return { nodes: reply.nodes.map(graph.graphNodeOf), height: this.#named(reply.height) };
   }
 
-  #expand(
+  async *#expand(
     of: NonNullable<Sky.ExpandRequest["of"]>,
     options: ReadOptions & { readonly predicate?: Relation; readonly pageSize?: number },
   ): AsyncGenerator<Found> {
@@ -274,9 +301,13 @@ export class SkyClient {
       pageSize: options.pageSize ?? 0,
     };
     const timeoutMs = options.timeoutMs ?? WRITE_TIMEOUT_MS;
-    return expandPages(this.#nodes, this.#ports.now() + timeoutMs, (stub, cursor, deadline) =>
+    const pages = expandPages(this.#nodes, this.#ports.now() + timeoutMs, (stub, cursor, deadline) =>
       stub.expand({ ...request, cursor: Buffer.from(cursor) }, new Metadata(), { deadline }),
     );
+    for await (const page of pages) {
+      this.#reached(page.height);
+      yield page;
+    }
   }
 }
 

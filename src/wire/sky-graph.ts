@@ -90,8 +90,15 @@ export function wantedHeightOf(message: Sky.Consistency | undefined): Height {
   return requirement?.$case === "atLeast" ? heightOf(requirement.atLeast.height) : height(0);
 }
 
-export const atLeast = (receipt: Receipt): Sky.Consistency => ({
-  requirement: { $case: "atLeast", atLeast: receiptMessage(receipt) },
+/** A height alone is a receipt without a command: nodes go by the height. */
+export const atLeast = (wanted: Receipt | Height): Sky.Consistency => ({
+  requirement: {
+    $case: "atLeast",
+    atLeast:
+      typeof wanted === "number"
+        ? { height: BigInt(wanted), index: 0, blockHash: Buffer.alloc(0) }
+        : receiptMessage(wanted),
+  },
 });
 
 export const receiptMessage = (receipt: Receipt): Sky.Receipt => ({

@@ -1,6 +1,5 @@
 /** Calls of SkyClient, written down as they happen: a history for tools/linearizability. */
 import { height } from "../../src/base/brands.ts";
-import { digestOf } from "../../src/base/bytes.ts";
 import { type SkyClient, SkyError, newCommandId } from "../../src/client/sky-client.ts";
 import type { Assertion } from "../../src/events/facts/graph.ts";
 import type { CallOutcome, HistoryEntry } from "../linearizability/history.ts";
@@ -23,8 +22,6 @@ export interface Door {
   readonly node: string;
   readonly client: SkyClient;
 }
-
-const NO_BLOCK = digestOf(new Uint8Array(32));
 
 export class Recorder {
   readonly entries: HistoryEntry[] = [];
@@ -127,9 +124,7 @@ export class Session {
     client: SkyClient,
     timeoutMs: number,
   ): Promise<readonly CallOutcome[]> {
-    // Nodes go by a receipt's height alone.
-    const receipt = atLeast === null ? null : { height: height(atLeast), index: 0, blockHash: NO_BLOCK };
-    const options = { atLeast: receipt, timeoutMs };
+    const options = { atLeast: atLeast === null ? null : height(atLeast), timeoutMs };
     const [first, ...more] = edges.map((edge) => this.#recorder.assertionOf(edge));
     if (first === undefined) return [];
     try {

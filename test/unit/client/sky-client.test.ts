@@ -1,9 +1,9 @@
 import { Server } from "@grpc/grpc-js";
-import { afterEach, describe, expect, it } from "vitest";
-import type { Aid, CommandId, Said } from "../../../src/base/brands.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type Aid, type CommandId, type Said, height } from "../../../src/base/brands.ts";
 import { ok, refuse } from "../../../src/base/result.ts";
 import { SkyError } from "../../../src/client/errors.ts";
-import { ed25519Signer } from "../../../src/client/signing.ts";
+import { ed25519Signer, newCommandId } from "../../../src/client/signing.ts";
 import { SkyClient, type SkyClientOptions } from "../../../src/client/sky-client.ts";
 import { publicKeyOf } from "../../../src/crypto/ed25519.ts";
 import type { GraphChange, GraphNode } from "../../../src/events/facts/graph.ts";
@@ -183,6 +183,49 @@ describe("the client", () => {
     release();
     expect(await client.write([granted("a")], { id })).toMatchObject({ id, changed: [true], receipt: { height: 1 } });
     expect(graph.height()).toBe(1);
+  });
+
+  it.each(["OVERLOADED", "SEALED", "EXPIRED", "PERMISSION_DENIED"])(
+    "says that the outcome is unknown when one node may have done the write, whatever it is told afterwards: %s",
+    async (code) => {
+      const graph = new NodeInMemory();
+      const client = clientOf([await door(graph)]);
+      const release = graph.hold();
+      const id = newCommandId();
+      const written = client.write([granted("a")], { id, timeoutMs: 400 });
+      await vi.waitFor(() => expect(graph.submissions).toBe(1));
+      graph.loseAnswers = 1;
+      graph.refuseNext.push(...Array.from({ length: 100 }, () => refuse(code, "Not now.", "none")));
+      release();
+      await expect(written).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN", retryable: true });
+      expect(graph.submissions).toBeGreaterThan(1);
+      graph.refuseNext.length = 0;
+      expect(await client.write([granted("a")], { id })).toMatchObject({ changed: [true], receipt: { height: 1 } });
+    },
+  );
+
+  it("never goes back in time when it moves to a node that is behind, also when it has written nothing itself", async () => {
+    const [ahead, behind] = [new NodeInMemory(), new NodeInMemory()];
+    const doors = [await door(ahead), await door(behind)];
+    await clientOf(doors).write([granted("a")]);
+    const reader = clientOf(doors);
+    expect(await reader.check(mayView("a"))).toEqual({ result: true, height: 1 });
+    await doors[0]?.close();
+    const stale = reader.check(mayView("a"), { timeoutMs: 400 });
+    await expect(stale).rejects.toMatchObject({ code: expect.stringMatching(/BEHIND|UNAVAILABLE|DEADLINE_EXCEEDED/) });
+    expect(await reader.check(mayView("a"), { atLeast: null })).toEqual({ result: false, height: 0 });
+    await clientOf([...doors].slice(1)).write([granted("a")]); // the node catches up
+    expect(await reader.check(mayView("a"))).toEqual({ result: true, height: 1 });
+  });
+
+  it("answers as fresh as a height that another client was told", async () => {
+    const graph = new NodeInMemory();
+    const at = await door(graph);
+    const reader = clientOf([at]);
+    const early = reader.check(mayView("a"), { atLeast: height(1), timeoutMs: 3_000 });
+    await clientOf([at]).write([granted("a")]);
+    expect(await early).toEqual({ result: true, height: 1 });
+    expect(reader.newestHeight).toBe(1);
   });
 
   it("finds nodes directly and by expansion, across pages", async () => {
