@@ -15,7 +15,7 @@ import {
   peerMessageShape,
 } from "../../events/facts/peer-message.ts";
 import { LogDamage } from "../../events/store/damage.ts";
-import type { HealableLog, Repair } from "../../events/store/log.ts";
+import type { BeginningLog, HealableLog, Repair } from "../../events/store/log.ts";
 import { type Verified, verifyRange } from "../../events/store/log-verify.ts";
 import { Allowance, FAULTS } from "./allowance.ts";
 import { Answering } from "./answering.ts";
@@ -34,7 +34,7 @@ export type HealingReport =
   | { readonly kind: "stuck"; readonly height: Height; readonly reason: string };
 
 export interface HealingPorts extends Pick<ConsensusPorts, "peers" | "clock" | "schedule" | "random"> {
-  readonly log: HealableLog;
+  readonly log: HealableLog & Partial<Pick<BeginningLog, "gap" | "join">>;
   readonly observer: {
     readonly refused: (reason: string, member: MemberIndex | null) => void;
     readonly told: (report: HealingReport) => void;
@@ -271,6 +271,9 @@ export class Healing {
       const { height, message } = { height: run[0]?.height ?? heightOf(0), message: repaired.refusal.message };
       return observer.told({ kind: "stuck", height, reason: message });
     }
+    const gap = log.gap?.();
+    if (gap !== undefined && gap.below === gap.begins - 1 && events.some(({ height }) => height === gap.begins))
+      log.join?.(); // what a checkpoint stood in for is all here now
     for (const { height } of events) this.#mended.set(height, (this.#mended.get(height) ?? 0) + 1);
     const [first] = events;
     if (first !== undefined) observer.told({ kind: "mended", height: first.height, count: events.length, from });

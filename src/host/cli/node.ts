@@ -73,7 +73,10 @@ export async function runNode(config: NodeConfig, io: CliIo, options: RunNodeOpt
     logger,
     metrics,
     dev: options.dev,
-    onEnd: (code) => end(code === 0 ? EXIT.ok : EXIT.unavailable),
+    onEnd: (code, reason) => {
+      if (reason !== undefined) io.err(`sky: ${reason}`); // also when the disk that takes the log is full
+      end(code === 0 ? EXIT.ok : EXIT.unavailable);
+    },
     ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }),
     ...(options.onServing === undefined ? {} : { onServing: options.onServing }),
     ...(options.onLogTrouble === undefined ? {} : { onLogTrouble: options.onLogTrouble }),

@@ -2,6 +2,7 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import * as Comlink from "comlink";
 import { Fault } from "../../base/errors.ts";
+import { faultAcross } from "../node/disk-fault.ts";
 import type { EnclaveFounding } from "../../actors/enclave/ports.ts";
 import type { EnclaveControl, EnclaveEvent, EnclaveWorkerData } from "./worker-protocol.ts";
 import { ENTRIES } from "../entries.ts";
@@ -144,5 +145,7 @@ async function startWorker(options: EnclaveHostOptions, onEvent: (event: Enclave
   };
 }
 
+/** A fault of the disk keeps its name. */
 const failed = (cause: Error): Fault =>
+  (cause.name === "Fault" ? faultAcross(cause) : undefined) ??
   new Fault("ENCLAVE_FAILED", `The enclave does not answer: ${cause.message}`, { cause });

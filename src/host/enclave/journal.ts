@@ -6,6 +6,7 @@ import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync 
 import { fromUtf8, utf8 } from "../../base/bytes.ts";
 import { Fault } from "../../base/errors.ts";
 import { domainDigest } from "../../crypto/hash.ts";
+import { diskFull, isDiskFull } from "../founding/files.ts";
 import type { CeremonyRecord } from "../../machines/ceremony/ceremony.types.ts";
 
 export interface CeremonyJournal {
@@ -19,7 +20,7 @@ const LINK_LENGTH = 16;
 const linkOf = (previous: string, body: string): string =>
   domainDigest("ceremony-journal", utf8(previous + body)).slice(0, LINK_LENGTH);
 
-/** Throws: Fault JOURNAL_DAMAGED, JOURNAL_FAILED. */
+/** Throws: Fault JOURNAL_DAMAGED, JOURNAL_FAILED, DISK_FULL. */
 export function openCeremonyJournal(path: string): CeremonyJournal {
   const file = attempt(path, () => openSync(path, "a+", 0o600));
   const { records, link, length } = load(
@@ -75,6 +76,7 @@ function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
+    if (isDiskFull(error)) throw diskFull(path, error);
     throw new Fault(
       "JOURNAL_FAILED",
       `${path}: ${error instanceof Error ? error.message : String(error)}; check the disk before starting the node again.`,

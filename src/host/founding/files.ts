@@ -29,7 +29,7 @@ export function makePrivateDirectory(path: string): void {
   });
 }
 
-/** Replaces the file in one step, durable when this returns. Throws: Fault FILE_WRITE_FAILED; then the old file stands. */
+/** Replaces the file in one step, durable when this returns. Throws: Fault FILE_WRITE_FAILED, DISK_FULL; then the old file stands. */
 export function writeAtomic(path: string, content: Uint8Array | string, mode: number = PRIVATE_FILE): void {
   const target = resolve(path);
   const temporary = `${target}.new`;
@@ -104,9 +104,17 @@ function faulting(path: string, action: () => void): void {
   try {
     action();
   } catch (error) {
+    if (isDiskFull(error)) throw diskFull(path, error);
     throw new Fault("FILE_WRITE_FAILED", `${path} cannot be written: ${reason(error)}`, { cause: error });
   }
 }
+
+/** Whether a write failed since the disk, or this user's share of it, is full. */
+export const isDiskFull = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
+
+export const diskFull = (path: string, cause: unknown): Fault =>
+  new Fault("DISK_FULL", `${path}: the disk is full; free disk space, then start the node again.`, { cause });
 
 const isMissing = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));

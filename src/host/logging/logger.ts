@@ -56,7 +56,12 @@ export function createLogger(options: LoggerOptions): Logger {
 }
 
 /** Synchronous, so that the last line before a crash is there. */
-const openTarget = (file: string | undefined): DestinationStream =>
-  file === undefined
-    ? destination({ fd: 1, sync: true })
-    : destination({ dest: file, sync: true, append: true, mkdir: true, mode: 0o600 });
+function openTarget(file: string | undefined): DestinationStream {
+  const target =
+    file === undefined
+      ? destination({ fd: 1, sync: true })
+      : destination({ dest: file, sync: true, append: true, mkdir: true, mode: 0o600 });
+  // A full disk, or a reader that is gone, costs lines and never the node: what must be known is in metrics and exit codes too.
+  target.on("error", () => {});
+  return target;
+}

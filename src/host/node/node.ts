@@ -24,6 +24,7 @@ import type { CallerOf } from "../services/oracle-port.ts";
 import { addReflection } from "../services/reflection.ts";
 import { SERVICE_SERVER_OPTIONS } from "../services/server-options.ts";
 import { sphinx, sphinxService } from "../services/sphinx.ts";
+import { faultAcross } from "./disk-fault.ts";
 import { freshIdentity, hostsOf } from "./listener-certificate.ts";
 import { LogHealth } from "./log-health.ts";
 import { type Serving, startServing } from "./serving.ts";
@@ -42,7 +43,7 @@ export interface NodeOptions {
   /** Told why the node will not serve soon by itself: its log is damaged, and no peer heals it. */
   readonly onLogTrouble?: (trouble: string) => void;
   /** The process should end with this code. */
-  readonly onEnd: (exitCode: number) => void;
+  readonly onEnd: (exitCode: number, reason?: string) => void;
 }
 
 export interface RunningNode {
@@ -147,7 +148,10 @@ class Node implements RunningNode {
         logger.info("The node is sealed");
         if (exit) this.#options.onEnd(0);
       },
-      onDeath: (error) => this.#fatal("ENCLAVE_DIED", error.message),
+      onDeath: (error) => {
+        const code = error instanceof Fault && error.code !== "ENCLAVE_FAILED" ? error.code : "ENCLAVE_DIED";
+        this.#fatal(code, error.message);
+      },
     });
     this.#enclave = enclave;
     if (passphrase !== undefined) {
@@ -179,7 +183,7 @@ class Node implements RunningNode {
   #fatal(code: string, reason: string): void {
     if (this.#stopping) return;
     this.#options.logger.error("Service stops", { code, reason });
-    void this.stop().finally(() => this.#options.onEnd(1));
+    void this.stop().finally(() => this.#options.onEnd(1, `${reason} (${code})`));
   }
 
   /** After unsealing, once; a failure stops the node with its reason. */
@@ -222,8 +226,9 @@ class Node implements RunningNode {
       },
       (error: unknown) => {
         if (giveUp.signal.aborted) return; // stopped, sealed or begun anew meanwhile
-        const code = error instanceof Fault ? error.code : "SERVING_FAILED";
-        this.#fatal(code, error instanceof Error ? error.message : String(error));
+        const fault = error instanceof Error ? faultAcross(error) : undefined;
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#fatal(fault?.code ?? "SERVING_FAILED", fault?.message ?? reason);
       },
     );
   }

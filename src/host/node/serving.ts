@@ -13,6 +13,8 @@ import { type ExecutedBlock, Ledger, emptyLedger } from "../../projections/ledge
 import { LedgerTables } from "../../projections/ledger/tables.ts";
 import { LiveGraph } from "../../projections/rebac/live-graph.ts";
 import { loadLiveGraph } from "../../projections/rebac/load-live-graph.ts";
+import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
+import { faultAcross } from "./disk-fault.ts";
 import { type ConsensusHost, startConsensus } from "../consensus/consensus-host.ts";
 import type { LogReport } from "../consensus/worker-protocol.ts";
 import type { EnclaveHost } from "../enclave/enclave-host.ts";
@@ -184,7 +186,8 @@ class Parts implements Serving {
     if (this.#stopping) return;
     const code = thread === "consensus" ? "CONSENSUS_DIED" : "PROJECTOR_DIED";
     // A failed write or sync is never retried, not by a new worker either (DESIGN §7).
-    if (error instanceof Fault) return this.#fatal(error.code, error);
+    const fault = faultAcross(error);
+    if (fault !== undefined) return this.#fatal(fault.code, fault);
     if (this.#ledger === undefined || !this.#supervision.mayRestart(thread, this.height(), error))
       return this.#fatal(code, error);
     await restart().catch((failure: unknown) => this.#fatal(code, failure));
