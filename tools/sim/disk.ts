@@ -110,6 +110,8 @@ export abstract class Disk {
   abstract flipBit(): string | undefined;
   /** Opens the log that is on it, as a process does that starts. `written` hears of each write when it is durable. */
   abstract open(path: string, hashing: LogHashing, written: (write: Write) => void): Log;
+  /** Nobody needs it any more. */
+  close(): void {}
 }
 
 /**

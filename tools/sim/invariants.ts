@@ -11,6 +11,9 @@ import type { ConsensusEffect } from "../../src/machines/consensus/types.ts";
 import type { SettledCommand } from "../../src/projections/ledger/duplicates.ts";
 import type { ExecutedBlock } from "../../src/projections/ledger/ledger.ts";
 import type { Write } from "./disk.ts";
+import { ChainInvariants } from "./invariants-chain.ts";
+import { GraphInvariants } from "./invariants-graph.ts";
+import { Random } from "./random.ts";
 import { Violation } from "./violation.ts";
 
 /** Refusals that say of a frame what no honest member's frame is. */
@@ -28,6 +31,8 @@ const FAULT_CODES: ReadonlySet<string> = new Set([
 export interface Observed {
   readonly name: string;
   readonly member: MemberIndex;
+  /** Its clock. Units: ms since 1970. */
+  readonly now: () => number;
   /** View of the last final block that its disk holds. */
   readonly durableFinalView: () => number;
   /** Votes that its present disk holds or has settled. */
@@ -49,10 +54,21 @@ export class Invariants {
   readonly #acknowledged = new Map<string, { readonly height: number; readonly blockHash: Digest }>();
   readonly #isHonest: (member: MemberIndex) => boolean;
   readonly #decided = new Set<number>();
+  readonly #chain: ChainInvariants;
+  /** What the graph's writers and the answers of nodes are held against. */
+  readonly graph: GraphInvariants;
   #nullified = 0;
+  #latestClock = 0;
 
-  constructor(isHonest: (member: MemberIndex) => boolean) {
+  /** `random` chooses what nodes are asked about the graph. */
+  constructor(isHonest: (member: MemberIndex) => boolean, size = 4, random = new Random("graph questions")) {
     this.#isHonest = isHonest;
+    this.#chain = new ChainInvariants({
+      size,
+      root: (height) => this.#roots[height],
+      latestClock: () => this.#latestClock,
+    });
+    this.graph = new GraphInvariants(random);
   }
 
   /** Views of which some honest member holds a certificate. */
@@ -109,6 +125,7 @@ export class Invariants {
   /** A write is durable: what it appends is agreed, what it votes obeys rule 8 over all lives of the member. */
   written(who: Observed, write: Write): void {
     if (write.kind !== "commit") return;
+    this.#latestClock = Math.max(this.#latestClock, who.now());
     for (const { height, hash } of write.batch.append?.events ?? []) {
       const known = this.final[height];
       if (known === undefined) this.final[height] = hash;
@@ -122,6 +139,7 @@ export class Invariants {
       this.#vote(who, vote, view, hash);
     }
     for (const { height, root } of write.batch.executed ?? []) this.#root(who, height, root);
+    this.#chain.written(who.name, who.durableVotes, write.batch);
   }
 
   /** Rule 8. */

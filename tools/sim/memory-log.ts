@@ -212,22 +212,8 @@ export class MemoryLog implements Log {
 
   #applyBatch(batch: LogBatch): void {
     const tables = this.#tables;
-    if (batch.pruneBelow !== undefined) {
-      const { epoch, view } = batch.pruneBelow;
-      const isKept = (row: { readonly epoch: number; readonly view: number }): boolean =>
-        row.epoch > epoch || (row.epoch === epoch && row.view >= view);
-      tables.journal = tables.journal.filter(isKept);
-      for (const [hash, row] of tables.candidates) if (!isKept(row)) tables.candidates.delete(hash);
-    }
-    for (const { digest, bytes } of batch.bundles ?? []) {
-      if (tables.bundles.has(digest)) continue;
-      const row = { bytes: new Uint8Array(bytes), order: ++tables.seq, height: null, isDamaged: false };
-      tables.bundles.set(digest, row);
-    }
-    for (const { hash, epoch, view, block } of batch.candidates ?? []) {
-      if (tables.candidates.has(hash)) continue;
-      tables.candidates.set(hash, { epoch, view, ...ownBlock(block), isDamaged: false });
-    }
+    if (batch.pruneBelow !== undefined) this.#prune(batch.pruneBelow);
+    this.#addUnordered(batch);
     if (batch.append !== undefined) this.#insert(LOG_STREAM, batch.append.events);
     for (const { digest, height } of batch.bundleHeights ?? []) {
       const row = tables.bundles.get(digest);
@@ -242,6 +228,28 @@ export class MemoryLog implements Log {
     for (const { name, value } of batch.marks ?? []) {
       if (value === null) tables.marks.delete(name);
       else tables.marks.set(name, new Uint8Array(value));
+    }
+  }
+
+  #prune({ epoch, view }: NonNullable<LogBatch["pruneBelow"]>): void {
+    const tables = this.#tables;
+    const isKept = (row: { readonly epoch: number; readonly view: number }): boolean =>
+      row.epoch > epoch || (row.epoch === epoch && row.view >= view);
+    tables.journal = tables.journal.filter(isKept);
+    for (const [hash, row] of tables.candidates) if (!isKept(row)) tables.candidates.delete(hash);
+  }
+
+  /** Bundles and candidates; those that are stored stay as they are. */
+  #addUnordered({ bundles = [], candidates = [] }: LogBatch): void {
+    const tables = this.#tables;
+    for (const { digest, bytes } of bundles) {
+      if (tables.bundles.has(digest)) continue;
+      const row = { bytes: new Uint8Array(bytes), order: ++tables.seq, height: null, isDamaged: false };
+      tables.bundles.set(digest, row);
+    }
+    for (const { hash, epoch, view, block } of candidates) {
+      if (tables.candidates.has(hash)) continue;
+      tables.candidates.set(hash, { epoch, view, ...ownBlock(block), isDamaged: false });
     }
   }
 

@@ -114,6 +114,9 @@ export class NodeProcess implements Receiver {
         later: (ms, run) => void this.#later(ms, run),
         executionTime: () => this.#random.exponential(0.5) + replica.executionTime,
         executed: (block) => this.#executed(actor, block),
+        projected: (projector) => {
+          if (replica.isHonest) this.#world.invariants.graph.projected(replica.name, projector);
+        },
         submit: (signed) => actor.submit(signed),
         defect: (error) => {
           throw error;
@@ -330,7 +333,10 @@ export class NodeProcess implements Receiver {
   #executed(actor: ConsensusActor, block: ExecutedBlock): void {
     const { replica } = this;
     const { invariants, record, scheduler } = this.#world;
-    if (replica.isHonest) invariants.executed(replica, block);
+    if (replica.isHonest) {
+      invariants.executed(replica, block);
+      if (this.#service !== undefined) invariants.graph.executed(replica.name, block, this.#service.ledger.graph);
+    }
     const { height, hash, root } = block;
     record?.({ kind: "executed", at: scheduler.now, node: replica.name, height, hash, root });
     actor.executed(height, root);

@@ -41,6 +41,10 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
+/** What a run may have besides, by the names of its fields below. */
+export const EXTRAS = ["ed25519", "projector", "sqlite", "graph"] as const;
+export type Extra = (typeof EXTRAS)[number];
+
 export type Mode = "safety" | "liveness";
 
 export interface NetworkProfile {
@@ -78,6 +82,8 @@ export interface Profile {
   readonly projector: boolean;
   /** Whether logs are the real LogDatabase, on SQLite in memory. */
   readonly sqlite: boolean;
+  /** Whether some clients write whatever the graph can be asked for (graph-writers.ts). */
+  readonly graph: boolean;
 }
 
 export interface ProfileOptions {
@@ -88,6 +94,8 @@ export interface ProfileOptions {
   readonly faults?: readonly FaultKind[];
   readonly minutes?: number;
   readonly mode?: Mode;
+  /** Had whatever the seed draws. */
+  readonly extras?: readonly Extra[];
 }
 
 const DEFAULT_MINUTES = 1;
@@ -119,6 +127,12 @@ function networkOf(random: Random): NetworkProfile {
   };
 }
 
+function extrasOf({ extras }: ProfileOptions, drawn: Pick<Profile, Extra>): Pick<Profile, Extra> {
+  const had = { ...drawn };
+  for (const extra of extras ?? []) had[extra] = true;
+  return had;
+}
+
 export function profileOf(options: ProfileOptions, random: Random): Profile {
   const { seed } = options;
   const nodes = options.nodes ?? random.pick(SIZES);
@@ -143,8 +157,11 @@ export function profileOf(options: ProfileOptions, random: Random): Profile {
     thinkTime: random.pick([100, 500, 2000]),
     edges: 2 + random.below(6),
     duration: (options.minutes ?? DEFAULT_MINUTES) * 60_000,
-    ed25519: seed % 100 === 0,
-    projector: random.chance(0.15),
-    sqlite: random.chance(0.1),
+    ...extrasOf(options, {
+      ed25519: seed % 100 === 0,
+      projector: random.chance(0.15),
+      sqlite: random.chance(0.1),
+      graph: random.chance(0.25),
+    }),
   };
 }

@@ -9,6 +9,7 @@ import { type Disk, MemoryDisk, type PlannedFate } from "./disk.ts";
 import type { Observed } from "./invariants.ts";
 import { PowerCut } from "./power-cut.ts";
 import type { Endpoint } from "./network.ts";
+import { SqliteDisk } from "./sqlite-disk.ts";
 import { NodeProcess } from "./process.ts";
 import { Projection } from "./service.ts";
 import { EPOCH_MS, type World, countFault } from "./world.ts";
@@ -67,7 +68,8 @@ export class Replica implements Endpoint, Observed {
     this.projection?.close();
     this.projection = this.world.profile.projector ? new Projection() : undefined;
     this.#disks += 1;
-    return new MemoryDisk(this.world.random.fork(`disk ${this.id}.${this.#disks}`));
+    const random = this.world.random.fork(`disk ${this.id}.${this.#disks}`);
+    return this.world.profile.sqlite ? new SqliteDisk(random) : new MemoryDisk(random);
   }
 
   /** Its clock. Units: ms since 1970. */
@@ -143,6 +145,7 @@ export class Replica implements Endpoint, Observed {
     this.kill("disk lost");
     this.#mark("L", "disk lost");
     this.#heightAtLoss = Math.max(this.#heightAtLoss, this.disk.height);
+    this.disk.close();
     this.disk = this.#newDisk();
     this.durableVotes = new Set();
     this.servedHeight = 0;
@@ -171,6 +174,12 @@ export class Replica implements Endpoint, Observed {
     if (context.view <= context.votesAbove || this.disk.height < this.#heightAtLoss) return false;
     this.#wound = "none";
     return true;
+  }
+
+  /** The simulation is over. */
+  end(): void {
+    this.projection?.close();
+    this.disk.close();
   }
 
   #mark(kind: string, text: string): void {

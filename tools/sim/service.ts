@@ -57,6 +57,8 @@ export interface ServiceOptions {
   /** How long the next block takes to execute. Units: ms. */
   readonly executionTime: () => number;
   readonly executed: (block: ExecutedBlock) => void;
+  /** The tables hold more blocks. */
+  readonly projected: (projector: Projector) => void;
   readonly submit: (signed: Uint8Array) => boolean;
   readonly defect: (error: unknown) => void;
 }
@@ -184,6 +186,7 @@ export class Service {
     this.#options.later(this.#options.random.exponential(20), () => {
       this.#projector?.apply(this.#unprojected);
       this.#unprojected = [];
+      if (this.#projector !== undefined) this.#options.projected(this.#projector);
     });
   }
 

@@ -12,6 +12,7 @@ import type { HistoryEntry } from "../linearizability/history.ts";
 import { behaviourOf } from "./byzantine/index.ts";
 import { Clients } from "./clients.ts";
 import { foundingOf } from "./founding.ts";
+import { GraphWriters } from "./graph-writers.ts";
 import { Invariants } from "./invariants.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Network } from "./network.ts";
@@ -75,6 +76,7 @@ class Simulation {
   readonly #world: World;
   readonly #clients: Clients;
   readonly #nemesis: Nemesis;
+  readonly #writers: GraphWriters | undefined;
 
   constructor(options: SimOptions) {
     this.#options = options;
@@ -93,7 +95,11 @@ class Simulation {
       scheduler,
       network: new Network(profile.nodes + twins, profile.network, random.fork("network"), scheduler, faults),
       trace: new Trace(),
-      invariants: new Invariants((member) => replicas.find((replica) => replica.member === member)?.isHonest === true),
+      invariants: new Invariants(
+        (member) => replicas.find((replica) => replica.member === member)?.isHonest === true,
+        profile.nodes,
+        random.fork("graph questions"),
+      ),
       replicas,
       faults,
       record: options.record,
@@ -102,6 +108,7 @@ class Simulation {
     this.#addReplicas(replicas);
     this.#nemesis = new Nemesis(world);
     this.#clients = new Clients(world);
+    this.#writers = profile.graph ? new GraphWriters(world, world.invariants.graph) : undefined;
   }
 
   #addReplicas(replicas: Replica[]): void {
@@ -148,6 +155,7 @@ class Simulation {
       if (replica.behaviour !== undefined) this.#tick(replica);
     }
     this.#clients.start();
+    this.#writers?.start();
     this.#nemesis.start();
   }
 
@@ -190,6 +198,7 @@ class Simulation {
   #settle(healed: number): void {
     const { scheduler, profile } = this.#world;
     this.#clients.stop();
+    this.#writers?.stop();
     const bound = scheduler.now + SETTLE_MS + SETTLE_CAPS * profile.timings.cap;
     const isSettled = (): boolean => this.#clients.idle && this.#isSettled();
     if (!this.#runUntil(bound, isSettled)) throw this.#stuck(`${Math.round(scheduler.now - healed)} ms after healing`);
@@ -262,7 +271,7 @@ class Simulation {
   #end(violation: Violation | undefined): SimOutcome {
     const { scheduler, faults, invariants, network, trace, profile, record, replicas } = this.#world;
     const history = this.#clients.end();
-    for (const { projection } of replicas) projection?.close();
+    for (const replica of replicas) replica.end();
     const atMs = scheduler.now;
     if (violation !== undefined) {
       const { invariant, message } = violation;

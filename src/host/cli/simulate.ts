@@ -24,9 +24,10 @@ function openRecord(path: string): number {
 
 export async function run(options: SimulateOptions, io: CliIo): Promise<ExitCode> {
   const { seed = 1, nodes, byzantine, minutes, record: path, json = false } = options;
-  const [{ runSeed }, { lineOf }] = await Promise.all([
+  const [{ runSeed }, { lineOf }, { outcomeLines }] = await Promise.all([
     import("../../../tools/sim/simulation.ts"),
     import("../../../tools/sim/record.ts"),
+    import("../../../tools/sim/report.ts"),
   ]);
   const file = path === undefined ? undefined : openRecord(path);
   let entries = 0;
@@ -40,23 +41,6 @@ export async function run(options: SimulateOptions, io: CliIo): Promise<ExitCode
   if (file !== undefined) closeSync(file);
   const { history, ...result } = outcome;
   if (json) io.out(JSON.stringify({ ...result, calls: history.length }));
-  else for (const line of linesOf(outcome)) io.out(line);
+  else for (const line of outcomeLines(outcome)) io.out(line);
   return outcome.ok ? EXIT.ok : EXIT.refused;
-}
-
-type Outcome = ReturnType<typeof import("../../../tools/sim/simulation.ts")["runSeed"]>;
-
-function linesOf({ seed, violation, traceHash, ...outcome }: Outcome): readonly string[] {
-  const { profile, faults, simulatedMs, events, viewsDecided, viewsNullified, blocks, acknowledged } = outcome;
-  const byzantine = profile.byzantine.length === 0 ? "none" : profile.byzantine.join(", ");
-  const struck = Object.entries(faults).map(([kind, count]) => `${kind} ${count}`);
-  return [
-    `seed ${seed}: ${profile.nodes} nodes, Byzantine: ${byzantine}, ${profile.mode} mode, ${(simulatedMs / 60_000).toFixed(1)} simulated minutes`,
-    `faults: ${struck.length === 0 ? "none" : struck.join(", ")}`,
-    `${viewsDecided} views decided (${viewsNullified} nullified), ${blocks} blocks, ${acknowledged} writes acknowledged, ${events} events`,
-    `traceHash ${traceHash}`,
-    violation === undefined
-      ? "no rule was broken"
-      : `BROKEN: ${violation.invariant}, at ${violation.atMs.toFixed(1)} ms: ${violation.message}`,
-  ];
 }

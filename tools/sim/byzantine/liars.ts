@@ -82,11 +82,25 @@ export class Forger extends Behaviour {
   }
 
   override tick(): void {
-    const forge = this.random.pick([this.#vote, this.#certificate, this.#root, this.#bundle, this.#relabelled]);
-    const message = forge.call(this);
+    const message = this.#forged();
     if (message === undefined) return;
     if (this.random.chance(0.5)) this.sayAll(message);
     else this.say(this.random.pick(this.others), message);
+  }
+
+  #forged(): PeerMessage | undefined {
+    switch (this.random.below(5)) {
+      case 0:
+        return this.#vote();
+      case 1:
+        return this.#certificate();
+      case 2:
+        return this.#root();
+      case 3:
+        return this.#bundle();
+      default:
+        return this.#relabelled();
+    }
   }
 
   #digest(): Digest {
