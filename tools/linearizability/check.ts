@@ -1,10 +1,15 @@
 /**
  * Judges a history of grants, revocations and checks of edges.
  *
- * - Writes, and the checks that carry the newest acknowledged receipt, are linearizable: some one order of them explains every
- *   answer and keeps to the order in time. Found by search over the answers alone (search.ts), without a look at the heights.
+ * - Writes, and the checks that carry the newest height that any answer named before they began, are linearizable: some one order of
+ *   them explains every answer and keeps to the order in time. Found by search over the answers alone (search.ts), without a look at
+ *   the heights.
  * - Every answer is true at the height it names, receipts are the writes' places in one log that never runs against time, and the
  *   heights that one node names to one session never fall (timeline.ts, order.ts).
+ *
+ * A check that carries the newest *acknowledged* receipt and no more sees every acknowledged write (freshness and truth say so), but
+ * two of them at two nodes can see a write come and go before it is acknowledged: no store does better without asking a quorum for
+ * every read. `ordered: "acknowledged"` asks for that all the same.
  *
  * Writes of unknown outcome stay open: they may take effect at any time after they were sent, once, or never.
  */
@@ -40,11 +45,16 @@ export type Verdict =
   | { readonly ok: true; readonly judged: Judged }
   | { readonly ok: false; readonly judged: Judged; readonly violation: Violation };
 
-export function checkHistory(history: History): Verdict {
+export interface CheckOptions {
+  /** Which checks must fit the order of the writes: those that carry the newest height named, or acknowledged. */
+  readonly ordered?: "named" | "acknowledged";
+}
+
+export function checkHistory(history: History, options: CheckOptions = {}): Verdict {
   const operations = operationsOf(history);
-  const acknowledged = new Shown(operations.writes, []);
+  const newest = new Shown(operations.writes, options.ordered === "acknowledged" ? [] : operations.checks);
   const ordered = operations.checks.filter(
-    ({ atLeast, startMs }) => atLeast !== null && atLeast >= acknowledged.before(startMs),
+    ({ atLeast, startMs }) => atLeast !== null && atLeast >= newest.before(startMs),
   );
   const judged: Judged = {
     calls: history.length,

@@ -164,7 +164,7 @@ const bad: Readonly<Record<string, readonly [rule: Violation["rule"], at: number
     [
       write("grant", "w1", [0, 100], [5, 0], { session: "a" }),
       check(true, [10, 11], 5, { session: "b", atLeast: 0 }),
-      check(false, [20, 21], 4, { session: "c", node: "n3", atLeast: 0 }),
+      check(false, [20, 21], 4, { session: "c", node: "n3", atLeast: 5 }),
     ],
   ],
   "a plain check that is wrong at its height: it misses an old write": [
@@ -243,6 +243,20 @@ describe("a history that no order of its calls explains is refused, with the cal
       outcome: { kind: "written", receipt: { height: 8, index: 1, blockHash: "another" }, changed: true },
     } as const;
     expect(violationOf([first, forked])).toMatchObject({ rule: "receipts", entry: forked });
+  });
+
+  it("two checks that see a write come and go: they carry the newest acknowledged receipt, and only one the newest height", () => {
+    const history = [
+      write("grant", "w1", [0, 100], [5, 0], { session: "a" }),
+      check(true, [10, 11], 5, { session: "b", atLeast: 0 }),
+      check(false, [20, 21], 4, { session: "c", node: "n3", atLeast: 0 }),
+    ];
+    expect(checkHistory(history)).toMatchObject({ ok: true, judged: { ordered: 1, plain: 1 } });
+    expect(checkHistory(history, { ordered: "acknowledged" })).toMatchObject({
+      ok: false,
+      judged: { ordered: 2, plain: 0 },
+      violation: { rule: "linearizable", entry: history[2] },
+    });
   });
 
   it("one id for two different writes", () => {
