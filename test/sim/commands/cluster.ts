@@ -14,6 +14,7 @@ import type { Disk, PlannedFate } from "../../../tools/sim/disk.ts";
 import { foundingOf } from "../../../tools/sim/founding.ts";
 import { Invariants } from "../../../tools/sim/invariants.ts";
 import { Network } from "../../../tools/sim/network.ts";
+import { type Profile, profileOf } from "../../../tools/sim/profile.ts";
 import { Random } from "../../../tools/sim/random.ts";
 import { Replica } from "../../../tools/sim/replica.ts";
 import { Scheduler } from "../../../tools/sim/scheduler.ts";
@@ -29,6 +30,15 @@ export const NODES = 4;
 /** A fourth of the defaults: the same rules in less virtual time. Units: ms. */
 const TIMINGS = { ...DEFAULT_TIMINGS, delta: 60, leader: 120, advance: 180, repeat: 120, standstill: 240, cap: 2400 };
 const NETWORK = { delay: 1, jitter: 1, loss: LOSS, duplication: DUPLICATION, corruption: CORRUPTION };
+/** Everything by which a run of the simulator differs from another, as commands need it. */
+const PLAIN = {
+  timings: TIMINGS,
+  network: NETWORK,
+  ed25519: false,
+  projector: false,
+  sqlite: false,
+  graph: false,
+} satisfies Partial<Profile>;
 /** Commands outlive every run. Units: ms. */
 const COMMAND_LIFETIME_MS = 50 * 60_000;
 /** After healing everything is settled by then; who got no answer asks again this often. Units: ms. */
@@ -69,24 +79,7 @@ export class Cluster {
     const replicas: Replica[] = [];
     this.#schedule = new Schedule(delays);
     this.#world = {
-      profile: {
-        mode: "safety",
-        nodes: NODES,
-        byzantine: [],
-        timings: TIMINGS,
-        network: NETWORK,
-        faults: [],
-        faultEvery: 0,
-        faultLasts: 0,
-        leftDown: 0,
-        sessions: 0,
-        thinkTime: 0,
-        edges: 0,
-        duration: 0,
-        ed25519: false,
-        projector: false,
-        sqlite: false,
-      },
+      profile: { ...profileOf({ seed: 1, nodes: NODES, byzantine: 0, faults: [] }, random), ...PLAIN },
       founding,
       scheme: keyedHashScheme(founding.keys),
       random,

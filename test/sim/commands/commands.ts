@@ -23,26 +23,67 @@ const STRIKES: Readonly<Record<string, number>> = { lost: LOSS, doubled: DUPLICA
 const FATES = ["crashBefore", "torn", "crashAfter", "syncFailed"] as const satisfies PlannedFate[];
 
 const SENTENCES: readonly Sentence[] = [
-  [/^n(\d) grants (\d)$/, ([at, edge]) => (cluster) => cluster.write(Number(at), "grant", Number(edge))],
-  [/^n(\d) revokes (\d)$/, ([at, edge]) => (cluster) => cluster.write(Number(at), "revoke", Number(edge))],
+  [
+    /^n(\d) grants (\d)$/,
+    ([at, edge]) =>
+      (cluster) =>
+        cluster.write(Number(at), "grant", Number(edge)),
+  ],
+  [
+    /^n(\d) revokes (\d)$/,
+    ([at, edge]) =>
+      (cluster) =>
+        cluster.write(Number(at), "revoke", Number(edge)),
+  ],
   [
     /^n(\d) is asked for (\d)( afresh)?$/,
-    ([at, edge, afresh]) => (cluster) => cluster.check(Number(at), Number(edge), afresh !== undefined),
+    ([at, edge, afresh]) =>
+      (cluster) =>
+        cluster.check(Number(at), Number(edge), afresh !== undefined),
   ],
-  [/^n(\d) crashes$/, ([at]) => (cluster) => cluster.crash(Number(at))],
-  [/^n(\d) starts$/, ([at]) => (cluster) => cluster.start(Number(at))],
+  [
+    /^n(\d) crashes$/,
+    ([at]) =>
+      (cluster) =>
+        cluster.crash(Number(at)),
+  ],
+  [
+    /^n(\d) starts$/,
+    ([at]) =>
+      (cluster) =>
+        cluster.start(Number(at)),
+  ],
   [
     /^n(\d) crashes in write (\d): (\w+)$/,
-    ([at, ahead, fate]) => (cluster) => cluster.crashInWrite(Number(at), Number(ahead), fate as PlannedFate), // one of FATES
+    ([at, ahead, fate]) =>
+      (cluster) =>
+        cluster.crashInWrite(Number(at), Number(ahead), fate as PlannedFate), // one of FATES
   ],
-  [/^n(\d) loses its disk$/, ([at]) => (cluster) => cluster.loseDisk(Number(at))],
-  [/^((?:n\d )+)(?:is|are) cut off$/, ([nodes = ""]) => (cluster) => cluster.part(nodes.match(/\d/g)?.map(Number) ?? [])],
+  [
+    /^n(\d) loses its disk$/,
+    ([at]) =>
+      (cluster) =>
+        cluster.loseDisk(Number(at)),
+  ],
+  [
+    /^((?:n\d )+)(?:is|are) cut off$/,
+    ([nodes = ""]) =>
+      (cluster) =>
+        cluster.part(nodes.match(/\d/g)?.map(Number) ?? []),
+  ],
   [/^heal$/, () => (cluster) => cluster.heal()],
   [
     /^(\d+) frames are (lost|doubled|damaged)$/,
-    ([frames, how = ""]) => (cluster) => cluster.strike(STRIKES[how] ?? 0, Number(frames)),
+    ([frames, how = ""]) =>
+      (cluster) =>
+        cluster.strike(STRIKES[how] ?? 0, Number(frames)),
   ],
-  [/^wait (\d+)$/, ([ms]) => (cluster) => cluster.wait(Number(ms))],
+  [
+    /^wait (\d+)$/,
+    ([ms]) =>
+      (cluster) =>
+        cluster.wait(Number(ms)),
+  ],
 ];
 
 function meaningOf(line: string): Perform {
@@ -93,10 +134,13 @@ const lines = (...parts: readonly [weight: number, line: fc.Arbitrary<string>][]
   parts.flatMap(([weight, line]) => Array.from({ length: weight }, () => line.map((text) => new Line(text))));
 
 /** Lists of commands; those that appear more than once come more often. */
-export const commands = fc.commands<Model, Recorded, false>(
+export const commands = fc.commands<Model, Recorded>(
   lines(
     [4, fc.tuple(node, fc.constantFrom("grants", "revokes"), edge).map(([at, what, on]) => `n${at} ${what} ${on}`)],
-    [2, fc.tuple(node, edge, fc.boolean()).map(([at, on, fresh]) => `n${at} is asked for ${on}${fresh ? " afresh" : ""}`)],
+    [
+      2,
+      fc.tuple(node, edge, fc.boolean()).map(([at, on, fresh]) => `n${at} is asked for ${on}${fresh ? " afresh" : ""}`),
+    ],
     [5, fc.constantFrom(5, 20, 60, 150, 400, 1500).map((ms) => `wait ${ms}`)],
     [2, node.map((at) => `n${at} crashes`)],
     [2, node.map((at) => `n${at} starts`)],
@@ -121,7 +165,7 @@ export const commands = fc.commands<Model, Recorded, false>(
         .map(([frames, how]) => `${frames} frames are ${how}`),
     ],
   ),
-  { maxCommands: 25, size: "+1" },
+  { maxCommands: 40, size: "+1" },
 );
 
 /** Delays of the first frames: most none, some a little, few so long that timers fire first. */
@@ -165,4 +209,21 @@ export function replay(script: string, options: ClusterOptions = {}): void {
     },
     options,
   );
+}
+
+/** What a script breaks: the message of `replay`, undefined when it breaks nothing. */
+export function breaks(script: readonly string[], options: ClusterOptions = {}): string | undefined {
+  try {
+    replay(script.join("\n"), options);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error && error.cause instanceof Violation)) throw error;
+    return error.message;
+  }
+}
+
+/** Leaves out lines as long as the rest still breaks something: what is left breaks nothing without any one of its lines. */
+export function minimised(script: readonly string[], options: ClusterOptions = {}): readonly string[] {
+  const shorter = script.map((_, at) => script.toSpliced(at, 1)).find((rest) => breaks(rest, options) !== undefined);
+  return shorter === undefined ? script : minimised(shorter, options);
 }
