@@ -1,5 +1,5 @@
 /** "Lost journal" of consensus.md: when a node may trust that its database remembers every vote it cast. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { ensureGenesis, votesAboveMark } from "../../../src/actors/consensus/sta
 import { epoch, view } from "../../../src/base/brands.ts";
 import { blockHash, bodyHash, bundleDigest, genesisEvent } from "../../../src/events/facts/hashing.ts";
 import { type LogDatabase, openLogDatabase } from "../../../src/events/store/log-database.ts";
-import { isJournalLost } from "../../../src/host/consensus/journal-id.ts";
+import { closeJournal, isJournalLost } from "../../../src/host/consensus/journal-id.ts";
 
 const genesis = genesisEvent({ document: new TextEncoder().encode("a founding document"), signatures: [] });
 const directories: string[] = [];
@@ -31,9 +31,14 @@ function start(at: string, during: (log: LogDatabase) => void = () => {}, logAt:
   return lost;
 }
 
-const vote = (log: LogDatabase): void =>
-  log.commit({
-    journal: [{ epoch: epoch(0), view: view(1), kind: "vote", key: "nullify/", bytes: new Uint8Array(0) }],
+const ballot = (at: number) => ({ epoch: epoch(0), view: view(at), kind: "vote", key: "nullify/", bytes: new Uint8Array(0) });
+const vote = (log: LogDatabase): void => log.commit({ journal: [ballot(1)] });
+
+/** One start that ends with a clean stop. */
+const stopped = (at: string, during: (log: LogDatabase) => void): boolean =>
+  start(at, (log) => {
+    during(log);
+    closeJournal(log, at);
   });
 
 describe("a node's journal", () => {
@@ -84,5 +89,42 @@ describe("a node's journal", () => {
     start(at);
     rmSync(join(at, "journal.id"));
     expect(start(at)).toBe(false);
+  });
+
+  it("is lost when an older copy of the very same log was put back, unless it is of the run that crashed last", () => {
+    const at = directory();
+    const kept = join(directory(), "log.db");
+    start(at, vote);
+    copyFileSync(join(at, "log.db"), kept);
+    start(at, vote);
+    copyFileSync(kept, join(at, "log.db"));
+    expect(start(at)).toBe(true);
+  });
+
+  it("is lost when a copy made while the node ran was put back after that run had stopped cleanly", () => {
+    const at = directory();
+    const kept = directory();
+    const files = ["log.db", "log.db-wal"];
+    stopped(at, (log) => {
+      vote(log);
+      for (const file of files) copyFileSync(join(at, file), join(kept, file));
+      log.commit({ journal: [ballot(2)] });
+    });
+    for (const file of files) copyFileSync(join(kept, file), join(at, file));
+    expect(start(at, (log) => expect(log.journalAll()).toHaveLength(1))).toBe(true);
+  });
+
+  it("is not lost by a clean stop", () => {
+    const at = directory();
+    start(at, vote);
+    stopped(at, vote);
+    expect(start(at)).toBe(false);
+  });
+
+  it("is lost when the file says what we never wrote", () => {
+    const at = directory();
+    start(at, vote);
+    writeFileSync(join(at, "journal.id"), "anything else");
+    expect(start(at)).toBe(true);
   });
 });
