@@ -8,7 +8,7 @@ import type { Height } from "../../src/base/brands.ts";
 import type { GraphChange, GraphNode, GraphWrite } from "../../src/events/facts/graph.ts";
 import type { CommandOutcome } from "../../src/wire/outcome.ts";
 import type { Subject } from "../../src/wire/generated/com/hellblazer/delphi/v1/oracle.ts";
-import * as bruteForce from "../unit/rebac/brute-force.ts";
+import * as bruteForce from "../../tools/sim/naive-graph.ts";
 import { Cluster, isAlive } from "./cluster.ts";
 import { CompatibleClients, skyClient } from "./clients.ts";
 import { expectSameRoots, settledHeight } from "./records.ts";

@@ -11,7 +11,7 @@ import { type GraphView, LiveGraph } from "../../../src/projections/rebac/live-g
 import { loadLiveGraph } from "../../../src/projections/rebac/load-live-graph.ts";
 import { PastGraph } from "../../../src/projections/rebac/past-graph.ts";
 import { RebacTables } from "../../../src/projections/rebac/tables.ts";
-import * as brute from "./brute-force.ts";
+import * as brute from "../../../tools/sim/naive-graph.ts";
 import { history, nodes, relations, write } from "./random-writes.ts";
 
 // Over a thousand random histories: work, not waiting.
