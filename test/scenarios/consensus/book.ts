@@ -6,7 +6,7 @@ import { GENESIS, GENESIS_ROOT, digest, rootAfter } from "../../machines/consens
 import { ScriptError } from "../script.ts";
 
 const BLOCK =
-  /^block (\w+) view (\d+) on (\w+)(?: with ((?:\w+ ?)+?))?(?: time (\d+))?(?: height (\d+))?(?: parent view (\d+))?(?: executed (\w+))?(?: root (\w+))?( checkpoint)?$/;
+  /^block (\w+) view (\d+) on (\w+)(?: with (\w+(?: (?!(?:time|height|parent|executed|root|checkpoint)\b)\w+)*))?(?: time (\d+))?(?: height (\d+))?(?: parent view (\d+))?(?: executed (\w+))?(?: root (\w+))?( checkpoint)?$/;
 
 export class Book {
   readonly #blocks = new Map<string, BlockSummary>();
