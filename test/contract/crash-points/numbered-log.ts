@@ -1,8 +1,9 @@
 /**
  * Numbers the commits of a log from outside: after each one the digest of everything in the file, and where the write-ahead log
  * ends. Nothing in the product counts commits. A number in the file would prove less: that a transaction's number is there says
- * nothing of its other rows, while equal digests say that a reopened file is the state after commit k and no mixture. Nor would it
- * tell a node anything it acts on: SQLite's frames number the commits already, and 4 KB more to each commit is what it would cost.
+ * nothing of its other rows, while equal digests say that a reopened file is the state after commit k and no mixture. Nor would a
+ * node act on it: SQLite's frames number the commits already (wal-damage.ts reads them), and the checksum that goes with every
+ * commit tells one state of the journal from another (integrity.ts).
  */
 import { createHash } from "node:crypto";
 import Database from "better-sqlite3";

@@ -1,8 +1,12 @@
-/** Where files are cut and flipped: a seeded part of the points in `npm test`, every one of them with SKY_EXHAUSTIVE=1. */
+/**
+ * Where files are cut and flipped: a seeded part of the points in `npm test`, every one of them with SKY_EXHAUSTIVE=1 (some 15
+ * minutes of a processor), a share of them with a number between 0 and 1.
+ */
 import { mulberry32 } from "../../machines/consensus/event-queue.ts";
 import { FRAME_HEADER_BYTES, type Frame } from "./wal-format.ts";
 
-export const isExhaustive = process.env["SKY_EXHAUSTIVE"] === "1";
+const SHARE = Number(process.env["SKY_EXHAUSTIVE"] ?? 0);
+export const isExhaustive = SHARE > 0;
 
 /** How many points were tried, for whoever reads the exhaustive run. */
 export function report(what: string, points: number): void {
@@ -23,11 +27,12 @@ export class Chance {
     return Math.floor(this.#random() * count);
   }
 
-  /** All of the choices when the run is exhaustive, else so many of them. */
+  /** So many of the choices, or the share of them that an exhaustive run asks for. */
   some<T>(choices: readonly T[], count: number): readonly T[] {
-    if (isExhaustive || choices.length <= count) return choices;
+    const wanted = Math.min(choices.length, Math.max(count, Math.ceil(SHARE * choices.length)));
     const left = [...choices];
-    return Array.from({ length: count }, () => left.splice(this.below(left.length), 1)).flat();
+    if (wanted === left.length) return left;
+    return Array.from({ length: wanted }, () => left.splice(this.below(left.length), 1)).flat();
   }
 
   /** A copy with one bit of a byte flipped. */

@@ -78,7 +78,7 @@ let frames: readonly Frame[];
 const states: State[] = [];
 
 beforeAll(() => {
-  const opened = openProjection(PATH);
+  const opened = openProjection(PATH, null);
   const reader = new StateReader(PATH);
   const digests = [reader.digest()];
   for (let at = 0; at < BLOCKS; at++) {
@@ -101,7 +101,7 @@ function open(database: Uint8Array, log: Uint8Array | undefined): Opened {
   for (const suffix of ["-wal", "-shm"]) rmSync(`${PATH}${suffix}`, { force: true });
   writeFileSync(PATH, database);
   if (log !== undefined) writeFileSync(`${PATH}-wal`, log);
-  const opened = openProjection(PATH);
+  const opened = openProjection(PATH, null);
   try {
     const reader = new StateReader(PATH);
     const found = reader.digest();
