@@ -2,7 +2,7 @@
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import Database from "better-sqlite3";
-import type { SoakCluster } from "./cluster.ts";
+import { rootOf } from "../../src/events/store/executed-row.ts";
 import type { SoakNode } from "./node.ts";
 
 const LOOK_MS = 100;
@@ -27,43 +27,52 @@ export async function settledHeight(nodes: readonly SoakNode[]): Promise<number>
   }
 }
 
-interface BlockRow {
-  readonly height: number;
-  readonly hash: Buffer;
-  readonly root: Buffer;
-}
+/** More would only say the same. */
+const TOLD_MAX = 5;
 
 /** Compares block and root of every height, by projection and by log. Returns what differs, in words; empty when all is equal. */
-export function differences(cluster: SoakCluster, upTo: number): readonly string[] {
+export function differences(
+  nodes: readonly { readonly name: string; readonly directory: string }[],
+  upTo: number,
+): readonly string[] {
   const found: string[] = [];
   let first: ReadonlyMap<number, string> | undefined;
-  for (const node of cluster.nodes) {
-    const directory = cluster.directoryOf(node);
-    const blocks = rowsOf(directory, "projection.db", "SELECT height, hash, root FROM ledger_blocks").filter(
-      ({ height }) => height <= upTo,
-    );
+  for (const { name, directory } of nodes) {
+    const blocks = rowsOf<BlockRow>(directory, "projection.db", "SELECT height, hash, root FROM ledger_blocks");
     const known = new Map(
-      blocks.map(({ height, hash, root }) => [height, `block ${hash.toString("hex")} root ${root.toString("hex")}`]),
+      blocks
+        .filter(({ height }) => height <= upTo)
+        .map(({ height, hash, root }) => [height, `block ${hash.toString("hex")} root ${root.toString("hex")}`]),
     );
-    if (known.size <= upTo) found.push(`${node.name} has ${known.size} of ${upTo + 1} blocks`);
+    if (known.size <= upTo) found.push(`${name} has ${known.size} of ${upTo + 1} blocks`);
     const roots = new Map(blocks.map(({ height, root }) => [height, root.toString("hex")]));
-    const logged = rowsOf(directory, "log.db", "SELECT height, root, root AS hash FROM executed");
-    if (logged.length === 0) found.push(`the log of ${node.name} has no roots`);
-    for (const { height, root } of logged)
-      if (height <= upTo && roots.get(height) !== root.toString("hex"))
-        found.push(`${node.name} at ${height}: its log has root ${root.toString("hex")}, its projection another`);
+    const logged = rowsOf<RootRow>(directory, "log.db", "SELECT height, root FROM executed");
+    if (logged.length === 0) found.push(`the log of ${name} has no roots`);
+    for (const row of logged)
+      if (row.height <= upTo && rootOf(row) !== roots.get(row.height))
+        found.push(`${name} at ${row.height}: its log has root ${String(rootOf(row))}, its projection another`);
     first ??= known;
     for (const [height, block] of known)
       if (first.get(height) !== block)
-        found.push(`${node.name} at ${height}: ${block}, elsewhere ${first.get(height)}`);
+        found.push(`${name} at ${height}: ${block}, elsewhere ${String(first.get(height))}`);
   }
-  return found;
+  const more = found.length - TOLD_MAX;
+  return more > 0 ? [...found.slice(0, TOLD_MAX), `${more} more differences between nodes`] : found;
 }
 
-function rowsOf(directory: string, file: string, sql: string): readonly BlockRow[] {
+interface RootRow {
+  readonly height: number;
+  readonly root: Buffer;
+}
+
+interface BlockRow extends RootRow {
+  readonly hash: Buffer;
+}
+
+function rowsOf<Row>(directory: string, file: string, sql: string): readonly Row[] {
   const db = new Database(path.join(directory, file), { readonly: true });
   try {
-    return db.prepare<[], BlockRow>(sql).all();
+    return db.prepare<[], Row>(sql).all();
   } finally {
     db.close();
   }

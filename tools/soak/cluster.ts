@@ -108,11 +108,9 @@ export class SoakCluster {
     await Promise.all(nodes.map((node) => node.serving()));
   }
 
-  /** Directory of a node's databases. */
-  directoryOf(node: SoakNode): string {
-    const found = this.#layout.nodes.find(({ name }) => name === node.name);
-    if (found === undefined) throw new Error(`there is no node ${node.name}`);
-    return found.directory;
+  /** Where each node's databases are. */
+  get directories(): readonly { readonly name: string; readonly directory: string }[] {
+    return this.#layout.nodes;
   }
 
   /** A client of one node only: it never turns to another by itself. */

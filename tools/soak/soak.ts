@@ -64,7 +64,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     }
     await workload.sweep();
     height = await settledHeight(cluster.nodes);
-    failures.push(...differences(cluster, height));
+    failures.push(...differences(cluster.directories, height));
     for (const node of cluster.nodes)
       if ((await node.metric("defects_total")) !== 0) failures.push(`${node.name} counts defects; its log says which`);
   } catch (error) {
