@@ -5,12 +5,13 @@
 import type { Digest, MemberIndex } from "../../src/base/brands.ts";
 import type { PeerMessage } from "../../src/events/facts/peer-message.ts";
 import { decode } from "../../src/base/codec.ts";
-import { HEADER_BYTES_MAX, headerShape } from "../../src/events/facts/block.ts";
+import { type CertificateKind, HEADER_BYTES_MAX, headerShape } from "../../src/events/facts/block.ts";
 import { blockHash } from "../../src/events/facts/hashing.ts";
 import type { ConsensusEffect } from "../../src/machines/consensus/types.ts";
 import type { SettledCommand } from "../../src/projections/ledger/duplicates.ts";
 import type { ExecutedBlock } from "../../src/projections/ledger/ledger.ts";
 import type { Write } from "./disk.ts";
+import { CertificateInvariants } from "./invariants-certificates.ts";
 import { ChainInvariants } from "./invariants-chain.ts";
 import { GraphInvariants } from "./invariants-graph.ts";
 import { Random } from "./random.ts";
@@ -55,6 +56,7 @@ export class Invariants {
   readonly #isHonest: (member: MemberIndex) => boolean;
   readonly #decided = new Set<number>();
   readonly #chain: ChainInvariants;
+  readonly #standing: CertificateInvariants;
   /** What the graph's writers and the answers of nodes are held against. */
   readonly graph: GraphInvariants;
   #nullified = 0;
@@ -68,6 +70,7 @@ export class Invariants {
       root: (height) => this.#roots[height],
       latestClock: () => this.#latestClock,
     });
+    this.#standing = new CertificateInvariants(size, isHonest);
     this.graph = new GraphInvariants(random);
   }
 
@@ -104,7 +107,8 @@ export class Invariants {
   }
 
   /** One certificate of each kind in a view, and never both a nullification and a finalization. */
-  #certificate(who: Observed, kind: string, view: number, hash: string | null): void {
+  #certificate(who: Observed, kind: CertificateKind, view: number, hash: string | null): void {
+    this.#standing.adopted(who.name, kind, view, hash ?? "");
     if (!this.#decided.has(view)) this.#decided.add(view);
     const said = hash ?? "";
     const key = `${kind}/${view}`;
@@ -137,6 +141,7 @@ export class Invariants {
       const [vote = "", hash = ""] = key.split("/");
       who.durableVotes.add(voteKey(vote, view, hash));
       this.#vote(who, vote, view, hash);
+      this.#standing.voted(who.member, vote, view, hash);
     }
     for (const { height, root } of write.batch.executed ?? []) this.#root(who, height, root);
     this.#chain.written(who.name, who.durableVotes, write.batch);

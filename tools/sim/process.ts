@@ -1,15 +1,19 @@
 /** One life of a node: the real consensus actor and the real ledger, from their start on this disk until the process ends. */
 import { ConsensusActor } from "../../src/actors/consensus/actor.ts";
 import type { ConsensusPorts } from "../../src/actors/consensus/ports.ts";
-import { ensureGenesis, loadStart } from "../../src/actors/consensus/start.ts";
+import { Healing, type HealingReport } from "../../src/actors/consensus/healing.ts";
+import { type Start, ensureGenesis, loadStart } from "../../src/actors/consensus/start.ts";
 import { type MemberIndex, height as heightOf, memberIndex } from "../../src/base/brands.ts";
+import { ZERO_DIGEST } from "../../src/base/bytes.ts";
 import { decode } from "../../src/base/codec.ts";
 import { present } from "../../src/base/errors.ts";
 import { MerkleFrontier } from "../../src/crypto/merkle.ts";
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../src/events/facts/peer-message.ts";
 import { LogDamage } from "../../src/events/store/damage.ts";
+import { LogDatabase } from "../../src/events/store/log-database.ts";
 import type { Log } from "../../src/events/store/log.ts";
-import { fromGenesis, verifyRange } from "../../src/events/store/log-verify.ts";
+import { type Verified, fromGenesis, verifyRange } from "../../src/events/store/log-verify.ts";
+import { loseJournal } from "../../src/host/consensus/journal-id.ts";
 import { standingOf } from "../../src/machines/consensus/consensus.machine.ts";
 import type { ConsensusEffect, ConsensusEvent, Context } from "../../src/machines/consensus/types.ts";
 import type { ExecutedBlock } from "../../src/projections/ledger/ledger.ts";
@@ -21,8 +25,11 @@ import { changedFields } from "./record.ts";
 import type { Replica } from "./replica.ts";
 import type { Task } from "./scheduler.ts";
 import { Projection, Service } from "./service.ts";
-import { type World, hashing, replicasOf } from "./world.ts";
+import { Violation } from "./violation.ts";
+import { type World, countFault, hashing, replicasOf } from "./world.ts";
 
+/** Nothing of the log is read yet. */
+const START: Verified<MerkleFrontier> = { next: heightOf(0), tree: MerkleFrontier.empty, parent: ZERO_DIGEST };
 /** What a signature of the enclave takes. Units: ms. */
 const SIGNING_MS = 0.1;
 /** Between an event in the mailbox and its drain, at most. Units: ms. */
@@ -48,6 +55,8 @@ export class NodeProcess implements Receiver {
   #log: Log | undefined;
   #actor: ConsensusActor | undefined;
   #service: Service | undefined;
+  /** It runs instead of the actor. */
+  #healing: Healing | undefined;
   #timers = 0;
   /** Who sent the frame in work, and whether it came as it was sent. */
   #receiving: { readonly from: Endpoint; readonly isPristine: boolean } | undefined;
@@ -80,15 +89,69 @@ export class NodeProcess implements Receiver {
     return this.#timers;
   }
 
-  /** As a node starts: the log is verified, the flags are loaded, before any message. */
+  /** As a node starts: the log is verified, or healed first, and the flags are loaded before any message. */
   start(): void {
     const { replica } = this;
-    const { founding } = this.#world;
     const log = replica.disk.open(replica.name, hashing, (write) => this.#written(write));
     this.#log = log;
-    ensureGenesis(log, founding.genesis);
-    const start = loadStart(log, replica.committee, verified(log), replica.isJournalLost);
-    const actor = new ConsensusActor(replica.committee, this.#ports(log), start);
+    if (!(log instanceof LogDatabase)) {
+      ensureGenesis(log, this.#world.founding.genesis);
+      return this.#begin(log, verified(log));
+    }
+    const defect = log.defect();
+    if (defect !== undefined) this.#loseJournal(log, defect);
+    this.#heal(log, (tree) => this.#begin(log, tree));
+  }
+
+  /** Goes on at once when the log holds; else when peers have given what does not (ADR 0017). */
+  #heal(log: LogDatabase, goOn: (tree: MerkleFrontier) => void): void {
+    const { replica } = this;
+    const { genesis } = this.#world.founding;
+    try {
+      ensureGenesis(log, genesis);
+      if (!replica.isMarkedDamaged) return goOn(verified(log));
+    } catch (error) {
+      if (!(error instanceof LogDamage)) throw error;
+    }
+    replica.isMarkedDamaged = true;
+    countFault(this.#world, "log healed from peers");
+    const { peers, clock, schedule, random, observer } = this.#ports(log);
+    const healed = ({ tree }: { readonly tree: MerkleFrontier }): void => {
+      this.#healing = undefined;
+      replica.isMarkedDamaged = false;
+      goOn(tree);
+    };
+    const told = (report: HealingReport): void => {
+      const { record, scheduler } = this.#world;
+      record?.({ kind: "healing", at: scheduler.now, node: replica.name, report });
+      if (report.kind === "stuck") throw new Violation("damage is healed", `${replica.name}: ${report.reason}`);
+    };
+    const ports = { log, peers, clock, schedule, random, observer: { ...observer, told, healed } };
+    this.#healing = new Healing(replica.committee, ports, genesis, START);
+    this.#healing.start();
+  }
+
+  /** What its votes rest on is damaged: they count as lost. */
+  #loseJournal(log: LogDatabase, reason: string): void {
+    countFault(this.#world, "journal given up");
+    loseJournal(log);
+    this.replica.votesLost(reason);
+  }
+
+  #loadStart(log: Log, tree: MerkleFrontier): Start {
+    const { committee } = this.replica;
+    try {
+      return loadStart(log, committee, tree, this.replica.isJournalLost);
+    } catch (error) {
+      if (!(error instanceof LogDamage) || !(log instanceof LogDatabase)) throw error;
+      this.#loseJournal(log, error.reason);
+      return loadStart(log, committee, tree, true);
+    }
+  }
+
+  #begin(log: Log, tree: MerkleFrontier): void {
+    const { replica } = this;
+    const actor = new ConsensusActor(replica.committee, this.#ports(log), this.#loadStart(log, tree));
     this.#actor = actor;
     const head = present(log.head(), "the log begins with genesis").height;
     const service = this.#startService(actor, head);
@@ -96,10 +159,16 @@ export class NodeProcess implements Receiver {
     for (const { height, root } of service.knownRoots()) actor.executed(height, root);
     actor.startDelivery(heightOf(service.ledger.height + 1));
     service.serveFrom(head);
+    if (log instanceof LogDatabase) replica.everythingWasRead();
     this.#context = actor.context;
-    const { record, scheduler } = this.#world;
+    const { record, scheduler, network, replicas } = this.#world;
     const { context } = actor;
     record?.({ kind: "booted", at: scheduler.now, node: replica.name, state: standingOf(context), context });
+    for (const peer of replicas) {
+      if (peer === replica || peer.process === undefined || !network.isConnected(replica.id, peer.id)) continue;
+      this.peerConnected(peer.member);
+      peer.process.peerConnected(replica.member);
+    }
   }
 
   #startService(actor: ConsensusActor, head: number): Service {
@@ -283,7 +352,7 @@ export class NodeProcess implements Receiver {
     this.attempt(() => {
       this.#receiving = { from, isPristine };
       this.replica.behaviour?.received(from.member, frame);
-      this.#actor?.receive(from.member, frame);
+      (this.#actor ?? this.#healing)?.receive(from.member, frame);
       this.#receiving = undefined;
     });
   }

@@ -42,6 +42,8 @@ export class Replica implements Endpoint, Observed {
   isJournalLost = false;
   /** Part of what it wrote cannot be read, or is gone, and it has not caught up since. */
   #wound: "none" | "unseen" | "lost" = "none";
+  /** All of its log is to be read again, and healed, before it takes part. */
+  isMarkedDamaged = false;
   /** It stays down until it is released. */
   isHeldDown = false;
   #heightAtLoss = 0;
@@ -95,12 +97,7 @@ export class Replica implements Endpoint, Observed {
     this.#mark("B", `boot ${this.#boots}`);
     const process = new NodeProcess(this, this.#boots);
     this.process = process;
-    if (!process.attempt(() => process.start())) return;
-    for (const peer of world.replicas) {
-      if (peer === this || peer.process === undefined || !world.network.isConnected(this.id, peer.id)) continue;
-      process.peerConnected(peer.member);
-      peer.process.peerConnected(this.member);
-    }
+    process.attempt(() => process.start());
   }
 
   bootLater(ms: number): void {
@@ -133,12 +130,26 @@ export class Replica implements Endpoint, Observed {
     this.bootLater(1000);
   }
 
-  /** A record cannot be read: its operator gives it a new disk (consensus.md, lost journal). */
+  /** A record cannot be read. The real database heals from peers at the next start; a disk in memory is replaced by a new one. */
   #damaged(damage: LogDamage): void {
     countFault(this.world, "damage found");
     this.kill(`LOG_DAMAGED: ${damage.reason}`);
-    this.loseDisk();
+    if (this.disk instanceof SqliteDisk) this.isMarkedDamaged = true;
+    else this.loseDisk();
     this.bootLater(this.world.random.exponential(1000));
+  }
+
+  /** Its journal was given up. */
+  votesLost(reason: string): void {
+    this.#mark("L", `journal given up: ${reason}`);
+    this.durableVotes = new Set();
+    this.isJournalLost = true;
+    this.#wound = "lost";
+  }
+
+  /** A start read all that is on the disk: no damage is unseen. */
+  everythingWasRead(): void {
+    if (this.#wound === "unseen") this.#wound = "none";
   }
 
   loseDisk(): void {
@@ -150,6 +161,7 @@ export class Replica implements Endpoint, Observed {
     this.durableVotes = new Set();
     this.servedHeight = 0;
     this.isJournalLost = true;
+    this.isMarkedDamaged = false;
     this.#wound = "lost";
   }
 

@@ -10,12 +10,15 @@ import { Disk, type Write, withFlippedBit } from "./disk.ts";
 import { PowerCut } from "./power-cut.ts";
 import type { Random } from "./random.ts";
 
-/** Columns whose bytes are what a digest stands for. */
-const DIGESTED = [
+/** Columns whose bytes some digest or checksum stands for. */
+const COVERED = [
   { table: "events", column: "header", where: "position > 0" },
   { table: "events", column: "body", where: "position > 0" },
   { table: "bundles", column: "bytes", where: "1" },
   { table: "candidates", column: "header", where: "1" },
+  { table: "journal", column: "bytes", where: "length(bytes) > 0" },
+  { table: "marks", column: "value", where: "1" },
+  { table: "executed", column: "root", where: "1" },
 ] as const;
 
 interface Row {
@@ -39,7 +42,7 @@ export class SqliteDisk extends Disk {
   }
 
   override flipBit(): string | undefined {
-    const { table, column, where } = this.#random.pick(DIGESTED);
+    const { table, column, where } = this.#random.pick(COVERED);
     const rows = this.connection
       .prepare(`SELECT rowid, ${column} AS bytes FROM ${table} WHERE ${where} ORDER BY rowid`)
       .all() as Row[];

@@ -17,7 +17,7 @@ import { rootBytes } from "../../../src/events/facts/hashing.ts";
 import type { PeerMessage } from "../../../src/events/facts/peer-message.ts";
 import { quorumOf } from "../../../src/machines/consensus/committee.ts";
 import { messageOf } from "../process.ts";
-import { Behaviour, type Of } from "./behaviour.ts";
+import { Behaviour, type Of, viewOf } from "./behaviour.ts";
 
 /** Proposes blocks whose bodies it does not give: bundles reach few, requests are not answered. */
 export class Withholder extends Behaviour {
@@ -64,6 +64,7 @@ export class Forger extends Behaviour {
   /** Signatures of others that it has seen, by what they say. */
   readonly #votes: Of<"vote">[] = [];
   readonly #bundles: Uint8Array[] = [];
+  readonly #blocks = new Map<View, Of<"proposal"> | undefined>();
   #view = 1;
 
   override received(_from: MemberIndex, frame: Uint8Array): void {
@@ -76,7 +77,7 @@ export class Forger extends Behaviour {
   }
 
   override send(to: MemberIndex, frame: Uint8Array, message: PeerMessage): void {
-    const forged = message.kind === "proposal" && this.random.chance(0.5) ? this.#block(message) : undefined;
+    const forged = message.kind === "proposal" ? this.#block(message) : undefined;
     if (forged === undefined) this.pass(to, frame);
     else this.say(to, forged);
   }
@@ -115,7 +116,15 @@ export class Forger extends Behaviour {
     return view(Math.max(1, this.#view - 2 + this.random.below(5)));
   }
 
+  /** Half of its blocks are forged: mostly one for everybody, which a quorum that judged too little would make final. */
   #block(message: Of<"proposal">): Of<"proposal"> | undefined {
+    const at = viewOf(message.block);
+    if (at === undefined || this.random.chance(0.03)) return this.#forgedBlock(message);
+    if (!this.#blocks.has(at)) this.#blocks.set(at, this.random.chance(0.5) ? this.#forgedBlock(message) : undefined);
+    return this.#blocks.get(at);
+  }
+
+  #forgedBlock(message: Of<"proposal">): Of<"proposal"> | undefined {
     const changes: readonly ((header: Header) => Partial<Header>)[] = [
       () => ({ logRoot: this.#digest() }),
       ({ executed }) => ({ executed: { height: executed.height, root: this.#digest() } }),
