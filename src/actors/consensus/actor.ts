@@ -143,6 +143,16 @@ export class ConsensusActor {
     });
     this.#older.start();
     this.post({ type: "started" });
+    this.#survey();
+  }
+
+  /** While the journal is lost every other member is asked again and again: blocks that come meanwhile are no answer. */
+  #survey(): void {
+    if (this.context.votesAbove !== "unknown") return;
+    this.fetching.want("survey", null, (peer) => {
+      if (this.context.votesAbove === "unknown") this.#outgoing.notify(peer, { kind: "surveyRequest" });
+      else this.fetching.done("survey");
+    });
   }
 
   #stores() {

@@ -192,6 +192,40 @@ describe("a member that lost its disk", () => {
     world.settle("all agree");
   });
 
+  it("says nothing that votes before q others have reported, and hears them however busy they are", () => {
+    const world = new World(11);
+    worlds.push(world);
+    watchVotes(world);
+    for (let i = 0; i < 4; i++) world.boot(i);
+    world.submit(0);
+    world.until("some blocks are final", () => world.living.every(({ hashes }) => hashes.length > 1));
+    world.node(2).kill();
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(`${world.path(memberIndex(2))}${suffix}`, { force: true });
+    // The first answers are lost, and there is always a block to follow: no standstill asks again.
+    let lost = 6;
+    const reported = new Set<number>();
+    world.tamper = (from, to, message) => {
+      if (to !== 2 || message.kind !== "survey") return undefined;
+      if (lost-- > 0) return [];
+      reported.add(from);
+      return undefined;
+    };
+    const { onSent } = world;
+    const early: string[] = [];
+    const again = world.boot(2, { journalLost: true });
+    world.onSent = (node, message) => {
+      onSent(node, message);
+      const isVote = message.kind === "vote" || message.kind === "proposal";
+      if (node === again && isVote && reported.size < 3) early.push(message.kind);
+    };
+    for (let i = 0; i < 200; i++) world.at(i * 50, () => void world.submit(i % 2));
+    world.until("the survey is over", () => typeof again.actor.context.votesAbove === "number", 8_000);
+    expect(reported).toEqual(new Set([0, 1, 3]));
+    expect(early).toEqual([]);
+    world.settle("it has the log again");
+    expect(again.root).toBe(world.node(0).root);
+  });
+
   it("is asked for nothing while one of the others is missing, and the rest go on without both only as a quorum", () => {
     const world = new World(6);
     worlds.push(world);
