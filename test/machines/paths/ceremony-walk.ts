@@ -152,7 +152,7 @@ function keyOf({ desk, waited, restarts, fault }: Place): string {
       request.kind === "verifyShare" && [request.operator, request.ceremony === ceremony?.id],
     ]),
     desk.journal.filter(({ kind }) => kind === "opened").length,
-    waited.toSorted(),
+    waited.toSorted((a, b) => a - b),
     restarts,
   ]);
 }

@@ -24,22 +24,9 @@ export class Book {
   declare(line: string): boolean {
     const found = BLOCK.exec(line);
     if (found === null) return false;
-    const [, name = "", at = "", on = "", bundles, time, high, parentView, executed, root, checkpoint] = found;
+    const [, name = "", at = "", on = "", ...optional] = found;
     if (this.#blocks.has(name)) throw new ScriptError(`${name} is a block already`);
-    const parent = this.parent(on);
-    const named = executed === undefined ? undefined : this.parent(executed).height;
-    const rootNamed = root !== undefined ? this.root(root) : executed !== undefined ? this.rootOf(executed) : undefined;
-    const block = blockOn(parent, Number(at), {
-      name,
-      bundles: bundles?.trim().split(" ") ?? [],
-      ...(time === undefined ? {} : { time: Number(time) }),
-      ...(high === undefined ? {} : { height: height(Number(high)) }),
-      ...(parentView === undefined ? {} : { parentView: view(Number(parentView)) }),
-      ...(named === undefined ? {} : { executedHeight: named }),
-      ...(checkpoint === undefined ? {} : { checkpoint: height(parent.height + 1) }),
-      ...(rootNamed === undefined ? {} : { executedRoot: rootNamed }),
-    });
-    for (const bundle of bundles?.trim().split(" ") ?? []) this.bundle(bundle);
+    const block = blockOn(this.parent(on), Number(at), { name, ...this.#fields(this.parent(on), optional) });
     this.#blocks.set(name, block);
     this.#names.set(block.hash, name);
     const before = this.#roots.get(on);
@@ -48,6 +35,24 @@ export class Book {
       this.#names.set(rootAfter(before, block.hash), `root(${name})`);
     }
     return true;
+  }
+
+  #fields(parent: BlockSummary | FinalBlock, optional: readonly (string | undefined)[]): Parameters<typeof blockOn>[2] {
+    const [bundles, time, high, parentView, executed, root, checkpoint] = optional;
+    const names = bundles?.split(" ") ?? [];
+    for (const name of names) this.bundle(name);
+    return {
+      bundles: names,
+      ...(time !== undefined && { time: Number(time) }),
+      ...(high !== undefined && { height: height(Number(high)) }),
+      ...(parentView !== undefined && { parentView: view(Number(parentView)) }),
+      ...(checkpoint !== undefined && { checkpoint: height(parent.height + 1) }),
+      ...(executed !== undefined && {
+        executedHeight: this.parent(executed).height,
+        ...(root === undefined && { executedRoot: this.rootOf(executed) }),
+      }),
+      ...(root !== undefined && { executedRoot: this.root(root) }),
+    };
   }
 
   block(name: string): BlockSummary {
