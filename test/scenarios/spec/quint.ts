@@ -14,8 +14,10 @@ import random from "@informalsystems/quint/dist/src/rng.js";
 const { analyzeModules, fileSourceResolver, newIdGenerator, parse, parseExpressionOrDeclaration, walkExpression } =
   quint;
 
+type Evaluator = InstanceType<typeof evaluating.Evaluator>;
+
 /** What Quint calls an expression: here always a value that stands for itself. */
-type QuintEx = Parameters<InstanceType<typeof evaluating.Evaluator>["evaluate"]>[0];
+type QuintEx = Parameters<Evaluator["evaluate"]>[0];
 
 /** Plain data that has a form in Quint. Lists are Quint's lists; sets, maps and tuples are wrapped, since JSON has no word for them. */
 export type Value =
@@ -83,29 +85,73 @@ export class Specification {
 
   /** One question to a module: a definition that reads one variable. Throws: Error, when the module has no such definition. */
   question(module: string, variable: string, definition: string): Question {
-    const { resolver, sourceMap, table } = this.#analysed;
+    const expression = this.#expression(module, definition);
+    return new Question(this.#evaluator(0n), expression, `${module}::${variable}`);
+  }
+
+  /** What `quint run` does: random walks, the invariant checked after each step. Throws: Error, on a runtime error of the text. */
+  walk(module: string, options: WalkOptions): Walk {
+    const { seed, samples, steps, init = "init", step = "step", invariant, witnesses = [] } = options;
+    const outcome = this.#evaluator(BigInt(seed)).simulate(
+      this.#expression(module, init),
+      this.#expression(module, step),
+      this.#expression(module, invariant),
+      witnesses.map((name) => this.#expression(module, name)),
+      samples,
+      steps,
+      1,
+    );
+    const [error] = outcome.errors;
+    if (error !== undefined) throw new Error(`${module}: ${error.message} (${error.code})`);
+    return {
+      violated: outcome.status === "violation",
+      samples: outcome.samples,
+      witnessed: Object.fromEntries(witnesses.map((name, i) => [name, outcome.witnessingTraces[i] ?? 0])),
+    };
+  }
+
+  /** An evaluator for each module: instances of one text keep their constants apart only so. */
+  #evaluator(seed: bigint): Evaluator {
+    const rng = random.newRng(seed);
+    return new evaluating.Evaluator(this.#analysed.table, recording.newTraceRecorder(0, rng, 1), rng);
+  }
+
+  #expression(module: string, definition: string): QuintEx {
+    const { resolver, sourceMap } = this.#analysed;
     const parsed = parseExpressionOrDeclaration(definition, "<question>", this.#ids, sourceMap);
     if (parsed.kind !== "expr") throw new Error(`${definition} is no expression`);
     resolver.switchToModule(module);
     walkExpression(resolver, parsed.expr);
     const [unknown] = resolver.errors;
     if (unknown !== undefined) throw new Error(`${module}: ${unknown.message} (${unknown.code})`);
-    // An evaluator for each module: instances of one text keep their constants apart only so.
-    const rng = random.newRng(0n);
-    return new Question(
-      new evaluating.Evaluator(table, recording.newTraceRecorder(0, rng, 1), rng),
-      parsed.expr,
-      `${module}::${variable}`,
-    );
+    return parsed.expr;
   }
 }
 
+export interface WalkOptions {
+  readonly seed: number;
+  readonly samples: number;
+  readonly steps: number;
+  readonly init?: string;
+  readonly step?: string;
+  readonly invariant: string;
+  readonly witnesses?: readonly string[];
+}
+
+export interface Walk {
+  readonly violated: boolean;
+  /** Walks taken: fewer than asked for when one broke the invariant. */
+  readonly samples: number;
+  /** By witness: in how many walks it came true. */
+  readonly witnessed: Readonly<Record<string, number>>;
+}
+
 export class Question {
-  readonly #evaluator: InstanceType<typeof evaluating.Evaluator>;
+  readonly #evaluator: Evaluator;
   readonly #expression: QuintEx;
   readonly #variable: string;
 
-  constructor(evaluator: InstanceType<typeof evaluating.Evaluator>, expression: QuintEx, variable: string) {
+  constructor(evaluator: Evaluator, expression: QuintEx, variable: string) {
     this.#evaluator = evaluator;
     this.#expression = expression;
     this.#variable = variable;
