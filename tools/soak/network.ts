@@ -21,7 +21,7 @@ export interface Network {
   readonly places: readonly Place[];
   /** undefined: this network cannot be cut, and why. */
   readonly uncuttable: string | undefined;
-  /** From now on nothing that `from` sends reaches `to`. */
+  /** From now on nothing that `from` sends reaches `to`, until it was mended as often as it was cut. */
   cut(from: string, to: string): Promise<void>;
   mend(from: string, to: string): Promise<void>;
 }
@@ -48,18 +48,36 @@ export async function namespaces(names: readonly string[]): Promise<Network> {
     for (const device of ["eth0", "lo"]) await run("ip", "-n", name, "link", "set", device, "up");
     places.push({ name, address, ports: [8123, 8124, 8125, 8126, 8127], enter: ["ip", "netns", "exec", name] });
   }
+  const cuts = new Map<string, number>();
+  let last: Promise<void> = Promise.resolve();
+  const inTurn = (change: () => Promise<void>): Promise<void> => {
+    const done = last.then(change);
+    last = done.catch(() => undefined);
+    return done;
+  };
   const addressOf = (name: string): string => places.find((place) => place.name === name)?.address ?? name;
   return {
     places,
     uncuttable: undefined,
-    cut: async (from, to) => {
-      const nobody = [addressOf(to), "lladdr", NOBODY, "dev", "eth0", "nud", "permanent"];
-      await run("ip", "-n", from, "neigh", "replace", ...nobody);
-    },
-    mend: async (from, to) => {
-      await run("ip", "-n", from, "neigh", "del", addressOf(to), "dev", "eth0");
-    },
+    cut: (from, to) =>
+      inTurn(async () => {
+        if (counted(cuts, `${from} ${to}`, 1) > 0) return;
+        const nobody = [addressOf(to), "lladdr", NOBODY, "dev", "eth0", "nud", "permanent"];
+        await run("ip", "-n", from, "neigh", "replace", ...nobody);
+      }),
+    mend: (from, to) =>
+      inTurn(async () => {
+        if (counted(cuts, `${from} ${to}`, -1) > 1) return;
+        await run("ip", "-n", from, "neigh", "del", addressOf(to), "dev", "eth0");
+      }),
   };
+}
+
+/** Changes a count; returns what it was. */
+function counted(counts: Map<string, number>, key: string, change: number): number {
+  const before = counts.get(key) ?? 0;
+  counts.set(key, before + change);
+  return before;
 }
 
 const PORTS_PER_NODE = 5;
