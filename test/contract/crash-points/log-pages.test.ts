@@ -10,6 +10,7 @@ import { toHex } from "../../../src/base/bytes.ts";
 import { Fault } from "../../../src/base/errors.ts";
 import { verify } from "../../../src/crypto/ed25519.ts";
 import { MerkleFrontier } from "../../../src/crypto/merkle.ts";
+import type { Executed } from "../../../src/events/facts/block.ts";
 import { LogDamage } from "../../../src/events/store/damage.ts";
 import { type LogDatabase, openLogDatabase } from "../../../src/events/store/log-database.ts";
 import { fromGenesis, verifyRange } from "../../../src/events/store/log-verify.ts";
@@ -28,6 +29,7 @@ interface Given {
   readonly lists: readonly string[];
   readonly named: readonly (string | undefined)[];
   readonly waiting: readonly string[];
+  readonly executedHead: Executed | undefined;
 }
 interface Names {
   readonly events: readonly { readonly height: Height; readonly hash: Digest }[];
@@ -64,8 +66,8 @@ function readAll(log: LogDatabase, names: Names): Given {
       text(log.journal(epoch(0))),
       text(log.journalAll()),
       text(log.candidates(epoch(0))),
-      text(log.executedHead()),
     ],
+    executedHead: log.executedHead(),
     named: [
       ...names.events.flatMap((event) => [
         textOf(log.eventByHash(event.hash)?.block),
@@ -128,6 +130,8 @@ test("a flipped bit is named, or changes nothing that is read", { timeout: isExh
     const where = `byte ${at % 4096} of page ${Math.floor(at / 4096) + 1}`;
     expect(given.lists, where).toEqual(right.lists);
     for (const [i, record] of given.named.entries()) expect([right.named[i], undefined], where).toContain(record);
+    // Roots may be hidden, and are told again; the newest that is left is the right one of its height.
+    if (given.executedHead !== undefined) expect(right.named, where).toContain(text(given.executedHead.root));
     for (const bundle of given.waiting) expect(right.waiting, where).toContain(bundle);
   }
   expect(codes.get("LOG_DAMAGED")).toBeGreaterThan(points.length / 10);

@@ -103,7 +103,7 @@ describe("a member whose power goes while it writes a commit", { timeout: isExha
     const seeds = isExhaustive ? [1, 2, 3, 4] : [1];
     let points = 0;
     for (const seed of seeds) {
-      for (const at of new Chance(seed).some(ATS, 8)) {
+      for (const at of new Chance(seed).some(ATS, 6)) {
         live(seed, { at, wal }, (world, delivered) => {
           points += 1;
           const again = world.boot(MEMBER);
@@ -121,7 +121,7 @@ describe("a member whose power goes while it writes a commit", { timeout: isExha
     const seeds = isExhaustive ? Array.from({ length: 8 }, (_, i) => i + 1) : [1];
     let points = 0;
     for (const seed of seeds) {
-      for (const at of new Chance(seed).some(ATS.slice(4), 8)) {
+      for (const at of new Chance(seed).some(ATS.slice(4), 6)) {
         const flip: Tear = (wal, from, chance) => {
           const synced = framesOf(wal).filter(({ end }) => end <= from);
           const frame = present(synced[chance.below(synced.length)], "there are frames");
