@@ -43,6 +43,7 @@ interface Place {
 /** The walk of a world. What its steps take is noted in `coverage`; `shell` performs them, and a test can give a broken one. */
 export function walkOf(world: World, coverage: Coverage, shell: typeof live = live): Walk<Place> {
   return {
+    header: [world.header],
     start: {
       desk: deskOf(world.header),
       seen: { fitted: {}, unanswered: [] },

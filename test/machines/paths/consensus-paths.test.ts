@@ -39,7 +39,7 @@ describe("paths over the consensus machine", () => {
 
   it.each(WORLDS)("$name", (world) => {
     const walk = walkOf(world, coverage);
-    expect(faultsIn(explore(walk), walk.faultOf)).toEqual([]);
+    expect(faultsIn(explore(walk), walk)).toEqual([]);
   });
 
   it("enter every state and take every transition but those that cannot be taken", () => {
@@ -57,20 +57,22 @@ describe("the paths themselves", () => {
       const votes = life.disk.votes.filter(({ kind }) => kind !== "nullify");
       return live(input.kind === "restart" ? { ...life, disk: { ...life.disk, votes } } : life, input, book);
     });
-    const [shortest = ""] = faultsIn(explore(walk), walk.faultOf);
+    const [shortest = ""] = faultsIn(explore(walk), walk);
     expect(shortest.split("\n")).toEqual([
-      "saysOneThing: nullify and finalize of view 1 were sent",
-      "  > start",
-      "  > vote notarize A from 2",
-      "  > vote notarize A from 3",
-      "  > timer advance",
-      "  > signed nullify 1",
-      "  > propose A",
-      "  > restart",
-      "  > start",
-      "  > fetch A",
-      "  > judge A valid",
-      "  > signed finalize A",
+      "# saysOneThing: nullify and finalize of view 1 were sent",
+      "member 0 of 4",
+      "block A view 1 on genesis with x",
+      "> start",
+      "> vote notarize A from 2",
+      "> vote notarize A from 3",
+      "> timer advance",
+      "> signed nullify 1",
+      "> propose A",
+      "> restart",
+      "> start",
+      "> fetch A",
+      "> judge A valid",
+      "> signed finalize A",
     ]);
   });
 
@@ -84,6 +86,6 @@ describe("the paths themselves", () => {
         ),
       };
     });
-    expect(faultsIn(explore(walk), walk.faultOf)[0]).toMatch(/^durableFirst: a signature over .* was asked for before/);
+    expect(faultsIn(explore(walk), walk)[0]).toMatch(/^# durableFirst: a signature over .* was asked for before/);
   });
 });

@@ -56,6 +56,7 @@ export function walkOf(world: World, coverage: Coverage, shell: Shell = live): W
   const first = boot({ self, size, disk });
   coverage.begin(first.snapshot);
   return {
+    header: [`member ${self} of ${size}`, ...world.blocks],
     start: keyed({
       life: first,
       started: false,

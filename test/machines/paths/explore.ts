@@ -7,6 +7,8 @@ import { fromTransition } from "xstate";
 import { getShortestPaths } from "xstate/graph";
 
 export interface Walk<Place> {
+  /** Header of the scenario script that any of its paths is. */
+  readonly header: readonly string[];
   readonly start: Place;
   /** Inputs that can come here, as lines of the scenarios' language. */
   readonly inputs: (place: Place) => readonly string[];
@@ -42,12 +44,12 @@ export function explore<Place>({ start, inputs, step, keyOf, faultOf, limit }: W
   }));
 }
 
-/** What is wrong in the places found, each with its script; empty when nothing is. */
+/** What is wrong in the places found, the nearest first, each as a scenario script that leads there; empty when nothing is. */
 export const faultsIn = <Place>(
   found: readonly Found<Place>[],
-  faultOf: (place: Place) => string | undefined,
+  { faultOf, header }: Pick<Walk<Place>, "faultOf" | "header">,
 ): readonly string[] =>
   found.flatMap(({ place, script }) => {
     const fault = faultOf(place);
-    return fault === undefined ? [] : [[fault, ...script.map((line) => `  > ${line}`)].join("\n")];
+    return fault === undefined ? [] : [[`# ${fault}`, ...header, ...script.map((line) => `> ${line}`)].join("\n")];
   });

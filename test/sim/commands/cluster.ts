@@ -187,6 +187,15 @@ export class Cluster {
     this.#node(at).loseDisk();
   }
 
+  /** A bit of something that is stored turns over; the node finds out when it reads it. */
+  flipBit(at: number): void {
+    this.#node(at).flipBit();
+  }
+
+  fill(at: number, isFull: boolean): void {
+    this.#node(at).disk.isFull = isFull;
+  }
+
   /** Cuts some nodes off the others, both ways; both ends see their connections close. */
   part(nodes: readonly number[]): void {
     const { network, replicas } = this.#world;
@@ -215,6 +224,7 @@ export class Cluster {
   finish(): void {
     const { replicas, scheduler } = this.#world;
     for (const what of [LOSS, DUPLICATION, CORRUPTION]) this.strike(what, 0);
+    for (const { id } of replicas) this.fill(id, false);
     this.heal();
     const end = scheduler.now + SETTLE_MS;
     for (let turn = 0; !this.#isSettled(); turn++) {

@@ -5,7 +5,8 @@
  *     n0 grants 1 | n0 revokes 1       a write; whoever gets no answer asks again at the end
  *     n1 is asked for 1 [afresh]       a check; afresh: at the newest height that was acknowledged
  *     n2 crashes | n2 starts | n2 crashes in write 3: torn
- *     n1 loses its disk
+ *     n1 loses its disk | n1 has a bit flipped
+ *     n1 is full | n1 has room
  *     n0 n3 are cut off | heal
  *     2 frames are lost                so with doubled and damaged
  *     wait 300                         ms pass
@@ -60,6 +61,24 @@ const SENTENCES: readonly Sentence[] = [
         cluster.crashInWrite(Number(at), Number(ahead), fate as PlannedFate), // one of FATES
   ],
   [
+    /^n(\d) has a bit flipped$/,
+    ([at]) =>
+      (cluster) =>
+        cluster.flipBit(Number(at)),
+  ],
+  [
+    /^n(\d) is full$/,
+    ([at]) =>
+      (cluster) =>
+        cluster.fill(Number(at), true),
+  ],
+  [
+    /^n(\d) has room$/,
+    ([at]) =>
+      (cluster) =>
+        cluster.fill(Number(at), false),
+  ],
+  [
     /^n(\d) loses its disk$/,
     ([at]) =>
       (cluster) =>
@@ -94,10 +113,12 @@ function meaningOf(line: string): Perform {
   throw new Error(`"${line}" is no command; they are listed where commands are defined`);
 }
 
-/** What commands must know of those before them: a cluster of four stands one lost disk. */
+/** What commands must know of those before them: a cluster of four stands one disk that loses what it holds. */
 interface Model {
-  diskLost: boolean;
+  wounded: boolean;
 }
+
+const wounds = (line: string): boolean => line.endsWith("loses its disk") || line.endsWith("has a bit flipped");
 
 class Line implements fc.Command<Model, Recorded> {
   readonly #line: string;
@@ -108,12 +129,12 @@ class Line implements fc.Command<Model, Recorded> {
     this.#perform = meaningOf(line);
   }
 
-  check({ diskLost }: Readonly<Model>): boolean {
-    return !(diskLost && this.#line.endsWith("loses its disk"));
+  check({ wounded }: Readonly<Model>): boolean {
+    return !(wounded && wounds(this.#line));
   }
 
   run(model: Model, { cluster, script }: Recorded): void {
-    if (this.#line.endsWith("loses its disk")) model.diskLost = true;
+    if (wounds(this.#line)) model.wounded = true;
     script.push(this.#line);
     this.#perform(cluster);
   }
@@ -151,6 +172,8 @@ export const commands = fc.commands<Model, Recorded>(
         .map(([at, ahead, fate]) => `n${at} crashes in write ${ahead}: ${fate}`),
     ],
     [1, node.map((at) => `n${at} loses its disk`)],
+    [1, node.map((at) => `n${at} has a bit flipped`)],
+    [1, fc.tuple(node, fc.constantFrom("is full", "has room")).map(([at, how]) => `n${at} ${how}`)],
     [
       1,
       fc
@@ -187,7 +210,7 @@ export function performCommands(
   const script: string[] = given.length === 0 ? [] : [`delays ${given.join(" ")}`];
   try {
     const cluster = new Cluster({ ...options, delays: given });
-    run(() => ({ model: { diskLost: false }, real: { cluster, script } }));
+    run(() => ({ model: { wounded: false }, real: { cluster, script } }));
     cluster.finish();
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
