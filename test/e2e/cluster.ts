@@ -89,13 +89,16 @@ export class Cluster {
   #watchdog: ChildProcess | undefined;
   #exit: Promise<number | null> = Promise.resolve(null);
 
-  private constructor(directory: string) {
+  readonly #flags: readonly string[];
+
+  private constructor(directory: string, flags: readonly string[]) {
     this.directory = directory;
+    this.#flags = flags;
   }
 
-  /** Founds a cluster and waits until every node serves. */
-  static async start(): Promise<Cluster> {
-    const cluster = new Cluster(mkdtempSync(path.join(tmpdir(), "sky-e2e-")));
+  /** Founds a cluster and waits until every node serves; `flags` of `sky dev` besides. */
+  static async start(...flags: readonly string[]): Promise<Cluster> {
+    const cluster = new Cluster(mkdtempSync(path.join(tmpdir(), "sky-e2e-")), flags);
     try {
       await cluster.run();
     } catch (error) {
@@ -107,7 +110,7 @@ export class Cluster {
 
   /** Starts `sky dev` on the directory and waits until these nodes serve, all unless given. */
   async run(names?: readonly string[]): Promise<void> {
-    const child = spawn(process.execPath, [SKY, "dev", "--dir", this.directory], {
+    const child = spawn(process.execPath, [SKY, "dev", "--dir", this.directory, ...this.#flags], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
       // A group of its own: a dead `sky dev` must not leave nodes behind when the tests end.

@@ -115,25 +115,7 @@ export class ConsensusActor {
       },
       (digest) => Object.values(this.context.candidates).some(({ bundles }) => bundles.includes(digest)),
     );
-    this.catchUp = new CatchUp({
-      ...this.#stores(),
-      ports,
-      outgoing: this.#outgoing,
-      context: () => this.context,
-      frontier: () => this.#frontier,
-      appended: (blocks, last) => {
-        for (const one of blocks) this.blocks.add(one);
-        this.#settled(last);
-      },
-      step: (events) => {
-        for (const event of events) this.post(event);
-        this.drain();
-      },
-      complete: (found) => {
-        this.stop();
-        ports.checkpoints?.adopt(found);
-      },
-    });
+    this.catchUp = this.#makeCatchUp();
     this.#older = new OlderBlocks({
       committee,
       ports,
@@ -152,6 +134,28 @@ export class ConsensusActor {
     this.fetching.want("survey", null, (peer) => {
       if (this.context.votesAbove === "unknown") this.#outgoing.notify(peer, { kind: "surveyRequest" });
       else this.fetching.done("survey");
+    });
+  }
+
+  #makeCatchUp(): CatchUp {
+    return new CatchUp({
+      ...this.#stores(),
+      ports: this.#ports,
+      outgoing: this.#outgoing,
+      context: () => this.context,
+      frontier: () => this.#frontier,
+      appended: (blocks, last) => {
+        for (const one of blocks) this.blocks.add(one);
+        this.#settled(last);
+      },
+      step: (events) => {
+        for (const event of events) this.post(event);
+        this.drain();
+      },
+      complete: (found) => {
+        this.stop();
+        this.#ports.checkpoints?.adopt(found);
+      },
     });
   }
 

@@ -16,7 +16,7 @@ export type SigningKey = "epoch" | "identifier";
  * enclave alone, so a worker that went astray cannot have it signed.
  */
 const SIGNED_TYPES: Readonly<Record<SigningKey, ReadonlySet<string>>> = {
-  epoch: new Set(["proposal", "notarize", "nullify", "finalize", "bundle", "root"]),
+  epoch: new Set(["proposal", "notarize", "nullify", "finalize", "bundle", "root", "checkpoint"]),
   identifier: new Set(["signed"]),
 };
 

@@ -9,6 +9,7 @@ import { type CliIo, EXIT, type ExitCode, reportFailure } from "./io.ts";
 export interface DevCommandOptions {
   readonly dir?: string;
   readonly nodes?: number;
+  readonly checkpointBlocks?: number;
   readonly story?: boolean;
   readonly once?: boolean;
   readonly revive?: string;
@@ -30,7 +31,12 @@ export async function run(options: DevCommandOptions, io: CliIo): Promise<ExitCo
   };
   if (!json) io.out("sky dev: a DEVELOPMENT cluster with throw-away keys on loopback; never give it a real secret");
   const { DevCluster } = await import("../dev/cluster.ts");
-  const cluster = new DevCluster({ directory, nodes: options.nodes ?? NODES, say });
+  const cluster = new DevCluster({
+    directory,
+    nodes: options.nodes ?? NODES,
+    say,
+    checkpointBlocks: options.checkpointBlocks,
+  });
   makePrivateDirectory(directory);
   const control = await openControl(directory, (name) => cluster.revive(name));
   try {

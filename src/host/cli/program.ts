@@ -63,6 +63,7 @@ const wholeNumber =
 const milliseconds = wholeNumber(1, 3_600_000, "Milliseconds");
 /** A cluster below four tolerates no fault. */
 const nodeCount = wholeNumber(4, 100, "A cluster's size");
+const checkpointBlocks = wholeNumber(2, 10_000_000, "Blocks between checkpoints");
 const height = wholeNumber(0, Number.MAX_SAFE_INTEGER, "A height");
 
 /** Gathers the values of an option that may be repeated. */
@@ -112,6 +113,7 @@ function addClusterCommands(program: Command, context: ProgramContext): void {
       "keep the cluster here and start it again from here; without it, a temporary directory",
     )
     .option("--nodes <count>", "how many nodes, at least 4", nodeCount)
+    .option("--checkpoint-blocks <count>", "blocks between two checkpoints of every node", checkpointBlocks)
     .option("--story", "tell the acceptance story against it")
     .option("--once", "tell the story, then stop")
     .option("--revive <name>", "start the dead node of this name again, in the running cluster of --dir")

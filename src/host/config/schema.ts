@@ -104,6 +104,12 @@ export const SETTINGS = {
     description: "α: by how much timeouts grow with each consecutive nullified view.",
   }),
   timeoutCapMs: milliseconds("SKY_TIMEOUT_CAP_MS", 10_000, "What grown timeouts never exceed."),
+  checkpointBlocks: integerSetting(2, 10_000_000, {
+    env: "SKY_CHECKPOINT_BLOCKS",
+    fallback: 10_000,
+    description:
+      "C: after so many blocks the state is written as a checkpoint, and a node that is behind by more fetches that instead of blocks. The same on every member.",
+  }),
   connectionsMax: integerSetting(16, 65_536, {
     env: "SKY_CONNECTIONS_MAX",
     fallback: 1_024,

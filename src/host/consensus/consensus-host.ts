@@ -5,6 +5,7 @@ import { ZERO_DIGEST } from "../../base/bytes.ts";
 import type { Delivery } from "../../actors/consensus/ports.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
+import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import { Outbox } from "./outbox.ts";
 import type { ConsensusWorkerData, FromConsensus, ToConsensus } from "./worker-protocol.ts";
 import { ENTRIES } from "../entries.ts";
@@ -16,6 +17,7 @@ export interface ConsensusHostOptions {
   readonly founding: Uint8Array;
   readonly self: MemberIndex;
   readonly timings: Timings;
+  readonly checkpointEvery: number;
   readonly listen: { readonly host: string; readonly port: number };
   readonly signer: MessagePort;
   /** Chain (PEM) for the worker's fresh TLS key. */
@@ -30,10 +32,12 @@ export interface ConsensusHostOptions {
 }
 
 export interface ConsensusHost {
-  readonly head: { readonly height: Height; readonly hash: Digest };
+  /** `begins`: the checkpoint that the log begins with, while older blocks are still to come. */
+  readonly head: { readonly height: Height; readonly hash: Digest; readonly begins: Height | null };
   readonly submit: (signed: Uint8Array) => void;
   readonly startDelivery: (from: Height) => void;
   readonly executed: (height: Height, root: Digest) => void;
+  readonly checkpointWritten: (written: WrittenCheckpoint) => void;
   /** Stops voting, marks the log as verified, closes it. */
   readonly stop: () => Promise<void>;
 }
@@ -58,7 +62,7 @@ export async function startConsensus(options: ConsensusHostOptions): Promise<Con
 }
 
 class WorkerConsensus implements ConsensusHost {
-  head: ConsensusHost["head"] = { height: heightOf(0), hash: ZERO_DIGEST };
+  head: ConsensusHost["head"] = { height: heightOf(0), hash: ZERO_DIGEST, begins: null };
   readonly ready: Promise<void>;
   readonly #options: ConsensusHostOptions;
   readonly #worker: Worker;
@@ -71,9 +75,18 @@ class WorkerConsensus implements ConsensusHost {
   #stopping = false;
 
   constructor(options: ConsensusHostOptions) {
-    const { directory, founding, self, timings, listen, signer } = options;
+    const { directory, founding, self, timings, checkpointEvery, listen, signer } = options;
     const { port1, port2 } = new MessageChannel();
-    const data: ConsensusWorkerData = { directory, founding, self, timings, listen, signer, port: port2 };
+    const data: ConsensusWorkerData = {
+      directory,
+      founding,
+      self,
+      timings,
+      checkpointEvery,
+      listen,
+      signer,
+      port: port2,
+    };
     this.#options = options;
     this.#port = port1;
     this.#outbox = new Outbox(port1);
@@ -113,6 +126,10 @@ class WorkerConsensus implements ConsensusHost {
     this.#rejectReady(new Fault("STOPPED", "The node stops before its log was healed."));
   }
 
+  checkpointWritten(written: WrittenCheckpoint): void {
+    this.#outbox.post({ kind: "checkpointWritten", written });
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#outbox.post({ kind: "stop" });
@@ -138,7 +155,7 @@ class WorkerConsensus implements ConsensusHost {
         );
         return;
       case "started":
-        this.head = { height: message.head, hash: message.hash };
+        this.head = { height: message.head, hash: message.hash, begins: message.begins };
         return this.#resolveReady();
       case "deliver":
         return this.#options.onDelivery(message.delivery);

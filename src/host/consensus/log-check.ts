@@ -7,6 +7,7 @@ import { type FrontierState, MerkleFrontier } from "../../crypto/merkle.ts";
 import type { LogEvent } from "../../events/facts/block.ts";
 import { LogDamage } from "../../events/store/damage.ts";
 import type { LogDatabase } from "../../events/store/log-database.ts";
+import type { Mark } from "../../events/store/log-batch.ts";
 import type { PageLimits } from "../../events/store/event-table.ts";
 import { type Verified, verifyRange } from "../../events/store/log-verify.ts";
 
@@ -18,13 +19,13 @@ const DAMAGED_MARK = "damaged";
 /** Authenticates bytes under the keystore: only this node's unsealed enclave can have made the answer. */
 export type Authenticate = (bytes: Uint8Array) => Promise<Uint8Array>;
 
-interface Mark {
+interface VerifiedMark {
   readonly next: number;
   readonly parent: Digest;
   readonly frontier: FrontierState;
 }
 
-const markShape = record<Mark>("mark", {
+const markShape = record<VerifiedMark>("mark", {
   next: integer(),
   parent: hex<Digest>(32),
   frontier: record<FrontierState>("frontier", { size: integer(), subtrees: list(hex<Digest>(32), 64) }),
@@ -55,14 +56,14 @@ export async function writeMark(
   verified: Verified<MerkleFrontier>,
   authenticate: Authenticate,
 ): Promise<void> {
+  log.commit({ marks: [await sealedMark(verified, authenticate), { name: DAMAGED_MARK, value: null }] });
+}
+
+/** What `writeMark` writes, for a commit of the caller's own. */
+export async function sealedMark(verified: Verified<MerkleFrontier>, authenticate: Authenticate): Promise<Mark> {
   const mark = encode(markShape, { next: verified.next, parent: verified.parent, frontier: verified.tree.state });
   const tag = await authenticate(mark);
-  log.commit({
-    marks: [
-      { name: MARK, value: encode(sealedMarkShape, { mark, tag }) },
-      { name: DAMAGED_MARK, value: null },
-    ],
-  });
+  return { name: MARK, value: encode(sealedMarkShape, { mark, tag }) };
 }
 
 /** The log is damaged: until all of it was read again and holds, every start heals before it serves. */

@@ -3,6 +3,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
 import type { HealingReport } from "../../actors/consensus/healing.ts";
 import type { Delivery, Position } from "../../actors/consensus/ports.ts";
+import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
 
 export interface ConsensusWorkerData {
@@ -11,6 +12,8 @@ export interface ConsensusWorkerData {
   readonly founding: Uint8Array;
   readonly self: MemberIndex;
   readonly timings: Timings;
+  /** Of heights between checkpoints (C). */
+  readonly checkpointEvery: number;
   readonly listen: { readonly host: string; readonly port: number };
   /** Serves SigningRequests of the enclave. */
   readonly signer: MessagePort;
@@ -32,13 +35,23 @@ export type ToConsensus =
   | { readonly kind: "submit"; readonly signed: Uint8Array }
   | { readonly kind: "startDelivery"; readonly from: Height }
   | { readonly kind: "executed"; readonly height: Height; readonly root: Digest }
+  /** The projector wrote the state after this height as segments. */
+  | { readonly kind: "checkpointWritten"; readonly written: WrittenCheckpoint }
   | { readonly kind: "stop" };
 
 export type FromConsensus =
   /** The listener's fresh key wants a certificate. */
   | { readonly kind: "certify"; readonly spki: Uint8Array }
   /** The log is verified, the flags are loaded, the listener is open. `roots`: executed heights the log knows, newest last. */
-  | { readonly kind: "started"; readonly head: Height; readonly hash: Digest }
+  | {
+      readonly kind: "started";
+      readonly head: Height;
+      readonly hash: Digest;
+      /** The checkpoint that the log begins with, while older blocks are still to come. */
+      readonly begins: Height | null;
+    }
+  /** The log goes on from a checkpoint that was fetched: everything is to start anew from there. */
+  | { readonly kind: "adopted"; readonly height: Height }
   | { readonly kind: "deliver"; readonly delivery: Delivery }
   | { readonly kind: "bundle"; readonly bundle: Uint8Array }
   /** Not taken: the member holds as much as it may. */

@@ -1,9 +1,9 @@
 /** Entry of the consensus worker: real disk, real sockets, real clock around the consensus actor. */
 import { generateKeyPairSync } from "node:crypto";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { workerData } from "node:worker_threads";
 import { ConsensusActor } from "../../actors/consensus/actor.ts";
-import type { Committee, ConsensusPorts, Position } from "../../actors/consensus/ports.ts";
+import type { Committee, ConsensusPorts, FetchedCheckpoint, Position } from "../../actors/consensus/ports.ts";
 import { Healing } from "../../actors/consensus/healing.ts";
 import { ensureGenesis, loadStart } from "../../actors/consensus/start.ts";
 import { proofDefect } from "../../actors/consensus/synchronisation.ts";
@@ -22,9 +22,18 @@ import { demand } from "../enclave/node-files.ts";
 import { type SignerClient, signerClient } from "../enclave/signer-client.ts";
 import { type Founding, openFounding } from "../founding/document.ts";
 import { batchedSigner } from "./batched-signer.ts";
+import { CheckpointStore } from "../checkpoints/checkpoint-store.ts";
 import { addNotes } from "./heal-notes.ts";
 import { closeJournal, isJournalLost, loseJournal } from "./journal-id.ts";
-import { START, checkAtStart, checkInBackground, isMarkedDamaged, markDamaged, writeMark } from "./log-check.ts";
+import {
+  START,
+  checkAtStart,
+  checkInBackground,
+  isMarkedDamaged,
+  markDamaged,
+  sealedMark,
+  writeMark,
+} from "./log-check.ts";
 import { openMemberNetwork } from "./member-network.ts";
 import { Outbox } from "./outbox.ts";
 import { isCorrupt, logPath, setAside } from "./set-aside.ts";
@@ -49,6 +58,7 @@ class ConsensusWorker {
   #position: Position | undefined;
   /** The log is damaged or the disk failed: nothing of consensus is done any more. */
   #isOver = false;
+  readonly #checkpoints = new CheckpointStore(join(data.directory, "checkpoints"));
   #isSetAside = false;
   #isSurveying = false;
   #healing: { readonly member: Healing; readonly failed: (error: unknown) => void } | undefined;
@@ -91,12 +101,18 @@ class ConsensusWorker {
     for (const member of this.#network.connected()) actor.post({ type: "peerConnected", member });
     this.#tellPeers();
     this.#stopCheck = checkInBackground(log, {
-      until: verified.next,
+      // Above a gap everything was checked when it came; what lies below it can be read from genesis up.
+      until: heightOf(Math.min(verified.next, (log.gap()?.below ?? verified.next) + 1)),
       proofDefect: (event) => proofDefect(committee, event),
       guarded: this.#guarded,
     });
     const head = present(log.head(), "the log begins with genesis");
-    this.#host.post({ kind: "started", head: head.height, hash: head.hash });
+    this.#host.post({
+      kind: "started",
+      head: head.height,
+      hash: head.hash,
+      begins: log.gap()?.begins ?? null,
+    });
   }
 
   /** What holds up to the head; a record that does not is fetched from peers first, however long that takes. */
@@ -256,6 +272,15 @@ class ConsensusWorker {
         deliver: (delivery) => this.#host.post({ kind: "deliver", delivery }),
         bundleHeld: (_digest, bundle) => this.#host.post({ kind: "bundle", bundle }),
       },
+      checkpoints: {
+        distance: data.checkpointEvery,
+        log,
+        segmentsOf: (height) => this.#checkpoints.segmentsOf(height),
+        segment: (digest) => this.#checkpoints.segment(digest),
+        fetched: (height, digest) => this.#checkpoints.fetched(height, digest),
+        keep: (height, digest, segment) => this.#checkpoints.keep("fetched", height, digest, segment),
+        adopt: (found) => void this.#adopt(log, found),
+      },
       observer: {
         refused: (reason) => this.#host.post({ kind: "refused", reason, port: "consensus" }),
         advanced: (position) => {
@@ -266,6 +291,24 @@ class ConsensusWorker {
         evidence: (evidence, member, view) => this.#host.post({ kind: "evidence", evidence, member, view }),
       },
     };
+  }
+
+  /** The actor has stopped. Segments first, then the log: whatever starts next finds the one with the other. */
+  async #adopt(log: LogDatabase, { statement, segments, event, tree, pruneBelow }: FetchedCheckpoint): Promise<void> {
+    this.#stopCheck();
+    try {
+      const mark = await sealedMark({ next: heightOf(event.height + 1), tree, parent: event.hash }, this.#authenticate);
+      if (this.#isOver) return;
+      this.#isOver = true;
+      this.#checkpoints.complete("fetched", statement.height, segments);
+      log.beginAt(event, pruneBelow, [mark]);
+      this.#host.post({ kind: "adopted", height: event.height });
+    } catch (error) {
+      this.#isOver = false;
+      this.#guarded(() => {
+        throw error;
+      });
+    }
   }
 
   /** The survey after a lost journal is over: told once, for whoever waits for a member to vote again. */
@@ -309,6 +352,11 @@ class ConsensusWorker {
         return this.#actor?.startDelivery(message.from);
       case "executed":
         return this.#actor?.executed(message.height, message.root);
+      case "checkpointWritten": {
+        const { height, root, segments } = message.written;
+        this.#checkpoints.refresh();
+        return this.#actor?.checkpointWritten(height, root, segments);
+      }
       case "stop":
         void this.#stop();
     }

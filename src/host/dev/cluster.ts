@@ -32,6 +32,8 @@ interface NodeRun {
 export interface DevOptions {
   readonly directory: string;
   readonly nodes: number;
+  /** C of every node; undefined for the default. */
+  readonly checkpointBlocks: number | undefined;
   /** One line of progress. */
   readonly say: (line: string) => void;
 }
@@ -63,7 +65,8 @@ export class DevCluster {
       this.#layout = openDevCluster(directory);
       say(`opened the cluster in ${directory} (${this.layout.nodes.length} nodes)`);
     } else await this.#found();
-    for (const { name } of this.layout.nodes) this.#runs.set(name, { name, child: undefined, serving: false, waits: undefined });
+    for (const { name } of this.layout.nodes)
+      this.#runs.set(name, { name, child: undefined, serving: false, waits: undefined });
     const names = [...this.#runs.keys()];
     const failed = new Map<string, Fault>();
     await Promise.all(
@@ -198,7 +201,7 @@ export class DevCluster {
     });
     const passphrase = this.#passphrases.get(name);
     child.send({
-      settings: settingsOf(node.directory, card),
+      settings: settingsOf(node.directory, card, this.#options.checkpointBlocks),
       passphrase: passphrase === undefined ? null : Buffer.from(passphrase.reveal()).toString("base64"),
     } satisfies DevNodeOrder);
     await started;
@@ -267,7 +270,11 @@ export function portsOf({ endpoints }: FounderCard): {
   };
 }
 
-function settingsOf(directory: string, card: FounderCard): Record<string, string> {
+function settingsOf(
+  directory: string,
+  card: FounderCard,
+  checkpointBlocks: number | undefined,
+): Record<string, string> {
   const ports = portsOf(card);
   return {
     dataDir: directory,
@@ -276,5 +283,6 @@ function settingsOf(directory: string, card: FounderCard): Record<string, string
     clusterPort: String(ports.cluster),
     servicePort: String(ports.service),
     healthPort: String(ports.health),
+    ...(checkpointBlocks !== undefined && { checkpointBlocks: String(checkpointBlocks) }),
   };
 }

@@ -12,6 +12,9 @@ const GAUGES = {
   height: "Height of the last final block in the log",
   executed_height: "Height of the last block that was executed",
   projected_height: "Height that the projector has reached",
+  vouched_from_height:
+    "Lowest height from which the log is whole; above 0 while blocks before a fetched checkpoint are still to come",
+  checkpoint_height: "Height of the newest checkpoint whose segments are on this disk",
   view: "Current view of consensus",
   epoch: "Current epoch",
   peers: "Members connected now",

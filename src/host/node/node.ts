@@ -201,6 +201,7 @@ class Node implements RunningNode {
       aid: this.aid,
       enclave,
       timings: timingsOf(config),
+      checkpointEvery: config.checkpointBlocks,
       bind: {
         host: this.#host,
         cluster: config.clusterPort,
@@ -214,6 +215,7 @@ class Node implements RunningNode {
       onLogReport: (report) => this.#log.report(report),
       onLogNotes: (notes) => this.#log.note(notes),
       onDamaged: (height, reason) => this.#damaged(enclave, height, reason),
+      onAdopted: () => this.#serveAnew(enclave),
       onFatal: (code, reason) => this.#fatal(code, reason),
     });
     this.#starting = starting.then(
@@ -237,6 +239,11 @@ class Node implements RunningNode {
   #damaged(enclave: EnclaveHost, height: number | null, reason: string): void {
     if (!this.#log.damaged(height, reason, Date.now()))
       return this.#fatal("LOG_DAMAGED", `${reason}; it was healed within the hour: replace the disk`);
+    this.#serveAnew(enclave);
+  }
+
+  /** From the disk, with the keys that are still unsealed. */
+  #serveAnew(enclave: EnclaveHost): void {
     void this.#stopServing().then(() => {
       if (this.#mayServe) this.#serve(enclave);
     });

@@ -48,6 +48,8 @@ export interface ServingOptions {
   readonly aid: Aid;
   readonly enclave: EnclaveHost;
   readonly timings: Timings;
+  /** C: heights between checkpoints. */
+  readonly checkpointEvery: number;
   readonly bind: {
     readonly host: string;
     readonly cluster: number;
@@ -65,6 +67,8 @@ export interface ServingOptions {
   readonly onLogNotes: (notes: readonly string[]) => void;
   /** The log is damaged: service must stop and start anew, which heals it. */
   readonly onDamaged: (height: number | null, reason: string) => void;
+  /** The log goes on from a checkpoint that was fetched: service must stop and start anew, from there. */
+  readonly onAdopted: () => void;
   /** Service cannot go on: the sentence says where and why. */
   readonly onFatal: (code: string, reason: string) => void;
 }
@@ -110,6 +114,8 @@ class Parts implements Serving {
   #position: Position | undefined;
   #connected = 0;
   #projected = -1;
+  /** The newest checkpoint on this disk. */
+  #written: WrittenCheckpoint | undefined;
   #stopping = false;
   /** Roots executed last: a restarted consensus worker may not have written them. */
   readonly #recent: { readonly height: Height; readonly root: Digest }[] = [];
@@ -132,7 +138,10 @@ class Parts implements Serving {
     this.#signer = signerClient(gatewaySigner);
     // The log is checked while the projection is: neither needs the other before the executor starts.
     const [consensus, projector] = await this.#startWorkers(consensusSigner);
-    this.#projector = projector.opened.height > consensus.head.height ? await this.#startOver(projector) : projector;
+    const { height: head, begins } = consensus.head;
+    const isElsewhere = projector.opened.height > head || projector.opened.height < (begins ?? -1);
+    this.#projector = isElsewhere ? await this.#startOver(projector) : projector;
+    if (begins !== null) this.#projector.keepCheckpoint(begins);
     const ledger = this.#openLedger(this.#projector);
     this.#submission = this.#openSubmission(ledger);
     this.#executor = new Executor({
@@ -142,6 +151,7 @@ class Parts implements Serving {
       onExecuted: (block, ms) => this.#executed(block, ms),
       onFailure: (error) => this.#fatal("EXECUTION_FAILED", error),
     });
+    if (this.#written !== undefined) consensus.checkpointWritten(this.#written);
     consensus.startDelivery(heightOf(ledger.height + 1));
     if (consensus.head.height > ledger.height && !(await this.#reached(consensus.head.height)))
       throw new Fault("STOPPED", "The node stops before it has executed its log.");
@@ -197,6 +207,7 @@ class Parts implements Serving {
     const consensus = await this.#startConsensus(await this.#options.enclave.signerPort());
     this.#consensus = consensus;
     for (const { height, root } of this.#recent) consensus.executed(height, root);
+    if (this.#written !== undefined) consensus.checkpointWritten(this.#written);
     consensus.startDelivery(heightOf(this.height() + 1));
     this.#submission?.resubmit();
   }
@@ -220,6 +231,7 @@ class Parts implements Serving {
       founding: foundingFile,
       self: memberIndex(self),
       timings,
+      checkpointEvery: this.#options.checkpointEvery,
       listen: { host: bind.host, port: bind.cluster },
       signer,
       certify: async (spki) =>
@@ -263,6 +275,8 @@ class Parts implements Serving {
               ),
             );
             return;
+          case "adopted":
+            return this.#adopted(event.height);
           case "damaged":
             if (!this.#stopping) this.#options.onDamaged(event.height, event.reason);
             return;
@@ -280,12 +294,19 @@ class Parts implements Serving {
     });
   }
 
+  #adopted(height: Height): void {
+    if (this.#stopping) return;
+    this.#options.logger.info("A checkpoint was fetched; service starts anew from there", { height });
+    this.#options.onAdopted();
+  }
+
   #moved(position: Position): void {
     const { metrics } = this.#options;
     metrics.count("views_nullified", Math.max(0, position.nullified - (this.#position?.nullified ?? 0)));
     this.#position = position;
     metrics.set("height", Math.max(position.finalHeight, this.height()));
     metrics.set("view", position.view);
+    metrics.set("vouched_from_height", position.vouchesFrom);
     metrics.mailbox("consensus", position.mempool);
     metrics.mailbox("host", this.#submission?.waiting ?? 0);
     metrics.mailbox("projector", this.#projector?.backlog().length ?? 0);
@@ -296,9 +317,20 @@ class Parts implements Serving {
   }
 
   async #startProjector(): Promise<ProjectorHost> {
-    const { logger, metrics } = this.#options;
+    const { directory, founding, checkpointEvery, logger, metrics } = this.#options;
     const projector = await startProjector({
       path: this.#projectionPath(),
+      checkpoints: {
+        directory: join(directory, "checkpoints"),
+        every: checkpointEvery,
+        members: founding.document.founders.map(({ aid, epochKey }) => ({ aid, key: epochKey })),
+        begins: this.#consensus?.head.begins ?? null,
+      },
+      onCheckpoint: (written) => {
+        metrics.set("checkpoint_height", written.height);
+        this.#written = written;
+        this.#consensus?.checkpointWritten(written);
+      },
       onProjected: (height) => {
         this.#projected = height;
         metrics.set("projected_height", height);
@@ -313,9 +345,12 @@ class Parts implements Serving {
     return projector;
   }
 
-  /** The projection is ahead of the log, which a backup may have brought back: it is derived, so it goes. */
-  async #startOver(ahead: ProjectorHost): Promise<ProjectorHost> {
-    await ahead.stop();
+  /**
+   * The projection is ahead of the log, which a backup may have brought back, or below the checkpoint that the log begins with: it is
+   * derived, so it goes, and comes back from the log or from that checkpoint.
+   */
+  async #startOver(elsewhere: ProjectorHost): Promise<ProjectorHost> {
+    await elsewhere.stop();
     discardProjection(this.#projectionPath());
     return this.#startProjector();
   }

@@ -1,8 +1,12 @@
 /** Opens the projection database; one that does not hold what was written to it is thrown away and rebuilt from the log. */
 import { rmSync } from "node:fs";
 import { Fault } from "../../base/errors.ts";
+import type { Height } from "../../base/brands.ts";
 import { Projector } from "../../actors/projector/projector.ts";
 import { type Sqlite, openSqlite } from "../../events/store/sqlite.ts";
+import { loadSegments } from "../../projections/checkpoint/checkpoint.ts";
+import { type Segment, decodeSegment } from "../../projections/checkpoint/segment.ts";
+import type { CheckpointStore } from "../checkpoints/checkpoint-store.ts";
 
 export interface OpenedProjection {
   readonly db: Sqlite;
@@ -11,15 +15,57 @@ export interface OpenedProjection {
   readonly rebuilt: string | null;
 }
 
-export function openProjection(path: string): OpenedProjection {
+/** The checkpoint that the log begins with: a projection below it cannot be rebuilt from the log. */
+export interface ProjectionFloor {
+  readonly store: Pick<CheckpointStore, "read">;
+  readonly begins: Height;
+}
+
+/** Throws: Fault CHECKPOINT_DAMAGED, CHECKPOINT_UNREADABLE when it must be filled from a checkpoint that does not hold. */
+export function openProjection(path: string, floor: ProjectionFloor | null = null): OpenedProjection {
+  let rebuilt: string | null = null;
+  let opened: ReturnType<typeof open>;
   try {
-    return { ...open(path, true), rebuilt: null };
+    opened = open(path, true);
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof Error) || isOfTheDisk(error)) throw error;
     discardProjection(path);
-    return { ...open(path, false), rebuilt: error.message };
+    opened = open(path, false);
+    rebuilt = error.message;
+  }
+  if (floor === null || opened.projector.height >= floor.begins) return { ...opened, rebuilt };
+  opened.db.close();
+  discardProjection(path);
+  fill(path, floor);
+  return { ...open(path, false), rebuilt };
+}
+
+/** All of a checkpoint's rows in one transaction: a start that is cut short begins again. */
+function fill(path: string, { store, begins }: ProjectionFloor): void {
+  const db = openSqlite(path, { store: "PROJECTION", synchronous: "normal" });
+  try {
+    db.transaction(() => {
+      const loaded = loadSegments(db, segmentsIn(store.read(begins)));
+      if (!loaded.ok) throw new Fault(loaded.refusal.code, loaded.refusal.message);
+    })();
+  } finally {
+    db.close();
   }
 }
+
+function* segmentsIn(bytes: Iterable<Uint8Array>): Generator<Segment> {
+  for (const one of bytes) {
+    const segment = decodeSegment(one);
+    if (!segment.ok) throw new Fault("CHECKPOINT_UNREADABLE", segment.refusal.message);
+    yield segment.value;
+  }
+}
+
+/** Rebuilding would not help, or fill a disk that is full once more. */
+const isOfTheDisk = (error: Error): boolean =>
+  "code" in error &&
+  typeof error.code === "string" &&
+  /_(FULL|LOCKED|OPEN_FAILED|UNSAFE|WRITE_FAILED)$/.test(error.code);
 
 /** Removes the database with what SQLite keeps beside it. */
 export function discardProjection(path: string): void {

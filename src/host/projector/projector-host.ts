@@ -4,13 +4,16 @@ import type { Digest, Height } from "../../base/brands.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import type { ProjectedBlock } from "../../actors/projector/projector.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
+import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import { Outbox } from "../consensus/outbox.ts";
 import type { FromProjector, ProjectorWorkerData, ToProjector } from "./worker-protocol.ts";
 import { ENTRIES } from "../entries.ts";
 
 export interface ProjectorHostOptions {
   readonly path: string;
+  readonly checkpoints: ProjectorWorkerData["checkpoints"];
   readonly onProjected: (height: Height) => void;
+  readonly onCheckpoint: (written: WrittenCheckpoint) => void;
   readonly onDeath: (error: Error) => void;
 }
 
@@ -18,6 +21,8 @@ export interface ProjectorHost {
   /** What the database held when it was opened. */
   readonly opened: { readonly height: number; readonly hash: Digest | null; readonly rebuilt: string | null };
   readonly project: (block: ProjectedBlock) => void;
+  /** The log begins with this checkpoint: a damaged projection is filled from it. */
+  readonly keepCheckpoint: (height: Height) => void;
   /** Blocks that wait to be applied, oldest first. */
   readonly backlog: () => readonly ProjectedBlock[];
   /** Bytes of facts that wait to be applied. */
@@ -57,7 +62,7 @@ class WorkerProjector implements ProjectorHost {
 
   constructor(options: ProjectorHostOptions) {
     const { port1, port2 } = new MessageChannel();
-    const data: ProjectorWorkerData = { path: options.path, port: port2 };
+    const data: ProjectorWorkerData = { path: options.path, checkpoints: options.checkpoints, port: port2 };
     this.#options = options;
     this.#port = port1;
     this.#outbox = new Outbox(port1);
@@ -82,6 +87,10 @@ class WorkerProjector implements ProjectorHost {
     this.#backlog.set(block.height, block);
     this.#backlogBytes += block.facts.length;
     this.#outbox.post({ kind: "project", block });
+  }
+
+  keepCheckpoint(height: Height): void {
+    this.#outbox.post({ kind: "keepCheckpoint", height });
   }
 
   backlog(): readonly ProjectedBlock[] {
@@ -123,6 +132,8 @@ class WorkerProjector implements ProjectorHost {
         return opened();
       case "projected":
         return this.#projected(message.height);
+      case "checkpointWritten":
+        return this.#options.onCheckpoint(message);
       case "checkedAt":
         this.#questions.get(message.id)?.(message.answer);
         this.#questions.delete(message.id);

@@ -3,11 +3,20 @@ import type { MessagePort } from "node:worker_threads";
 import type { Digest, Height } from "../../base/brands.ts";
 import type { Result } from "../../base/result.ts";
 import type { ProjectedBlock } from "../../actors/projector/projector.ts";
+import type { SegmentMember } from "../../projections/checkpoint/segment.ts";
+import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
 
 export interface ProjectorWorkerData {
   readonly path: string;
-  /** Hash and root that the log knows for a height; what the projection says otherwise is rebuilt. */
+  readonly checkpoints: {
+    readonly directory: string;
+    /** C: the state after every height that it divides is written as segments. */
+    readonly every: number;
+    readonly members: readonly SegmentMember[];
+    /** A projection below this height is filled from the segments of this checkpoint: the log begins there. */
+    readonly begins: Height | null;
+  };
   readonly port: MessagePort;
 }
 
@@ -19,11 +28,15 @@ export type ToProjector =
       readonly height: Height;
       readonly assertions: readonly Assertion[];
     }
+  /** The log begins with this checkpoint: its segments are kept, whatever newer ones there are. */
+  | { readonly kind: "keepCheckpoint"; readonly height: Height }
   | { readonly kind: "stop" };
 
 export type FromProjector =
   /** The database is open and its rows hold; `rebuilt`: it was damaged and starts from nothing. */
   | { readonly kind: "opened"; readonly height: number; readonly hash: Digest | null; readonly rebuilt: string | null }
   | { readonly kind: "projected"; readonly height: Height }
+  /** The state is on the disk as segments, for peers to fetch. Told again at each start, of the newest. */
+  | ({ readonly kind: "checkpointWritten" } & WrittenCheckpoint)
   | { readonly kind: "checkedAt"; readonly id: number; readonly answer: Result<readonly boolean[]> }
   | { readonly kind: "stopped" };
