@@ -39,13 +39,24 @@ describe("a node whose disk is gone", () => {
       for (const file of ["log.db", "log.db-wal", "log.db-shm"]) rmSync(path.join(dir, file), { force: true });
       before = cluster.log(name).length;
       await cluster.revive(name);
-      await until("it votes again", () => cluster.log(name).slice(before).includes("the node votes again above this view"));
+      await until("it votes again", () =>
+        cluster.log(name).slice(before).includes("the node votes again above this view"),
+      );
       await load.more(40);
     });
-    const said = cluster.log(name).slice(before).split("\n").filter((line) => line.includes("JOURNAL_LOST") || line.includes("votes again"));
+    const said = cluster
+      .log(name)
+      .slice(before)
+      .split("\n")
+      .filter((line) => line.includes("JOURNAL_LOST") || line.includes("votes again"));
     const bound = Number(/"view":(\d+)/.exec(said.at(-1) ?? "")?.[1]);
     expect(said[0]).toContain(`"code":"JOURNAL_LOST"`);
-    const votes = query<{ view: number }>(cluster, name, "log.db", "SELECT view FROM journal WHERE kind IN ('vote', 'proposal')");
+    const votes = query<{ view: number }>(
+      cluster,
+      name,
+      "log.db",
+      "SELECT view FROM journal WHERE kind IN ('vote', 'proposal')",
+    );
     expect(votes.filter(({ view }) => view <= bound)).toEqual([]);
   });
 });
@@ -72,7 +83,9 @@ function fillUp(directory: string): void {
 }
 
 describe("a node whose disk is full", () => {
-  it("stops with a sentence that says what to do, and goes on from where it was when there is room again", async ({ skip }) => {
+  it("stops with a sentence that says what to do, and goes on from where it was when there is room again", async ({
+    skip,
+  }) => {
     const name = "n2";
     const dir = cluster.node(name).dir;
     await settledHeight(cluster);

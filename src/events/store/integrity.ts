@@ -46,8 +46,7 @@ export class Integrity {
     const body = value.subarray(0, SUM_BYTES + HEAD_BYTES);
     if (Buffer.compare(sha256(body).subarray(0, CHECK_BYTES), value.subarray(body.length)) !== 0) return undefined;
     const at = Buffer.from(body).readBigUInt64BE(SUM_BYTES);
-    const head =
-      at === NO_HEAD ? null : { height: asHeight(Number(at)), hash: digestOf(body.slice(SUM_BYTES + 8)) };
+    const head = at === NO_HEAD ? null : { height: asHeight(Number(at)), hash: digestOf(body.slice(SUM_BYTES + 8)) };
     return new Integrity(body.slice(0, SUM_BYTES), head);
   }
 

@@ -104,7 +104,8 @@ function faultOf(store: StoreName, path: string, doing: Doing, error: unknown): 
 
 function meaningOf(code: string, doing: Doing): readonly [kind: string, advice: string] {
   // The index of the write-ahead log is the first file that a full disk has no room for.
-  if (code === "SQLITE_FULL" || code === "SQLITE_IOERR_SHMSIZE") return ["FULL", "free disk space, then start the node again."];
+  if (code === "SQLITE_FULL" || code === "SQLITE_IOERR_SHMSIZE")
+    return ["FULL", "free disk space, then start the node again."];
   if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) {
     return ["CORRUPT", "the file is damaged; restore it from a backup or let the node fetch it from its peers."];
   }

@@ -31,7 +31,13 @@ function start(at: string, during: (log: LogDatabase) => void = () => {}, logAt:
   return lost;
 }
 
-const ballot = (at: number) => ({ epoch: epoch(0), view: view(at), kind: "vote", key: "nullify/", bytes: new Uint8Array(0) });
+const ballot = (at: number) => ({
+  epoch: epoch(0),
+  view: view(at),
+  kind: "vote",
+  key: "nullify/",
+  bytes: new Uint8Array(0),
+});
 const vote = (log: LogDatabase): void => log.commit({ journal: [ballot(1)] });
 
 /** One start that ends with a clean stop. */

@@ -26,7 +26,10 @@ function fill(log: LogDatabase): Chain {
     });
   }
   const { hash, block } = new Chain("other").next();
-  log.commit({ candidates: [{ hash, epoch: epoch(0), view: view(COUNT), block }], marks: [{ name: "bound", value: utf8("9") }] });
+  log.commit({
+    candidates: [{ hash, epoch: epoch(0), view: view(COUNT), block }],
+    marks: [{ name: "bound", value: utf8("9") }],
+  });
   return chain;
 }
 
@@ -60,7 +63,9 @@ describe("the checksum over what no peer can restore", () => {
     fill(log);
     const before = log.fingerprint();
     const vote = { epoch: epoch(0), view: view(99), kind: "vote", key: "x", bytes: utf8("x") };
-    expect(() => log.commit({ journal: [vote], append: { expected: height(3), events: new Chain().take(1) } })).toThrow();
+    expect(() =>
+      log.commit({ journal: [vote], append: { expected: height(3), events: new Chain().take(1) } }),
+    ).toThrow();
     expect(log.fingerprint()).toEqual(before);
     expect(log.defect()).toBeUndefined();
   });
