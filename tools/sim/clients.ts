@@ -33,7 +33,7 @@ export class Clients {
   readonly world: World;
   readonly history: HistoryEntry[] = [];
   readonly #sessions: readonly Session[];
-  /** Height of the newest receipt that any client got. */
+  /** Newest height that any answer named. */
   newest = 0;
   #commands = 0;
 
@@ -85,6 +85,7 @@ class Session {
   readonly #random: Random;
   isStopped = false;
   #node: Replica | undefined;
+  #process: Replica["process"];
   #connections = 0;
   #rests = 0;
   #pending: Pending | undefined;
@@ -122,6 +123,14 @@ class Session {
   #connect(): Replica {
     this.#connections += 1;
     this.#node = this.#random.pick(this.#world.replicas.filter((replica) => replica.isHonest));
+    this.#process = this.#node.process;
+    return this.#node;
+  }
+
+  /** The node it is connected to; another one when that process is gone. */
+  #connection(): Replica {
+    if (this.#node === undefined || this.#process === undefined || this.#node.process !== this.#process)
+      return this.#connect();
     return this.#node;
   }
 
@@ -186,7 +195,7 @@ class Session {
         },
       );
     };
-    attempt(this.#node ?? this.#connect());
+    attempt(this.#connection());
   }
 
   #settled(target: Replica, { command }: Extract<WriteAnswer, { kind: "settled" }>, isRetried: boolean): CallOutcome {
@@ -217,7 +226,7 @@ class Session {
     const { newest } = this.#clients;
     const atLeast = this.#random.chance(0.5) ? newest : null;
     const finish = this.#begin({ kind: "check", edge: textOf(edge), atLeast });
-    const target = this.#node ?? this.#connect();
+    const target = this.#connection();
     const { subject, object } = edgeOf(edge);
     this.#later(CHECK_DEADLINE_MS, () => {
       if (this.#pending?.finish !== finish) return;
@@ -233,6 +242,7 @@ class Session {
           this.#connect();
           return;
         }
+        this.#clients.newest = Math.max(this.#clients.newest, answer.height);
         finish(answer);
       },
     );

@@ -13,6 +13,7 @@ import { behaviourOf } from "./byzantine/index.ts";
 import { Clients } from "./clients.ts";
 import { foundingOf } from "./founding.ts";
 import { GraphWriters } from "./graph-writers.ts";
+import { historyViolation } from "./invariants-history.ts";
 import { Invariants } from "./invariants.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Network } from "./network.ts";
@@ -268,9 +269,11 @@ class Simulation {
     return replicas.reduce((sum, { process }) => sum + (process?.timers ?? 0), 0);
   }
 
-  #end(violation: Violation | undefined): SimOutcome {
+  #end(broken: Violation | undefined): SimOutcome {
     const { scheduler, faults, invariants, network, trace, profile, record, replicas } = this.#world;
     const history = this.#clients.end();
+    const mayLoseDisks = profile.faults.some((kind) => kind === "diskLost" || kind === "bitFlip");
+    const violation = broken ?? historyViolation(history, mayLoseDisks);
     for (const replica of replicas) replica.end();
     const atMs = scheduler.now;
     if (violation !== undefined) {
