@@ -54,8 +54,10 @@ function enter(): void {
   const [command = "", ...args] = refusal === "" ? ["unshare", ...ISOLATE, ...self] : self;
   const directory = mkdtempSync(path.join(tmpdir(), "sky-soak-"));
   const env = { ...process.env, [INSIDE.refusal]: refusal, [INSIDE.directory]: directory };
-  const child = spawn(command, args, { stdio: "inherit", env });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  // A group of its own, and an input that ends with this process, however it ends: nothing goes on without it.
+  const child = spawn(command, args, { stdio: ["pipe", "inherit", "inherit"], env, detached: true });
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.on(signal, () => child.pid !== undefined && process.kill(-child.pid, "SIGKILL"));
   child.once("exit", (code) => {
     // Its mounts are gone with it, so that what lies under them can be removed.
     for (const left of [directory, programDirectory(directory)]) rmSync(left, { recursive: true, force: true });
@@ -65,6 +67,7 @@ function enter(): void {
 
 async function main(refusal: string, directory: string): Promise<void> {
   const { until, pace, seed, keep, json } = argumentsOf(process.argv.slice(2));
+  process.stdin.resume().once("end", endEverything);
   const say = (line: string): void => {
     if (!json) process.stdout.write(`${line}\n`);
   };
@@ -85,6 +88,16 @@ async function main(refusal: string, directory: string): Promise<void> {
   if (json) process.stdout.write(`${JSON.stringify({ ...report, evidence })}\n`);
   else process.stdout.write(`${inWords(report)}${evidence === undefined ? "" : `Evidence: ${evidence}\n`}`);
   process.exitCode = failed ? 1 : 0;
+  process.stdin.off("end", endEverything).destroy();
+}
+
+/** This process and the nodes that it started. */
+function endEverything(): void {
+  try {
+    process.kill(0, "SIGKILL");
+  } finally {
+    process.exit(1); // the first process of a namespace cannot kill itself; with its end all others in there end
+  }
 }
 
 /** What the nodes had on their disks and said. Returns the directory. */
