@@ -1,0 +1,232 @@
+/** Our own bugs in the consensus shell: what it verifies, records, fetches and sends. */
+import type { Mutant } from "./mutant.ts";
+
+const actor = (name: string): string => `src/actors/consensus/${name}.ts`;
+
+export const SHELLS: readonly Mutant[] = [
+  {
+    name: "votes-are-not-verified",
+    why: "Signatures: a vote counts when its signature holds.",
+    edits: [
+      {
+        file: actor("ingress"),
+        find: '    if (!signatures.holds(kind, view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);\n',
+        replace: "",
+      },
+    ],
+    options: ["--actor", "forger", "--minutes", "0.4"],
+    seeds: 20,
+  },
+  {
+    name: "votes-in-the-name-of-others",
+    why: "Signatures: a vote counts for the member that signed it.",
+    edits: [
+      {
+        file: actor("ingress"),
+        find: '    if (member !== from) return this.#refuse("vote of another member", from);\n',
+        replace: "",
+      },
+    ],
+    options: ["--actor", "forger", "--minutes", "0.4"],
+    seeds: 20,
+  },
+  {
+    name: "proposals-are-not-verified",
+    why: "Signatures: a proposal is its leader's notarize vote.",
+    edits: [
+      {
+        file: actor("ingress"),
+        find: '      if (!signatures.holds("notarize", view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);\n',
+        replace: "",
+      },
+      {
+        file: actor("ingress"),
+        find: '    if (leaderOf(view, committee.keys.length) !== from)\n      return this.#refuse("proposal by a member that does not lead its view", from);\n',
+        replace: "",
+      },
+    ],
+    options: ["--actor", "forger", "--minutes", "0.4"],
+    seeds: 20,
+  },
+  {
+    name: "certificates-are-not-verified",
+    why: "Signatures: a certificate holds q signatures of distinct members.",
+    edits: [
+      {
+        file: actor("ingress"),
+        find: '    if (!signatures.judges(certificate)) return this.#fault("BAD_CERTIFICATE", from);\n',
+        replace: "",
+      },
+    ],
+    options: ["--actor", "forger", "--minutes", "0.4"],
+    seeds: 10,
+  },
+  {
+    name: "bundles-are-not-verified",
+    why: "Mempool: a bundle is signed by the member that made it.",
+    edits: [
+      {
+        file: actor("ingress"),
+        find: '    if (!isBundleSigned(committee, opened.value)) return this.#fault("BAD_SIGNATURE", from);\n',
+        replace: "",
+      },
+    ],
+    options: ["--actor", "forger", "--minutes", "0.4"],
+    seeds: 20,
+  },
+  {
+    name: "pages-are-not-proven",
+    why: "Catch-up: blocks are fetched and each proof is checked.",
+    edits: [
+      {
+        file: actor("synchronisation"),
+        find: "  return isCertificateSound(committee, certificate);\n}\n\n/** Why an event's",
+        replace: "  return committee.keys.length > 0;\n}\n\n/** Why an event's",
+      },
+    ],
+    options: ["--actor", "liarInSync", "--fault", "diskLost", "--fault", "isolation"],
+    seeds: 20,
+  },
+  {
+    name: "log-root-is-not-judged",
+    why: "Rule 3: logRoot is the Merkle root over all blocks before this one.",
+    edits: [
+      {
+        file: actor("judging"),
+        find: "before.root() !== opened.header.logRoot || !this.#isBodySound(opened)",
+        replace: "!this.#isBodySound(opened)",
+      },
+    ],
+    options: ["--actor", "forger", "--minutes", "0.4"],
+    seeds: 20,
+  },
+  {
+    name: "notarizes-without-bundles",
+    why: "Rule 3: valid only with its bundles here.",
+    edits: [
+      {
+        file: actor("judging"),
+        find: "    return missing.size === 0 || this.#bytes",
+        replace: "    return missing.size <= 1 || this.#bytes",
+      },
+    ],
+    seeds: 10,
+  },
+  {
+    name: "votes-are-not-journalled",
+    why: "Durable before sending: every own vote with its view.",
+    edits: [
+      {
+        file: actor("recording"),
+        find: '      case "recordVote":\n      case "recordProposal":',
+        replace:
+          '      case "recordVote":\n        if (effect.kind === "finalize") return;\n        this.#journal.push(journalRow(committee, effect));\n        return;\n      case "recordProposal":',
+      },
+    ],
+    seeds: 5,
+  },
+  {
+    name: "certificates-are-not-journalled",
+    why: "Durable before sending: every certificate adopted.",
+    edits: [
+      {
+        file: actor("recording"),
+        find: "    this.#journal.push(certificateRow(certificate));",
+        replace: '    if (kind === "finalization") this.#journal.push(certificateRow(certificate));',
+      },
+    ],
+    options: ["--mode", "liveness", "--fault", "powerCut"],
+    seeds: 40,
+  },
+  {
+    name: "journal-is-pruned-too-far",
+    why: "Durable before sending: flags above the last finalised view stay in the journal.",
+    edits: [
+      {
+        file: actor("recording"),
+        find: "view: viewOf(last.header.view + 1) },",
+        replace: "view: viewOf(last.header.view + 3) },",
+      },
+    ],
+    options: ["--fault", "crash", "--fault", "crashInWrite"],
+    seeds: 60,
+  },
+  {
+    name: "bundles-are-forgotten-too-soon",
+    why: "Rule 10: bundles that a block above the final one names are kept.",
+    edits: [
+      {
+        file: actor("actor"),
+        find: "    for (const candidate of Object.values(candidates)) for (const digest of candidate.bundles) needed.add(digest);\n",
+        replace: "",
+      },
+      {
+        file: actor("actor"),
+        find: "    const { mempool, candidates } = this.context;",
+        replace: "    const { mempool } = this.context;",
+      },
+    ],
+    seeds: 20,
+  },
+  {
+    name: "asks-one-peer-only",
+    why: "Rule 10: bodies are fetched from the proposer, then from random peers.",
+    edits: [
+      {
+        file: actor("fetching"),
+        find: "() => this.#ask(name, wanted, null));",
+        replace: "() => this.#ask(name, wanted, preferred));",
+      },
+    ],
+    options: ["--mode", "liveness", "--actor", "withholder"],
+    seeds: 60,
+  },
+  {
+    name: "executor-is-told-twice",
+    why: "DESIGN §4: final blocks are executed once, in order.",
+    edits: [
+      {
+        file: actor("delivery"),
+        find: "      this.#next = heightOf(height + 1); // first: an executor that answers at once pumps again\n",
+        replace: "      this.#next = heightOf(height + (this.#fresh.size === 3 ? 2 : 1));\n",
+      },
+    ],
+    seeds: 40,
+  },
+  {
+    name: "executed-roots-are-not-stored",
+    why: "Durable before sending: the root of every executed height is stored beside its event.",
+    edits: [
+      {
+        file: actor("start"),
+        find: "    if (root !== undefined) roots[at] = root;",
+        replace: "    if (root !== undefined) roots[at + 1] = root;",
+      },
+    ],
+    options: ["--fault", "crash"],
+    seeds: 20,
+  },
+  {
+    name: "a-wrong-genesis-is-taken",
+    why: "Genesis: a founding document is the body of height 0 and of no other; a page that skips a block is refused.",
+    edits: [
+      {
+        file: actor("synchronisation"),
+        find: "    if (header.height !== height || header.parent !== parent)",
+        replace: "    if (header.height < height)",
+      },
+    ],
+    options: ["--actor", "liarInSync", "--fault", "diskLost", "--fault", "isolation"],
+    seeds: 20,
+  },
+  {
+    name: "timers-fire-after-they-were-cleared",
+    why: "Views: a timer that was cleared does not fire, and a new setting takes the place of the old.",
+    edits: [
+      { file: actor("timers"), find: "    this.#clock.clear(set.handle);\n", replace: "" },
+      { file: actor("actor"), find: "!this.#timers.stands(event.timer, token)", replace: "token < 0" },
+    ],
+    options: ["--mode", "liveness", "--byzantine", "0"],
+    seeds: 20,
+  },
+];
