@@ -27,6 +27,7 @@ export const WORLDS: readonly World[] = [
     timers: ["advance"],
     slow: ["signature"],
     views: 1,
+    restarts: 1,
     limit: 20_000,
   },
   {
@@ -119,6 +120,7 @@ export const WORLDS: readonly World[] = [
     timers: ["advance"],
     slow: ["judgement"],
     views: 1,
+    restarts: 1,
     limit: 60_000,
   },
   {
@@ -137,6 +139,7 @@ export const WORLDS: readonly World[] = [
     timers: ["advance"],
     slow: ["judgement"],
     views: 2,
+    restarts: 1,
     limit: 60_000,
   },
   {
@@ -177,6 +180,7 @@ export const WORLDS: readonly World[] = [
     timers: ["clock", "advance"],
     slow: ["judgement"],
     views: 2,
+    restarts: 1,
     limit: 60_000,
   },
   {
@@ -263,6 +267,7 @@ export const WORLDS: readonly World[] = [
     timers: ["advance"],
     slow: ["block", "execution"],
     views: 2,
+    restarts: 1,
     limit: 60_000,
   },
   {
