@@ -81,13 +81,13 @@ export class Answering {
    * Throws: LogDamage.
    */
   checkpoint(from: MemberIndex, { from: next, above }: CheckpointRequest, newest: Height): void {
+    if (!this.mayAsk(from)) return;
     const { checkpoints, log } = this.#ports;
     const proven = checkpoints !== undefined && newest > above ? provenEvent(log, newest) : undefined;
     const opened = proven && openBlock(proven.event.block);
     const statement = opened?.ok ? opened.value.checkpoint?.statement : undefined;
     const segments = statement && statement.height > above ? checkpoints?.segmentsOf(statement.height) : undefined;
-    if (proven === undefined || segments === undefined) return this.events(from, next);
-    if (!this.mayAsk(from)) return;
+    if (proven === undefined || segments === undefined) return this.#page(from, next, EVENTS_PAGE_MAX);
     this.reply(from, { kind: "checkpoint", block: proven.event.block, proof: proven.proof, segments });
   }
 
@@ -99,7 +99,10 @@ export class Answering {
 
   /** A page of at most so many events. Throws: LogDamage. */
   events(from: MemberIndex, height: Height, countMax: number = EVENTS_PAGE_MAX): void {
-    if (!this.mayAsk(from)) return;
+    if (this.mayAsk(from)) this.#page(from, height, countMax);
+  }
+
+  #page(from: MemberIndex, height: Height, countMax: number): void {
     const events = pageOf(this.#ports.log, height, countMax);
     if (events.length > 0) this.reply(from, { kind: "events", from: height, events });
   }

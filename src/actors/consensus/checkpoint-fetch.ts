@@ -40,6 +40,8 @@ export interface CheckpointFetchStores {
 interface Wanted {
   readonly statement: CheckpointStatement;
   readonly segments: readonly Digest[];
+  /** The same, to look one up. */
+  readonly named: ReadonlySet<Digest>;
   readonly missing: Set<Digest>;
   progressAt: number;
 }
@@ -86,7 +88,8 @@ export class CheckpointFetch {
       const here = checkpoints.fetched(statement.height, digest); // of an attempt before a restart
       if (here !== undefined && segmentDigest(here) === digest) missing.delete(digest);
     }
-    this.#wanted = { statement, segments: message.segments, missing, progressAt: ports.clock.now() };
+    const { segments } = message;
+    this.#wanted = { statement, segments, named: new Set(segments), missing, progressAt: ports.clock.now() };
     this.#goOn();
     return ok(undefined);
   }
@@ -96,7 +99,7 @@ export class CheckpointFetch {
     const wanted = this.#wanted;
     const digest = segmentDigest(segment);
     if (wanted === undefined) return ok(undefined); // asked for twice, since the first answer was slow
-    if (!wanted.segments.includes(digest))
+    if (!wanted.named.has(digest))
       return refuse("BAD_SEGMENT", "A segment from a peer is none that was asked for.", "peer");
     if (!wanted.missing.has(digest)) return ok(undefined);
     const { ports, fetching } = this.#stores;

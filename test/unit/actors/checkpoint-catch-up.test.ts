@@ -126,6 +126,31 @@ describe("catch-up from a checkpoint", () => {
     expectWhole(world);
   });
 
+  it("segments that nobody gives any more: after a while it asks for the newest checkpoint anew", () => {
+    const world = away(11, FAR);
+    let offered = 0;
+    world.tamper = (_from, to, message) => {
+      if (to === 3 && message.kind === "checkpoint") offered += 1;
+      return to === 3 && message.kind === "segment" && offered < 2 ? [] : undefined;
+    };
+    world.boot(3, { emptyDisk: true });
+    world.until("it adopts a checkpoint", () => adopted(world).length === 1);
+    expect(offered).toBeGreaterThan(1);
+  });
+
+  it("a state that q members signed and this version cannot read: it goes on with blocks", () => {
+    const world = (open = new CheckpointWorld(12, EVERY));
+    world.strangeSegments = [Uint8Array.of(0x92, 99, 0xc0)];
+    for (const at of [0, 1, 2]) world.boot(at);
+    world.order(FAR);
+    world.boot(3, { emptyDisk: true });
+    const { refused } = world.node(3);
+    world.settle();
+    expect(refused).toContain("CHECKPOINT_UNREADABLE");
+    expect(adopted(world)).toEqual([]);
+    expectWhole(world);
+  });
+
   it("ended in the middle of fetching, it goes on with the segments that it kept", () => {
     const world = away(8, FAR);
     let segments = 0;
