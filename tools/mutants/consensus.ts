@@ -16,6 +16,7 @@ export const CONSENSUS: readonly Mutant[] = [
       },
     ],
     seeds: 10,
+    quick: true,
   },
   {
     name: "notarizes-after-nullify",
@@ -33,6 +34,7 @@ export const CONSENSUS: readonly Mutant[] = [
       },
     ],
     seeds: 10,
+    quick: true,
   },
   {
     name: "skips-certified-blocks",

@@ -51,7 +51,18 @@ export const KNOWN_BUGS: readonly Mutant[] = [
       },
       { file: machine("view"), find: "  if (before <= 0) return;", replace: "  if (before >= 0) return;" },
     ],
-    options: ["--mode", "liveness", "--minutes", "0.4"],
+    options: [
+      "--mode",
+      "liveness",
+      "--minutes",
+      "0.2",
+      "--actor",
+      "silentLeader",
+      "--fault",
+      "burstOfLoss",
+      "--fault",
+      "partition",
+    ],
     seeds: 40,
   },
   {
@@ -78,6 +89,7 @@ export const KNOWN_BUGS: readonly Mutant[] = [
       },
     ],
     seeds: 5,
+    quick: true,
   },
   {
     name: "notarized-body-on-no-disk",
@@ -107,6 +119,7 @@ export const KNOWN_BUGS: readonly Mutant[] = [
     why: "Known bug: f + 1 votes are taken for a quorum.",
     edits: [{ file: machine("committee"), find: "size - faultsTolerated(size)", replace: "faultsTolerated(size) + 1" }],
     seeds: 20,
+    quick: true,
   },
   {
     name: "two-f-plus-one-for-a-quorum",
@@ -129,6 +142,7 @@ export const KNOWN_BUGS: readonly Mutant[] = [
     ],
     options: ["--actor", "forger", "--minutes", "0.4"],
     seeds: 10,
+    quick: true,
   },
   {
     name: "notarization-for-a-finalization",

@@ -17,6 +17,8 @@ export interface Mutant {
   readonly edits: readonly Edit[];
   /** Found within so many seeds, the first one being `from` (1 when left out). */
   readonly seeds: number;
+  /** Among those that `npm test` hunts: found with the first seeds. The rest is for `npm run test:soak`. */
+  readonly quick?: true;
   readonly from?: number;
   /** Options of the simulator: what kind of run shows the bug soonest. */
   readonly options?: readonly string[];

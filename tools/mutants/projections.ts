@@ -22,6 +22,7 @@ export const PROJECTIONS: readonly Mutant[] = [
     ],
     options: GRAPH,
     seeds: 10,
+    quick: true,
   },
   {
     name: "same-id-other-bytes",
@@ -29,8 +30,8 @@ export const PROJECTIONS: readonly Mutant[] = [
     edits: [
       {
         file: ledger("ledger"),
-        find: "      if (known.outcome.digest !== digest) return unjudged(DUPLICATE_ID);\n",
-        replace: "",
+        find: "    if (known !== undefined) {\n      if (known.outcome.digest !== digest) return unjudged(DUPLICATE_ID);\n",
+        replace: "    if (known !== undefined && known.outcome.digest === digest) {\n",
       },
     ],
     options: GRAPH,
@@ -48,6 +49,7 @@ export const PROJECTIONS: readonly Mutant[] = [
     ],
     options: GRAPH,
     seeds: 10,
+    quick: true,
   },
   {
     name: "a-restart-forgets-duplicates",
@@ -108,7 +110,7 @@ export const PROJECTIONS: readonly Mutant[] = [
       {
         file: rebac("decide"),
         find: "const policed = !this.#mayChangePolicy;",
-        replace: "const policed = this.#mayChangePolicy;",
+        replace: "const policed = this.#mayChangePolicy === undefined;",
       },
     ],
     options: GRAPH,
@@ -126,6 +128,7 @@ export const PROJECTIONS: readonly Mutant[] = [
     ],
     options: GRAPH,
     seeds: 20,
+    quick: true,
   },
   {
     name: "cascade-leaves-bearers",

@@ -1,6 +1,7 @@
 /** Members that withhold, forge, repeat, and lie to whoever catches up. */
 import {
   type Digest,
+  type Epoch,
   type Height,
   type MemberIndex,
   type View,
@@ -13,7 +14,7 @@ import { sha256Digest, signingBytes } from "../../../src/crypto/hash.ts";
 import { utf8 } from "../../../src/base/bytes.ts";
 import type { CertificateKind, Header } from "../../../src/events/facts/block.ts";
 import { BUNDLE_BYTES_MAX, bundleBodyShape, bundleShape } from "../../../src/events/facts/bundle.ts";
-import { rootBytes } from "../../../src/events/facts/hashing.ts";
+import { blockHash, rootBytes } from "../../../src/events/facts/hashing.ts";
 import type { PeerMessage } from "../../../src/events/facts/peer-message.ts";
 import { quorumOf } from "../../../src/machines/consensus/committee.ts";
 import { messageOf } from "../process.ts";
@@ -67,13 +68,16 @@ export class Forger extends Behaviour {
   readonly #blocks = new Map<View, Of<"proposal"> | undefined>();
   #view = 1;
 
-  override received(_from: MemberIndex, frame: Uint8Array): void {
+  override received(from: MemberIndex, frame: Uint8Array): void {
     const message = messageOf(frame);
     if (message?.kind === "bundle" && this.#bundles.length < 50) this.#bundles.push(message.bundle);
-    if (message?.kind !== "vote") return;
-    this.#view = Math.max(this.#view, message.view);
-    this.#votes.push(message);
+    const vote = message?.kind === "proposal" ? voteOfLeader(from, this.epoch, message) : message;
+    if (vote?.kind !== "vote") return;
+    this.#view = Math.max(this.#view, vote.view);
+    this.#votes.push(vote);
     if (this.#votes.length > 60) this.#votes.shift();
+    // At once: a moment later the members have a certificate of their own.
+    if (this.random.chance(0.3)) this.sayAll(this.#relabelled(vote));
   }
 
   override send(to: MemberIndex, frame: Uint8Array, message: PeerMessage): void {
@@ -100,7 +104,7 @@ export class Forger extends Behaviour {
       case 3:
         return this.#bundle();
       default:
-        return this.#relabelled();
+        return this.#votes.length === 0 ? undefined : this.#relabelled(this.random.pick(this.#votes));
     }
   }
 
@@ -164,12 +168,10 @@ export class Forger extends Behaviour {
     };
   }
 
-  /** Real signatures of a few members under a certificate of the same or of another kind. */
-  #relabelled(): PeerMessage | undefined {
-    if (this.#votes.length === 0) return undefined;
-    const { view: at, hash, vote } = this.random.pick(this.#votes);
+  /** Real signatures of those that voted alike, and its own, under a certificate of the same or of another kind. */
+  #relabelled({ view: at, hash, vote }: Of<"vote">): PeerMessage {
     const same = new Map(
-      this.#votes
+      [this.vote(vote, at, hash), ...this.#votes]
         .filter((one) => one.view === at && one.hash === hash && one.vote === vote)
         .map((one) => [one.member, one]),
     );
@@ -209,6 +211,13 @@ export class Forger extends Behaviour {
     const signature = this.sign(signingBytes("bundle", cluster, body));
     return { kind: "bundle", bundle: encode(bundleShape, { body, signature }) };
   }
+}
+
+/** A leader's proposal is its notarize vote. */
+function voteOfLeader(member: MemberIndex, epoch: Epoch, { block, signature }: Of<"proposal">): Of<"vote"> | undefined {
+  const view = viewOf(block);
+  const hash = blockHash(block.header);
+  return view === undefined ? undefined : { kind: "vote", vote: "notarize", epoch, view, hash, member, signature };
 }
 
 /** Answers who catches up, or lost its journal, with pages, blocks and surveys that are not true. */
