@@ -41,7 +41,9 @@ function judgeTraces(from: number, count: number): boolean {
     if (verdict.refusal === "") continue;
     refused += 1;
     const at = trace.steps[verdict.steps];
-    say(`seed ${seed} (${trace.cast.module}): step ${verdict.steps}, member ${at?.member}, ${at?.event}: ${verdict.refusal}`);
+    say(
+      `seed ${seed} (${trace.cast.module}): step ${verdict.steps}, member ${at?.member}, ${at?.event}: ${verdict.refusal}`,
+    );
   }
   say(
     `traces: ${count}, telling steps: ${telling}, steps judged: ${steps}, events that told nothing: ${still}, refused: ${refused}, CPU ${cpuSeconds()} s`,

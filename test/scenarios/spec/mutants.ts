@@ -15,6 +15,9 @@ interface Change {
 
 export interface Mutant {
   readonly name: string;
+  /** A seed whose trace shows the mistake, and what the judge says of it. */
+  readonly seed: number;
+  readonly refusal: string;
   readonly changes: readonly Change[];
 }
 
@@ -27,10 +30,14 @@ const ASSERT_ONE_NOTARIZE: Change = {
 export const MUTANTS: readonly Mutant[] = [
   {
     name: "a quorum of one less",
+    seed: 0,
+    refusal: "certificates: fewer than q distinct signers",
     changes: [{ file: "committee.ts", from: "size - faultsTolerated(size);", to: "size - faultsTolerated(size) - 1;" }],
   },
   {
     name: "a second notarize vote in a view",
+    seed: 2,
+    refusal: "rule 8: a second notarize vote",
     changes: [
       {
         file: "consensus.machine.ts",
@@ -42,6 +49,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "notarize after nullify",
+    seed: 2,
+    refusal: "rule 8: notarize after nullify",
     changes: [
       {
         file: "propose.ts",
@@ -53,6 +62,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "finalize after nullify",
+    seed: 29,
+    refusal: "rule 8: finalize after nullify",
     changes: [
       { file: "certify.ts", from: "own.nullify !== true && own.finalize", to: "own.finalize" },
       {
@@ -64,6 +75,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "nullify after finalize",
+    seed: 28,
+    refusal: "rule 8: nullify after finalize",
     changes: [
       {
         file: "consensus.machine.ts",
@@ -83,10 +96,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "finalize though the leader equivocated",
+    seed: 35,
+    refusal: "rule 4: finalize though the leader equivocated",
     changes: [{ file: "certify.ts", from: "next.equivocated[view] !== true && ", to: "" }],
   },
   {
     name: "finalize without certification",
+    seed: 0,
+    refusal: "rule 8: finalize of a block not certified",
     changes: [
       {
         file: "votes.ts",
@@ -98,6 +115,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a view between skipped without its nullification, by voters",
+    seed: 14,
+    refusal: "rule 3: no nullification of a view between",
     changes: [
       {
         file: "propose.ts",
@@ -108,6 +127,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a view between skipped without its nullification, by leaders",
+    seed: 0,
+    refusal: "rule 2: no nullification of a view between",
     changes: [
       {
         file: "ancestry.ts",
@@ -118,6 +139,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "built on the final block, not on the highest certified one",
+    seed: 0,
+    refusal: "rule 2: not the highest certified or final block",
     changes: [
       {
         file: "ancestry.ts",
@@ -128,6 +151,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a notarization taken for a finalization",
+    seed: 0,
+    refusal: "rule 6: no finalization",
     changes: [
       {
         file: "votes.ts",
@@ -138,10 +163,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "roots not compared at certification",
+    seed: 16,
+    refusal: "rule 4: not this block's verdict",
     changes: [{ file: "certify.ts", from: 'root === block.executedRoot ? "certified" : "refused"', to: '"certified"' }],
   },
   {
     name: "certified before the parent is",
+    seed: 14,
+    refusal: "rule 3: a parent neither certified nor final",
     changes: [
       {
         file: "ancestry.ts",
@@ -152,24 +181,34 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "no nullify vote for a refused block",
+    seed: 16,
+    refusal: "rule 4: no vote after a verdict",
     changes: [{ file: "certify.ts", from: "if (view === next.view) nullifyCurrent(turn);", to: "" }],
   },
   {
     name: "no finalize vote after certification",
+    seed: 0,
+    refusal: "rule 4: no vote after a verdict",
     changes: [{ file: "certify.ts", from: 'turn.castVote("finalize", view, block.hash);', to: "" }],
   },
   {
     name: "final blocks without their bodies",
+    seed: 0,
+    refusal: "rule 6: final without its body",
     changes: [{ file: "finalise.ts", from: 'if (block.body !== "valid") return false;', to: "" }],
   },
   {
     name: "views that fall",
+    seed: 14,
+    refusal: "rule 7: a nullify vote for another view than the current",
     changes: [
       { file: "view.ts", from: "if (view <= next.view) return false;", to: "if (view === next.view) return false;" },
     ],
   },
   {
     name: "votes forgotten at a restart",
+    seed: 8,
+    refusal: "rule 8: a second notarize vote",
     changes: [
       {
         file: "restore.ts",
@@ -180,6 +219,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the last journal record taken for all of them",
+    seed: 2,
+    refusal: "state: own notarize votes",
     changes: [
       {
         file: "restore.ts",
@@ -190,6 +231,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "votes without a journal, before others were asked",
+    seed: 12,
+    refusal: "lost journal: a vote where a lost one may stand",
     changes: [
       {
         file: "turn.ts",
@@ -200,6 +243,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a survey of f + 1 members instead of q",
+    seed: 12,
+    refusal: "state: bound of a lost journal",
     changes: [
       { file: "recovery.ts", from: "if (reports.length < turn.quorum) return;", to: "if (reports.length < 2) return;" },
     ],
@@ -235,8 +280,8 @@ export async function withMutant<T>(mutant: Mutant, use: (recording: typeof reco
       plugins: [
         {
           name: "mutant",
-          setup: ({ onLoad }) =>
-            onLoad({ filter: /\.ts$/ }, ({ path: loaded }) => {
+          setup: (bundle) =>
+            bundle.onLoad({ filter: /\.ts$/ }, ({ path: loaded }) => {
               const contents = texts.get(loaded);
               return contents === undefined ? undefined : { contents, loader: "ts" };
             }),

@@ -99,6 +99,11 @@ function trouble(cluster: Cluster, cast: Cast, calm: boolean): void {
     });
   }
   const unlucky = cast.losesJournal ? any() : undefined;
+  cluster.later(100 + (cluster.seed % 7) * 60, () => {
+    if (unlucky?.alive !== true) return;
+    unlucky.crash();
+    cluster.later(30, () => unlucky.restart({ loseDisk: true }));
+  });
   for (let i = 0; i < 200; i++) {
     cluster.later(i * 300 + cluster.random() * 300, () => {
       const victim = any();

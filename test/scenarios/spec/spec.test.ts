@@ -22,11 +22,11 @@ function quint(...args: readonly string[]): { readonly status: number | null; re
   return { status, said: `${stdout}${stderr}` };
 }
 
-describe("the Quint model of consensus", { timeout: 120_000 }, () => {
+describe("the Quint model of consensus", { timeout: 300_000 }, () => {
   let instances: Specification;
   beforeAll(() => {
     instances = specification("instances");
-  }, 120_000);
+  }, 300_000);
 
   test("type-checks, and its scenarios pass, by Quint's own command", () => {
     const { status, said } = quint("test", "spec/instances.qnt", "--main=protocol", "--backend=typescript");
@@ -44,21 +44,31 @@ describe("the Quint model of consensus", { timeout: 120_000 }, () => {
 
   test("reaches final blocks, final blocks after a faulty leader, and the next epoch, under fair leaders", () => {
     const witnesses = ["finalised", "finalAfterFaultyLeader", "assembled", "epochBegun", "finalInNextEpoch"];
-    const walk = instances.walk("protocol", { seed: SEED, samples: 4, steps: 60, step: "fair", invariant: "safe", witnesses });
+    const walk = instances.walk("protocol", {
+      seed: SEED,
+      samples: 4,
+      steps: 60,
+      step: "fair",
+      invariant: "safe",
+      witnesses,
+    });
     expect(walk.violated).toBe(false);
     for (const name of witnesses) expect(walk.witnessed[name], name).toBeGreaterThan(0);
   });
 
-  test.each(BROKEN)("breaks an invariant without a rule: $module", ({ module, init = "init", step = "step", samples, steps }) => {
-    expect(instances.walk(module, { seed: SEED, samples, steps, init, step, invariant: "safe" }).violated).toBe(true);
-  });
+  test.each(BROKEN)(
+    "breaks an invariant without a rule: $module",
+    ({ module, init = "init", step = "step", samples, steps }) => {
+      expect(instances.walk(module, { seed: SEED, samples, steps, init, step, invariant: "safe" }).violated).toBe(true);
+    },
+  );
 });
 
-describe("traces of the real machine", { timeout: 180_000 }, () => {
+describe("traces of the real machine", { timeout: 300_000 }, () => {
   let judge: Judge;
   beforeAll(() => {
     judge = new Judge();
-  }, 120_000);
+  }, 300_000);
 
   test(`agree with the model, step by step, in ${TRACES} seeds`, () => {
     for (let seed = 0; seed < TRACES; seed++) {
