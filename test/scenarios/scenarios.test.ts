@@ -1,4 +1,6 @@
 /** Golden scripts do what they say. A changed effect shows as a difference; `node test/scenarios/record.ts` accepts it. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ceremonyLanguage } from "./ceremony/language.ts";
 import { consensusLanguage } from "./consensus/language.ts";
@@ -16,6 +18,16 @@ describe("golden scripts", () => {
       expect(names.some((name) => name.startsWith(`consensus/rule-${rule}-`))).toBe(true);
     expect(names.filter((name) => name.startsWith("consensus/bug-")).length).toBeGreaterThanOrEqual(9);
   });
+});
+
+it("are never recorded in CI", () => {
+  const recorder = join(import.meta.dirname, "record.ts");
+  const { status, stderr } = spawnSync(process.execPath, [recorder], {
+    env: { ...process.env, CI: "true" },
+    encoding: "utf8",
+  });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/golden scripts are not recorded in CI/);
 });
 
 describe("scripts that are not of their language are refused, by line", () => {
