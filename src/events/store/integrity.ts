@@ -3,7 +3,6 @@
  * where the log ends. A member's own votes are its own word; no peer can say them again, so that damage to them must show.
  */
 import { hash } from "node:crypto";
-import type { Digest, Height } from "../../base/brands.ts";
 import { height as asHeight } from "../../base/brands.ts";
 import { digestBytes, digestOf } from "../../base/bytes.ts";
 import type { Head } from "./event-table.ts";

@@ -15,7 +15,7 @@ import { type CoveredRow, INTEGRITY_MARK, Integrity } from "./integrity.ts";
 import type { LogBatch, Mark } from "./log-batch.ts";
 import type { BeginningLog, Repair } from "./log.ts";
 import { BEGINS_MARK, LOG_STREAM, LogReader } from "./log-reader.ts";
-import { type CandidateKey, type JournalRow, prepareWrites } from "./log-statements.ts";
+import { type CandidateKey, type JournalRow, prepareRepairs, prepareWrites } from "./log-statements.ts";
 import { migrate } from "./schema.ts";
 import { type Sqlite, guarded, lockForWriting, openSqlite } from "./sqlite.ts";
 import { lostCommits } from "./wal-damage.ts";
@@ -37,6 +37,7 @@ export class AppendDefect extends Defect {
 
 export class LogDatabase extends LogReader implements BeginningLog {
   readonly #writes: ReturnType<typeof prepareWrites>;
+  readonly #repairs: ReturnType<typeof prepareRepairs>;
   readonly #atomically: (work: () => void) => void;
   readonly #release: () => void;
   readonly #listeners = new Set<(stream: string) => void>();
@@ -48,6 +49,7 @@ export class LogDatabase extends LogReader implements BeginningLog {
   constructor(connection: Sqlite, path: string, hashing: LogHashing, release: () => void) {
     super(connection, path, hashing);
     this.#writes = guarded("LOG", path, "open", () => prepareWrites(connection));
+    this.#repairs = guarded("LOG", path, "open", () => prepareRepairs(connection));
     const transaction = connection.transaction((work: () => void) => work());
     this.#atomically = (work) => transaction.immediate(work);
     this.#release = release;
@@ -99,10 +101,12 @@ export class LogDatabase extends LogReader implements BeginningLog {
   defect(): string | undefined {
     const known = this.#integrity;
     if (known === undefined) return "the checksum over journal and marks is not what was written";
-    if (!this.#countCovered().hasSumOf(known)) return "a record of the journal, a mark or a candidate is not what was written";
+    if (!this.#countCovered().hasSumOf(known))
+      return "a record of the journal, a mark or a candidate is not what was written";
     const last = this.lastHeight();
     if ((last ?? -1) < (known.head?.height ?? -1)) return `the events above height ${last ?? "none"} are missing`;
-    if ((last ?? -1) > (known.head?.height ?? -1)) return `events stand above height ${known.head?.height ?? "none"} that were never appended`;
+    if ((last ?? -1) > (known.head?.height ?? -1))
+      return `events stand above height ${known.head?.height ?? "none"} that were never appended`;
     return undefined;
   }
 
@@ -115,9 +119,9 @@ export class LogDatabase extends LogReader implements BeginningLog {
     if (!admitted.ok) return admitted;
     this.#transact(() => {
       const writes = this.#writes;
-      for (const { height } of events) writes.removeBundlesOf.run({ height });
+      for (const { height } of events) this.#repairs.removeBundlesOf.run({ height });
       this.table.replace(LOG_STREAM, admitted.value);
-      for (const { digest, bytes } of bundles) writes.restoreBundle.run({ digest: digestBytes(digest), bytes });
+      for (const { digest, bytes } of bundles) this.#repairs.restoreBundle.run({ digest: digestBytes(digest), bytes });
       for (const { digest, height } of bundles) writes.bundleHeight.run({ digest: digestBytes(digest), height });
     });
     return ok(undefined);
@@ -158,12 +162,12 @@ export class LogDatabase extends LogReader implements BeginningLog {
     const known = this.#integrity;
     this.#transact(() => {
       const writes = this.#writes;
-      writes.removeJournal.run({});
-      writes.removeCandidates.run({});
+      this.#repairs.removeJournal.run({});
+      this.#repairs.removeCandidates.run({});
       for (const row of this.reads.executedAll.all({}))
-        if (rootOf(row) === undefined) writes.removeRoot.run({ height: row.height });
+        if (rootOf(row) === undefined) this.#repairs.removeRoot.run({ height: row.height });
       for (const { id, digest, bytes } of this.reads.bundlesOpen.all({}))
-        if (storedDigest(digest) !== this.hashing.bundle(bytes)) writes.removeBundle.run({ id });
+        if (storedDigest(digest) !== this.hashing.bundle(bytes)) this.#repairs.removeBundle.run({ id });
       if (known?.head) this.table.removeAbove(LOG_STREAM, known.head.height);
       for (const { name, value } of marks) {
         if (value === null) writes.dropMark.run({ name });
@@ -252,12 +256,7 @@ export class LogDatabase extends LogReader implements BeginningLog {
 
   #apply(batch: LogBatch, integrity: Integrity): void {
     const writes = this.#writes;
-    if (batch.pruneBelow !== undefined) {
-      for (const row of this.reads.journalBelow.all(batch.pruneBelow)) integrity.toggle(journalRowOf(row));
-      for (const row of this.reads.candidateKeysBelow.all(batch.pruneBelow)) integrity.toggle(candidateRowOf(row));
-      writes.pruneJournal.run(batch.pruneBelow);
-      writes.pruneCandidates.run(batch.pruneBelow);
-    }
+    if (batch.pruneBelow !== undefined) this.#prune(batch.pruneBelow, integrity);
     for (const { digest, bytes } of batch.bundles ?? []) writes.bundle.run({ digest: digestBytes(digest), bytes });
     for (const { hash, epoch, view, block } of batch.candidates ?? []) {
       const row = { hash: digestBytes(hash), epoch, view, header: block.header, body: block.body };
@@ -280,6 +279,13 @@ export class LogDatabase extends LogReader implements BeginningLog {
       if (value === null) writes.dropMark.run({ name });
       else writes.mark.run({ name, value });
     }
+  }
+
+  #prune(below: NonNullable<LogBatch["pruneBelow"]>, integrity: Integrity): void {
+    for (const row of this.reads.journalBelow.all(below)) integrity.toggle(journalRowOf(row));
+    for (const row of this.reads.candidateKeysBelow.all(below)) integrity.toggle(candidateRowOf(row));
+    this.#writes.pruneJournal.run(below);
+    this.#writes.pruneCandidates.run(below);
   }
 
   #append({ expected, events }: NonNullable<LogBatch["append"]>, integrity: Integrity): void {

@@ -123,24 +123,6 @@ export function prepareWrites(connection: Sqlite) {
     dropBundle: prepare<{ digest: Uint8Array }, never>(connection, (slot) =>
       queries.deleteFrom("bundles").where("digest", "=", slot("digest")).where("height", "is", null),
     ),
-    /** Bytes that took damage give way, whatever stands under their digest. */
-    restoreBundle: prepare<{ digest: Uint8Array; bytes: Uint8Array }, never>(connection, (slot) =>
-      queries
-        .insertInto("bundles")
-        .values({ digest: slot("digest"), height: sql.lit(null), bytes: slot("bytes") })
-        .onConflict((conflict) => conflict.column("digest").doUpdateSet({ bytes: slot("bytes") })),
-    ),
-    removeBundlesOf: prepare<{ height: number }, never>(connection, (slot) =>
-      queries.deleteFrom("bundles").where("height", "=", slot("height")),
-    ),
-    removeBundle: prepare<{ id: number }, never>(connection, (slot) =>
-      queries.deleteFrom("bundles").where("id", "=", slot("id")),
-    ),
-    removeJournal: prepare<object, never>(connection, () => queries.deleteFrom("journal")),
-    removeCandidates: prepare<object, never>(connection, () => queries.deleteFrom("candidates")),
-    removeRoot: prepare<{ height: number }, never>(connection, (slot) =>
-      queries.deleteFrom("executed").where("height", "=", slot("height")),
-    ),
     executed: prepare<{ height: number; root: Uint8Array }, never>(connection, (slot) =>
       queries
         .insertInto("executed")
@@ -161,6 +143,30 @@ export function prepareWrites(connection: Sqlite) {
     ),
     pruneCandidates: prepare<Point, never>(connection, (slot) =>
       queries.deleteFrom("candidates").where(sql<boolean>`(epoch, view) < (${slot("epoch")}, ${slot("view")})`),
+    ),
+  };
+}
+
+/** What only healing writes (ADR 0017). */
+export function prepareRepairs(connection: Sqlite) {
+  return {
+    /** Bytes that took damage give way, whatever stands under their digest. */
+    restoreBundle: prepare<{ digest: Uint8Array; bytes: Uint8Array }, never>(connection, (slot) =>
+      queries
+        .insertInto("bundles")
+        .values({ digest: slot("digest"), height: sql.lit(null), bytes: slot("bytes") })
+        .onConflict((conflict) => conflict.column("digest").doUpdateSet({ bytes: slot("bytes") })),
+    ),
+    removeBundlesOf: prepare<{ height: number }, never>(connection, (slot) =>
+      queries.deleteFrom("bundles").where("height", "=", slot("height")),
+    ),
+    removeBundle: prepare<{ id: number }, never>(connection, (slot) =>
+      queries.deleteFrom("bundles").where("id", "=", slot("id")),
+    ),
+    removeJournal: prepare<object, never>(connection, () => queries.deleteFrom("journal")),
+    removeCandidates: prepare<object, never>(connection, () => queries.deleteFrom("candidates")),
+    removeRoot: prepare<{ height: number }, never>(connection, (slot) =>
+      queries.deleteFrom("executed").where("height", "=", slot("height")),
     ),
   };
 }
