@@ -31,6 +31,19 @@ export const KNOWN_BUGS: readonly Mutant[] = [
     seeds: 20,
   },
   {
+    name: "journal-of-another-epoch",
+    why: "Known bug: another epoch's journal is replayed as one's own.",
+    edits: [
+      {
+        file: actor("start"),
+        find: "readJournal(log.journal(committee.epoch))",
+        replace: "readJournal(log.journalAll())",
+      },
+    ],
+    options: ["--with", "otherEpoch", "--minutes", "0.2"],
+    seeds: 5,
+  },
+  {
     name: "certificates-are-not-fetched",
     why: "Known bug: members that hold different certificates halt: neither rule 3's request nor rules 7 and 9 let them catch up.",
     edits: [
@@ -156,6 +169,26 @@ export const KNOWN_BUGS: readonly Mutant[] = [
     ],
     options: ["--actor", "forger", "--minutes", "0.4"],
     seeds: 40,
+  },
+  {
+    name: "two-ed25519-implementations",
+    why: "Known bug: signatures are judged now by one Ed25519 implementation, now by another that judges edge cases differently.",
+    edits: [
+      {
+        file: "src/crypto/ed25519.ts",
+        find: 'import { concatBytes, fromHex, toHex } from "../base/bytes.ts";',
+        replace:
+          'import { ed25519 as other } from "@noble/curves/ed25519.js";\nimport { concatBytes, fromHex, toHex } from "../base/bytes.ts";\nlet checks = 0;',
+      },
+      {
+        file: "src/crypto/ed25519.ts",
+        find: "  return verifyNode(null, message, publicKeyObject(publicKey), signature);",
+        replace:
+          "  if (++checks % 2 === 0) return other.verify(signature, message, publicKey, { zip215: true });\n  return verifyNode(null, message, publicKeyObject(publicKey), signature);",
+      },
+    ],
+    options: ["--with", "ed25519", "--actor", "forger", "--minutes", "0.1"],
+    seeds: 5,
   },
   {
     name: "quiet-before-the-last-block-is-final",

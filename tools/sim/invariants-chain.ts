@@ -60,7 +60,8 @@ export class ChainInvariants {
     for (const { digest } of batch.bundleHeights ?? [])
       if (!given.bundles.has(digest))
         this.#broken("disks hold what is final", `${name}: bundle ${digest} is on no disk`);
-    for (const { kind, key, view } of batch.journal ?? []) {
+    for (const { kind, key, view, epoch } of batch.journal ?? []) {
+      if (epoch !== 0) continue;
       const [vote, hash = ""] = key.split("/");
       if (kind === "vote" && vote === "notarize" && !given.candidates.has(hash))
         this.#broken(

@@ -136,8 +136,8 @@ export class Invariants {
       else if (known !== hash)
         throw new Violation("agreement", `${who.name}: final block ${height} is ${hash}, elsewhere ${known}`);
     }
-    for (const { kind, key, view } of write.batch.journal ?? []) {
-      if (kind !== "vote") continue;
+    for (const { kind, key, view, epoch } of write.batch.journal ?? []) {
+      if (kind !== "vote" || epoch !== 0) continue;
       const [vote = "", hash = ""] = key.split("/");
       who.durableVotes.add(voteKey(vote, view, hash));
       this.#vote(who, vote, view, hash);

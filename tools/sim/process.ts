@@ -22,6 +22,7 @@ import { keyOfMember } from "./founding.ts";
 import type { Endpoint, Receiver } from "./network.ts";
 import type { Random } from "./random.ts";
 import { changedFields } from "./record.ts";
+import { plantOtherEpoch } from "./other-epoch.ts";
 import type { Replica } from "./replica.ts";
 import type { Task } from "./scheduler.ts";
 import { Projection, Service } from "./service.ts";
@@ -151,6 +152,7 @@ export class NodeProcess implements Receiver {
 
   #begin(log: Log, tree: MerkleFrontier): void {
     const { replica } = this;
+    if (this.#world.profile.otherEpoch) plantOtherEpoch(log);
     const actor = new ConsensusActor(replica.committee, this.#ports(log), this.#loadStart(log, tree));
     this.#actor = actor;
     const head = present(log.head(), "the log begins with genesis").height;

@@ -42,7 +42,7 @@ export const FAULT_KINDS = [
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** What a run may have besides, by the names of its fields below. */
-export const EXTRAS = ["ed25519", "projector", "sqlite", "graph"] as const;
+export const EXTRAS = ["ed25519", "projector", "sqlite", "graph", "otherEpoch"] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 export type Mode = "safety" | "liveness";
@@ -84,6 +84,8 @@ export interface Profile {
   readonly sqlite: boolean;
   /** Whether some clients write whatever the graph can be asked for (graph-writers.ts). */
   readonly graph: boolean;
+  /** Whether journals hold records of another epoch as well. */
+  readonly otherEpoch: boolean;
 }
 
 export interface ProfileOptions {
@@ -162,6 +164,7 @@ export function profileOf(options: ProfileOptions, random: Random): Profile {
       projector: random.chance(0.15),
       sqlite: random.chance(0.1),
       graph: random.chance(0.25),
+      otherEpoch: random.chance(0.1),
     }),
   };
 }

@@ -38,6 +38,7 @@ const PLAIN = {
   projector: false,
   sqlite: false,
   graph: false,
+  otherEpoch: false,
 } satisfies Partial<Profile>;
 /** Commands outlive every run. Units: ms. */
 const COMMAND_LIFETIME_MS = 50 * 60_000;

@@ -9,6 +9,7 @@ import { type Block, HEADER_BYTES_MAX, type Header, headerShape } from "../../..
 import { type VoteKind, blockHash, voteBytes } from "../../../src/events/facts/hashing.ts";
 import { type PeerMessage, peerMessageShape } from "../../../src/events/facts/peer-message.ts";
 import { keyOfMember } from "../founding.ts";
+import { edgeSignature } from "./edge-signature.ts";
 import type { ByzantineKind } from "../profile.ts";
 import type { Random } from "../random.ts";
 import type { Replica } from "../replica.ts";
@@ -67,6 +68,13 @@ export abstract class Behaviour {
 
   protected get epoch(): Epoch {
     return epoch(0);
+  }
+
+  /** Under the real scheme: a signature that implementations judge differently. */
+  protected edgeSignature(message: Uint8Array): Uint8Array {
+    const { founding } = this.replica.world;
+    const seed = founding.keys.seedOf(keyOfMember(founding, this.replica.member));
+    return edgeSignature(present(seed, "a key of the simulation"), message);
   }
 
   protected sign(message: Uint8Array): Uint8Array {

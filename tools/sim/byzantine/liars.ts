@@ -14,7 +14,7 @@ import { sha256Digest, signingBytes } from "../../../src/crypto/hash.ts";
 import { utf8 } from "../../../src/base/bytes.ts";
 import type { CertificateKind, Header } from "../../../src/events/facts/block.ts";
 import { BUNDLE_BYTES_MAX, bundleBodyShape, bundleShape } from "../../../src/events/facts/bundle.ts";
-import { blockHash, rootBytes } from "../../../src/events/facts/hashing.ts";
+import { blockHash, rootBytes, voteBytes } from "../../../src/events/facts/hashing.ts";
 import type { PeerMessage } from "../../../src/events/facts/peer-message.ts";
 import { quorumOf } from "../../../src/machines/consensus/committee.ts";
 import { messageOf } from "../process.ts";
@@ -81,6 +81,8 @@ export class Forger extends Behaviour {
   }
 
   override send(to: MemberIndex, frame: Uint8Array, message: PeerMessage): void {
+    if (message.kind === "vote" && this.replica.world.scheme.name === "Ed25519" && this.random.chance(0.5))
+      return this.say(to, this.#onTheEdge(message));
     const forged = message.kind === "proposal" ? this.#block(message) : undefined;
     if (forged === undefined) this.pass(to, frame);
     else this.say(to, forged);
@@ -106,6 +108,12 @@ export class Forger extends Behaviour {
       default:
         return this.#votes.length === 0 ? undefined : this.#relabelled(this.random.pick(this.#votes));
     }
+  }
+
+  #onTheEdge(message: Of<"vote">): Of<"vote"> {
+    const { vote, epoch, view: at, hash } = message;
+    const signed = voteBytes(this.replica.committee.cluster, vote, epoch, at, hash);
+    return { ...message, signature: this.edgeSignature(signed) };
   }
 
   #digest(): Digest {
