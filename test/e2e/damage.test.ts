@@ -1,9 +1,9 @@
-/** Disks that somebody edited: the log stops its node, a projection is made again; the others go on either way. */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+/** Disks that somebody edited: the log is fetched again from the others, a projection is made again; the others go on. */
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { GraphNode } from "../../src/events/facts/graph.ts";
-import { Cluster, until } from "./cluster.ts";
+import { Cluster, sky, until } from "./cluster.ts";
 import { nodeNamed, skyClient } from "./clients.ts";
 import { type Acknowledged, Load, expectKept } from "./load.ts";
 import { edit, expectSameRoots, query, settledHeight } from "./records.ts";
@@ -27,58 +27,148 @@ async function write(count: number, through = cluster.names): Promise<void> {
 const others = (name: string): readonly string[] => cluster.names.filter((other) => other !== name);
 
 /** Flips the lowest bit in the middle of a record's bytes. */
-function flip(name: string, column: "header" | "body", height: number): void {
-  const [row] = query<{ bytes: Buffer }>(
+function flip(name: string, column: "header" | "body" | "proof" | "bytes", height: number): void {
+  const [table, where] = column === "bytes" ? ["bundles", "height"] : ["events", "position"];
+  const of = `FROM ${table} WHERE ${where} = ${height}`;
+  const [row] = query<{ id: number; bytes: Buffer }>(
     cluster,
     name,
     "log.db",
-    `SELECT ${column} AS bytes FROM events WHERE position = ${height}`,
+    `SELECT rowid AS id, ${column} AS bytes ${of}`,
   );
-  if (row === undefined) throw new Error(`no event ${height}`);
+  if (row === undefined) throw new Error(`nothing at height ${height}`);
   const at = Math.floor(row.bytes.length / 2);
   row.bytes.writeUInt8(row.bytes.readUInt8(at) ^ 1, at);
-  edit(cluster, name, "log.db", `UPDATE events SET ${column} = ? WHERE position = ?`, row.bytes, height);
+  edit(cluster, name, "log.db", `UPDATE ${table} SET ${column} = ? WHERE rowid = ?`, row.bytes, row.id);
 }
+
+/** Waits until a node has found damage and put it right, and serves again. */
+async function healed(name: string): Promise<void> {
+  await until(`${name} has healed`, async () => ((await cluster.metric(name, "log_events_healed_total")) ?? 0) > 0);
+  await cluster.ready(name);
+  expect(await cluster.metric(name, "log_damaged")).toBe(0);
+}
+
+/** Its records are those of another node, byte for byte. */
+function expectSameLog(name: string, other: string): void {
+  const [mine, theirs] = [name, other].map((of) => [
+    query(cluster, of, "log.db", "SELECT position, hash, header, body FROM events ORDER BY position"),
+    query(cluster, of, "log.db", "SELECT digest, bytes, height FROM bundles WHERE height IS NOT NULL ORDER BY digest"),
+  ]);
+  expect(mine).toEqual(theirs);
+}
+
+const statusOf = async (name: string): Promise<string> => {
+  const [operator] = readdirSync(cluster.path("operators"));
+  const file = cluster.path("operators", operator ?? "", "operator.sky");
+  const files = ["--founding", cluster.path("founding.sky"), "--operator", file];
+  const passphrase = cluster.path("operators", operator ?? "", "passphrase");
+  return (await sky("status", ...files, "--passphrase-file", passphrase, name)).out;
+};
 
 describe("an edited record of the log", () => {
   it.each([
     { column: "header", where: "newest" },
-    { column: "body", where: "newest" },
-    { column: "header", where: "early" },
+    { column: "bytes", where: "newest" },
     { column: "body", where: "early" },
-  ] as const)("stops that node with its height, while the others go on ($where $column)", async ({ column, where }) => {
-    const name = "n1";
-    const height = await settledHeight(cluster);
-    const edited = where === "newest" ? height : 3;
-    await cluster.kill(name);
-    flip(name, column, edited);
-    const before = cluster.log(name).length;
-    // An early record was verified before; then the node may serve for a moment until the check of its whole log finds it.
-    await cluster.revive(name).catch((error: unknown) => expect(String(error)).toMatch(/NODE_FAILED|node n1 ended/));
-    await cluster.dead(name);
-    const said = cluster.log(name).slice(before);
-    expect(said).toContain("LOG_DAMAGED");
-    expect(said).toContain(`at height ${edited}:`);
-    expect(await cluster.health(name, "/readyz")).toBeUndefined();
-    await write(30, others(name));
+    { column: "proof", where: "early" },
+  ] as const)(
+    "is fetched again from the others, and the node serves on ($where $column)",
+    async ({ column, where }) => {
+      const name = "n1";
+      const height = await settledHeight(cluster);
+      const edited = where === "newest" ? height : 3;
+      await cluster.kill(name);
+      flip(name, column, edited);
+      const before = cluster.log(name).length;
+      // The newest is found before the node serves; an early one was verified before: the node serves until its whole log is read.
+      const load = new Load(cluster, `heal-${column}`, others(name));
+      await cluster.revive(name);
+      await healed(name);
+      await load.more(30);
+      await load.stop();
+      expect(load.failed).toEqual([]);
+      acknowledged.push(...load.acknowledged);
+      const said = cluster.log(name).slice(before);
+      expect(said).toContain(`"code":"LOG_DAMAGED"`);
+      expect(said).toContain(`"height":${edited}`);
+      expect(said).toContain("The log is healed");
+      await settledHeight(cluster);
+      expectSameLog(name, "n0");
+      expectSameRoots(cluster, await settledHeight(cluster));
+      await expectKept(cluster, acknowledged, [name]);
+    },
+  );
 
-    flip(name, column, edited); // as it was: nothing else was lost
-    await cluster.revive(name);
-    expectSameRoots(cluster, await settledHeight(cluster));
-    await expectKept(cluster, acknowledged, [name]);
+  it("is told to operators, after a restart too", async () => {
+    await cluster.kill("n1");
+    await cluster.revive("n1");
+    expect(await statusOf("n1")).toMatch(/unsealed[^]*log: \S+ height 3 was damaged: /);
   });
 
-  it("does not keep the rest of the cluster from starting", async () => {
-    const height = await settledHeight(cluster);
+  it("of every node, each at another height: they heal each other", async () => {
     expect(await cluster.stop()).toBe(0);
-    flip("n3", "header", height);
-    await cluster.run(others("n3"));
-    expect(cluster.node("n3").pid).toBeNull();
-    expect(cluster.said.filter((line) => line.includes("node n3 does not serve"))).toHaveLength(1);
-    await write(30, others("n3"));
-    flip("n3", "header", height);
-    await cluster.revive("n3");
+    for (const [i, name] of cluster.names.entries()) flip(name, "body", 5 + 3 * i);
+    await cluster.run();
+    for (const name of cluster.names) await healed(name);
+    await write(30);
+    await settledHeight(cluster);
+    for (const name of others("n0")) expectSameLog(name, "n0");
     expectSameRoots(cluster, await settledHeight(cluster));
+  });
+
+  it("that nobody else has any more keeps its node out of service, and says so; the others go on", async () => {
+    expect(await cluster.stop()).toBe(0);
+    const height = 4;
+    for (const name of cluster.names) flip(name, "body", height);
+    await expect(cluster.run()).rejects.toThrow("sky dev ended"); // none of them serves
+    expect(cluster.said.join("\n")).toContain(`healing from height ${height}: no peer has given it`);
+    await cluster.ended();
+    flip("n0", "body", height); // as it was
+    await cluster.run();
+    for (const name of others("n0")) await healed(name);
+    expectSameRoots(cluster, await settledHeight(cluster));
+  });
+});
+
+describe("what no peer can restore", () => {
+  it("a vote that is not what was written: the journal counts as lost, and the node votes again when the others have said how far", async () => {
+    const name = "n2";
+    const load = new Load(cluster, "journal", others(name));
+    await load.more(20);
+    await cluster.kill(name); // within a view: there are votes in its journal
+    edit(cluster, name, "log.db", "UPDATE marks SET value = zeroblob(16) WHERE name = 'journal-starts'");
+    const before = cluster.log(name).length;
+    await cluster.revive(name);
+    await until("it votes again", () =>
+      cluster.log(name).slice(before).includes("the node votes again above this view"),
+    );
+    await load.more(20);
+    await load.stop();
+    acknowledged.push(...load.acknowledged);
+    expect(load.failed).toEqual([]);
+    expect(cluster.log(name).slice(before)).toContain(`"code":"JOURNAL_LOST"`);
+    expectSameRoots(cluster, await settledHeight(cluster));
+  });
+
+  it("a file that SQLite cannot read is put aside, and the node gets its log from the others", async () => {
+    const name = "n3";
+    await cluster.kill(name);
+    const file = path.join(cluster.node(name).dir, "log.db");
+    edit(cluster, name, "log.db", "UPDATE marks SET value = value"); // folds in what lies beside the file
+    const bytes = readFileSync(file);
+    bytes.fill(0x5a, 4096, bytes.length - (bytes.length % 4096) - 4096);
+    writeFileSync(file, bytes);
+    const before = cluster.log(name).length;
+    await cluster.revive(name);
+    await cluster.ready(name);
+    await write(30);
+    expectSameRoots(cluster, await settledHeight(cluster));
+    expect(cluster.log(name).slice(before)).toContain(`"code":"LOG_CORRUPT"`);
+    const kept = readdirSync(cluster.node(name).dir).filter((entry) => entry.startsWith("log.db.damaged-"));
+    expect(kept.length).toBeGreaterThan(0);
+    expect(readFileSync(path.join(cluster.node(name).dir, kept[0] ?? ""))).toEqual(bytes);
+    await expectKept(cluster, acknowledged, [name]);
   });
 });
 
