@@ -6,7 +6,7 @@ import { type RecordEntry, runSeed } from "../../tools/sim/simulation.ts";
 
 /** Seeds that together have twins, other Byzantine members, projectors, SQLite logs and both modes. */
 const SEEDS = [1, 2, 3, 11] as const;
-const MINUTES = 0.3;
+const MINUTES = 0.2;
 
 const inProcess = (seed: number): string =>
   execFileSync(
@@ -15,14 +15,14 @@ const inProcess = (seed: number): string =>
     { encoding: "utf8" },
   );
 
-test.each(SEEDS)("seed %i gives the same trace and history twice", (seed) => {
+test.each(SEEDS)("seed %i gives the same trace and history twice", { timeout: 60_000 }, (seed) => {
   const first = runSeed({ seed, minutes: MINUTES });
   const second = runSeed({ seed, minutes: MINUTES });
   expect(first.events).toBeGreaterThan(500);
   expect(second).toEqual(first);
 });
 
-test("two processes and this one give one trace", () => {
+test("two processes and this one give one trace", { timeout: 60_000 }, () => {
   const { traceHash } = runSeed({ seed: 4, minutes: MINUTES });
   for (let i = 0; i < 2; i++) expect(inProcess(4)).toContain(`"traceHash":"${traceHash}"`);
 });
@@ -32,7 +32,7 @@ test("seeds differ", () => {
   expect(new Set(hashes).size).toBe(SEEDS.length);
 });
 
-test("to record a run does not change it, and its snapshots can be put together", () => {
+test("to record a run does not change it, and its snapshots can be put together", { timeout: 60_000 }, () => {
   const entries: RecordEntry[] = [];
   const options = { seed: 5, minutes: 0.1 };
   const outcome = runSeed({ ...options, record: (entry) => void entries.push(structuredClone(entry)) });

@@ -25,8 +25,17 @@ const textOf = (n: number): string => `sim:user ${n} sim:document ${n}`;
 interface Pending {
   readonly call: Call;
   readonly startMs: number;
-  readonly finish: (outcome: CallOutcome) => void;
+  readonly finish: Finish;
 }
+
+/** One process of a node, as long as it runs. Heights may begin anew with the next, so it is another session. */
+interface Connection {
+  readonly session: string;
+  readonly node: Replica;
+}
+
+/** Ends a call, once, as that connection answered it; without one, as nobody did. */
+type Finish = (outcome: CallOutcome, by?: Connection) => void;
 
 /** What all sessions of a run share. */
 export class Clients {
@@ -84,7 +93,7 @@ class Session {
   readonly #index: number;
   readonly #random: Random;
   isStopped = false;
-  #node: Replica | undefined;
+  #connection: Connection | undefined;
   #process: Replica["process"];
   #connections = 0;
   #rests = 0;
@@ -119,38 +128,38 @@ class Session {
     });
   }
 
-  /** Another connection: heights may begin anew, so it is another session. Honest nodes only: a liar may tell its clients anything. */
-  #connect(): Replica {
+  /** Honest nodes only: a liar may tell its clients anything. */
+  #connect(): Connection {
     this.#connections += 1;
-    this.#node = this.#random.pick(this.#world.replicas.filter((replica) => replica.isHonest));
-    this.#process = this.#node.process;
-    return this.#node;
+    const node = this.#random.pick(this.#world.replicas.filter((replica) => replica.isHonest));
+    this.#process = node.process;
+    this.#connection = { session: `c${this.#index}.${this.#connections}`, node };
+    return this.#connection;
   }
 
-  /** The node it is connected to; another one when that process is gone. */
-  #connection(): Replica {
-    if (this.#node === undefined || this.#process === undefined || this.#node.process !== this.#process)
+  /** The connection that stands; another one when its process is gone. */
+  #connected(): Connection {
+    const connection = this.#connection;
+    if (connection === undefined || this.#process === undefined || connection.node.process !== this.#process)
       return this.#connect();
-    return this.#node;
+    return connection;
   }
 
-  /** Begins a call. The function that it returns ends it, once. */
-  #begin(call: Call): (outcome: CallOutcome) => void {
+  #begin(call: Call): Finish {
     const startMs = this.#world.scheduler.now;
-    const finish = (outcome: CallOutcome): void => {
+    const finish: Finish = (outcome, by) => {
       if (this.#pending?.finish !== finish) return;
       this.#pending = undefined;
-      this.#remember(call, startMs, this.#world.scheduler.now, outcome);
+      this.#remember(call, startMs, this.#world.scheduler.now, outcome, by);
       this.rest();
     };
     this.#pending = { call, startMs, finish };
     return finish;
   }
 
-  #remember(call: Call, startMs: number, endMs: number | null, outcome: CallOutcome): void {
+  #remember(call: Call, startMs: number, endMs: number | null, outcome: CallOutcome, by = this.#connection): void {
     const { trace, scheduler, record } = this.#world;
-    const session = `c${this.#index}.${this.#connections}`;
-    const entry = { session, node: this.#node?.name ?? "", call, startMs, endMs, outcome };
+    const entry = { session: by?.session ?? "", node: by?.node.name ?? "", call, startMs, endMs, outcome };
     this.#clients.history.push(entry);
     trace.event("C", scheduler.now, this.#index);
     trace.text(call.kind);
@@ -176,8 +185,9 @@ class Session {
     const finish = this.#begin(call);
     const deadline = scheduler.now + WRITE_DEADLINE_MS;
     let attempts = 0;
-    const attempt = (target: Replica): void => {
+    const attempt = (by: Connection): void => {
       attempts += 1;
+      const target = by.node;
       const mine = attempts;
       const again = (ms: number): void =>
         this.#later(ms, () => {
@@ -190,12 +200,12 @@ class Session {
         target,
         (answer) => target.process?.service?.write(signed, answer),
         (answer) => {
-          if (answer.kind === "settled") finish(this.#settled(target, answer, attempts > 1));
+          if (answer.kind === "settled") finish(this.#settled(target, answer, attempts > 1), by);
           else again(this.#random.between(20, 200));
         },
       );
     };
-    attempt(this.#connection());
+    attempt(this.#connected());
   }
 
   #settled(target: Replica, { command }: Extract<WriteAnswer, { kind: "settled" }>, isRetried: boolean): CallOutcome {
@@ -226,7 +236,8 @@ class Session {
     const { newest } = this.#clients;
     const atLeast = this.#random.chance(0.5) ? newest : null;
     const finish = this.#begin({ kind: "check", edge: textOf(edge), atLeast });
-    const target = this.#connection();
+    const by = this.#connected();
+    const target = by.node;
     const { subject, object } = edgeOf(edge);
     this.#later(CHECK_DEADLINE_MS, () => {
       if (this.#pending?.finish !== finish) return;
@@ -243,7 +254,7 @@ class Session {
           return;
         }
         this.#clients.newest = Math.max(this.#clients.newest, answer.height);
-        finish(answer);
+        finish(answer, by);
       },
     );
   }

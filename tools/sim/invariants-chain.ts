@@ -36,6 +36,8 @@ interface Given {
 export interface ChainQuestions {
   /** Members of the cluster. */
   readonly size: number;
+  /** Whether the member that a bundle names signed it. */
+  readonly isMade: (bundle: Uint8Array) => boolean;
   /** Root that honest members found at a height; undefined while none has executed it. */
   readonly root: (height: number) => Digest | undefined;
   /** The latest that any honest member's clock has said when it voted. Units: ms since 1970. */
@@ -75,7 +77,7 @@ export class ChainInvariants {
           this.#broken("disks hold what is voted for", `${name} keeps block ${hash} without its bundle ${digest}`);
     const events = batch.append?.events ?? [];
     for (const event of events) {
-      if (this.#final[event.height] === undefined) this.#append(name, event);
+      if (this.#final[event.height] === undefined) this.#append(name, event, batch.bundles ?? []);
       for (const digest of bundlesOf(event.block.body))
         if (!given.bundles.has(digest))
           this.#broken("disks hold what is final", `${name} appended ${event.height} without its bundle ${digest}`);
@@ -110,7 +112,7 @@ export class ChainInvariants {
   }
 
   /** The first member to append a height shows what is there. */
-  #append(name: string, { height, hash, block }: LogEvent): void {
+  #append(name: string, { height, hash, block }: LogEvent, given: NonNullable<LogBatch["bundles"]>): void {
     const header = decode(headerShape, block.header, HEADER_BYTES_MAX);
     if (!header.ok) this.#broken("final blocks are valid", `${name}: header ${height}: ${header.refusal.message}`);
     const parent = this.#final[height - 1];
@@ -125,6 +127,12 @@ export class ChainInvariants {
     const bundles = bundlesOf(block.body);
     if (new Set(bundles).size !== bundles.length)
       this.#broken("final blocks are valid", `${name}: block ${height} names a bundle twice`);
+    for (const { digest, bytes } of given)
+      if (bundles.includes(digest) && !this.#questions.isMade(bytes))
+        this.#broken(
+          "final blocks are valid",
+          `${name}: block ${height} orders bundle ${digest}, which its member did not sign`,
+        );
     this.#final[height] = { hash, header: header.value, tree: tree.appended(hash) };
   }
 

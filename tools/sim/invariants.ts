@@ -62,11 +62,17 @@ export class Invariants {
   #nullified = 0;
   #latestClock = 0;
 
-  /** `random` chooses what nodes are asked about the graph. */
-  constructor(isHonest: (member: MemberIndex) => boolean, size = 4, random = new Random("graph questions")) {
+  /** `random` chooses what nodes are asked about the graph; `isMade` says whether a bundle is signed by the member that it names. */
+  constructor(
+    isHonest: (member: MemberIndex) => boolean,
+    size = 4,
+    random = new Random("graph questions"),
+    isMade: (bundle: Uint8Array) => boolean = () => true,
+  ) {
     this.#isHonest = isHonest;
     this.#chain = new ChainInvariants({
       size,
+      isMade,
       root: (height) => this.#roots[height],
       latestClock: () => this.#latestClock,
     });

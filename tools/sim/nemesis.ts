@@ -226,7 +226,10 @@ const STRIKES: { readonly [K in FaultKind]: Strike } = {
   },
   bitFlip: (nemesis, target) => {
     const hit = nemesis.mayWound(target) ? target.flipBit() : undefined;
-    return hit && `${target.name}: ${hit}`;
+    if (hit === undefined) return undefined;
+    // What a disk spoils is found when it is read: at the next start, all of it.
+    const restarted = nemesis.random.chance(0.5) ? `, restarts: ${nemesis.crash(target)}` : "";
+    return `${target.name}: ${hit}${restarted}`;
   },
   diskLost: (nemesis, target) => {
     if (!nemesis.mayWound(target)) return undefined;

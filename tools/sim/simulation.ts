@@ -6,6 +6,9 @@
  * from then on every write is settled within a bound, all honest members end with one log, and the cluster falls silent.
  */
 import { memberIndex } from "../../src/base/brands.ts";
+import { decode } from "../../src/base/codec.ts";
+import { signingBytes } from "../../src/crypto/hash.ts";
+import { bundleBodyShape, bundleShape } from "../../src/events/facts/bundle.ts";
 import { faultsTolerated } from "../../src/machines/consensus/committee.ts";
 import type { Context } from "../../src/machines/consensus/types.ts";
 import type { HistoryEntry } from "../linearizability/history.ts";
@@ -64,6 +67,15 @@ const SETTLE_MS = 20_000;
 /** How long a cluster without work is watched. Units: ms. */
 const QUIET_MS = 30_000;
 
+/** Whether a bundle is signed by the member that it names. */
+function isMade({ founding, scheme }: World, bytes: Uint8Array): boolean {
+  const bundle = decode(bundleShape, bytes, bytes.length);
+  const body = bundle.ok ? decode(bundleBodyShape, bundle.value.body, bytes.length) : bundle;
+  const key = body.ok ? founding.epochKeys[body.value.member] : undefined;
+  if (!bundle.ok || key === undefined) return false;
+  return scheme.verify(key, signingBytes("bundle", founding.cluster, bundle.value.body), bundle.value.signature);
+}
+
 export function runSeed(options: SimOptions): SimOutcome {
   return new Simulation(options).run();
 }
@@ -100,6 +112,7 @@ class Simulation {
         (member) => replicas.find((replica) => replica.member === member)?.isHonest === true,
         profile.nodes,
         random.fork("graph questions"),
+        (bundle) => isMade(world, bundle),
       ),
       replicas,
       faults,
