@@ -89,7 +89,6 @@ interface Rows {
   readonly edges: EdgeEntry;
 }
 export type RowKind = keyof Rows;
-export type RowOf<K extends RowKind> = Rows[K];
 /** Rows of a table; `first` counts them from 0 over all of its segments, so that none can be left out or come twice. */
 export type RowSegment = {
   readonly [K in RowKind]: { readonly kind: K; readonly first: number; readonly rows: readonly Rows[K][] };
