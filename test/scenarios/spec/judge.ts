@@ -1,6 +1,8 @@
 /** The judge of traces: spec/traces.qnt, one question for each cast. */
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { recordOf, Specification, type Question } from "./quint.ts";
+import { recordOf, Specification, textOf, type Question } from "./quint.ts";
 import type { Cast, Trace } from "./recorder.ts";
 
 const SPEC = fileURLToPath(new URL("../../../spec/", import.meta.url));
@@ -31,4 +33,22 @@ export class Judge {
     const { steps: allowed, refusal } = recordOf(question.ask(steps.map(({ value }) => value)));
     return { steps: Number(allowed), refusal: String(refusal) };
   }
+}
+
+/** Writes the specification with the first steps of a trace as text of its own, and a run that holds when all of them are allowed. */
+export function writeRecorded(directory: string, { steps }: Trace, count: number): string {
+  const recorded = steps.slice(0, count).map(({ value }) => textOf(value));
+  const file = path.join(directory, "traces.qnt");
+  const lines = [
+    `  pure val recorded: List[Step] = [${recorded.join(",\n    ")}]`,
+    `  run recordedTest = assert(judge(recorded) == { ...judge(recorded), refusal: "", steps: ${recorded.length} })`,
+    "  val verdictOnTrace",
+  ];
+  const text = readFileSync(`${SPEC}traces.qnt`, "utf8");
+  writeFileSync(
+    file,
+    text.replace("  val verdictOnTrace", () => lines.join("\n")),
+  );
+  copyFileSync(`${SPEC}consensus.qnt`, path.join(directory, "consensus.qnt"));
+  return file;
 }

@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import { Judge, specification } from "./judge.ts";
+import { Judge, specification, writeRecorded } from "./judge.ts";
 import { MUTANTS, withMutant } from "./mutants.ts";
 import type { Specification } from "./quint.ts";
 import { castOf, record } from "./recorder.ts";
@@ -78,6 +79,18 @@ describe("traces of the real machine", { timeout: 300_000 }, () => {
         steps: trace.steps.length,
         refusal: "",
       });
+    }
+  });
+
+  test("written as Quint's text are judged alike by Quint's own command", () => {
+    const directory = mkdtempSync(`${tmpdir()}/sky-spec-`);
+    try {
+      const file = writeRecorded(directory, record(1, STEPS), 10);
+      const { status, said } = quint("test", file, "--main=faulty4", "--backend=typescript");
+      expect(said).toContain("1 passing");
+      expect(status, said).toBe(0);
+    } finally {
+      rmSync(directory, { recursive: true });
     }
   });
 
