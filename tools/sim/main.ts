@@ -21,6 +21,9 @@ function* runHere(plan: Plan): Generator<Told> {
   }
 }
 
+/** Most of what a run allocates is gone with its step: with room for it, collecting takes half the time. */
+const ROOMY = "--max-semi-space-size=64";
+
 /** Runs them in processes of this same program, each every `jobs`-th seed. */
 async function runInProcesses(plan: Plan, tell: (outcome: Told) => boolean): Promise<void> {
   const program = process.argv[1] ?? "";
@@ -28,7 +31,7 @@ async function runInProcesses(plan: Plan, tell: (outcome: Told) => boolean): Pro
     const seeds = Math.ceil((plan.seeds - job) / plan.jobs);
     const from = plan.from + job * plan.step;
     const args = ["--seeds", seeds, "--from", from, "--step", plan.jobs * plan.step, "--jobs", 1, "--json"].map(String);
-    return spawn(process.execPath, [...process.execArgv, program, ...args, ...plan.given], {
+    return spawn(process.execPath, [...process.execArgv, ROOMY, program, ...args, ...plan.given], {
       stdio: ["ignore", "pipe", "inherit"],
     });
   });
