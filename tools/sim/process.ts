@@ -59,6 +59,8 @@ export class NodeProcess implements Receiver {
   /** It runs instead of the actor. */
   #healing: Healing | undefined;
   #timers = 0;
+  /** Of this life. */
+  #view = 0;
   /** Who sent the frame in work, and whether it came as it was sent. */
   #receiving: { readonly from: Endpoint; readonly isPristine: boolean } | undefined;
   #context: Context | undefined;
@@ -374,6 +376,11 @@ export class NodeProcess implements Receiver {
     for (const effect of effects) trace.text(effect.type);
     if (replica.isHonest) invariants.stepped(replica, effects);
     const context = this.#actor?.context;
+    if (context !== undefined && replica.isHonest) {
+      if (context.view < this.#view)
+        throw new Violation("views only grow", `${replica.name} went back from view ${this.#view} to ${context.view}`);
+      this.#view = context.view;
+    }
     if (record === undefined || context === undefined) return;
     const changed = changedFields(this.#context ?? context, context);
     this.#context = context;
