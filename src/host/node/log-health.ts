@@ -79,16 +79,22 @@ export class LogHealth {
       case "setAside":
         this.#metrics.count("log_damages");
         this.#sound(); // what was damaged is no longer the log
-        return this.#logger.error("The log's file cannot be read and was put aside; the node begins anew from its peers", {
-          code: "LOG_CORRUPT",
-          path: report.path,
-          reason: report.reason,
-        });
+        return this.#logger.error(
+          "The log's file cannot be read and was put aside; the node begins anew from its peers",
+          {
+            code: "LOG_CORRUPT",
+            path: report.path,
+            reason: report.reason,
+          },
+        );
       case "journalLost":
-        return this.#logger.warn("Votes may be forgotten: the node follows without voting until a quorum has reported", {
-          code: "JOURNAL_LOST",
-          reason: report.reason,
-        });
+        return this.#logger.warn(
+          "Votes may be forgotten: the node follows without voting until a quorum has reported",
+          {
+            code: "JOURNAL_LOST",
+            reason: report.reason,
+          },
+        );
       case "votesAgain":
         return this.#logger.info("A quorum has reported: the node votes again above this view", { view: report.view });
     }
