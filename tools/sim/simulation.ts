@@ -64,6 +64,8 @@ const TICK_MS = 300;
 const CLIENTS_GO_ON_MS = 5000;
 const SETTLE_CAPS = 6;
 const SETTLE_MS = 20_000;
+/** What was under way when the last write was settled may end: views whose messages take longer than their timers. */
+const CALM_DOWN_MS = 5000;
 /** How long a cluster without work is watched. Units: ms. */
 const QUIET_MS = 30_000;
 
@@ -263,8 +265,8 @@ class Simulation {
    */
   #watchQuiet(): void {
     const { scheduler, network, invariants, profile } = this.#world;
-    this.#runUntil(scheduler.now + 2 * profile.timings.cap, () => this.#timers(this.#honest()) === 0);
-    this.#runUntil(scheduler.now + 1000);
+    this.#runUntil(scheduler.now + 4 * profile.timings.cap, () => this.#timers(this.#honest()) === 0);
+    this.#runUntil(scheduler.now + CALM_DOWN_MS);
     const { frames } = network;
     const { blocks } = invariants;
     this.#runUntil(scheduler.now + QUIET_MS);
