@@ -32,7 +32,7 @@ export async function bundleSimulator(mutant: Mutant | undefined): Promise<strin
     target: "node22",
     packages: "external",
     plugins: mutant === undefined ? [] : [editing(mutant)],
-    logLevel: "error",
+    logLevel: "silent",
   });
   return outfile;
 }

@@ -133,8 +133,8 @@ export const CONSENSUS: readonly Mutant[] = [
         replace: "  if (reports.length < 1) return;\n",
       },
     ],
-    options: ["--fault", "diskLost", "--fault", "partition", "--fault", "slowLink"],
-    seeds: 60,
+    options: ["--nodes", "7", "--actor", "liarInSync", "--fault", "diskLost", "--minutes", "0.4"],
+    seeds: 40,
   },
   {
     name: "lost-journal-is-not-noticed",

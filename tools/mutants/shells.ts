@@ -152,34 +152,17 @@ export const SHELLS: readonly Mutant[] = [
     seeds: 60,
   },
   {
-    name: "bundles-are-forgotten-too-soon",
-    why: "Rule 10: bundles that a block above the final one names are kept.",
-    edits: [
-      {
-        file: actor("actor"),
-        find: "    for (const candidate of Object.values(candidates)) for (const digest of candidate.bundles) needed.add(digest);\n",
-        replace: "",
-      },
-      {
-        file: actor("actor"),
-        find: "    const { mempool, candidates } = this.context;",
-        replace: "    const { mempool } = this.context;",
-      },
-    ],
-    seeds: 20,
-  },
-  {
-    name: "asks-one-peer-only",
-    why: "Rule 10: bodies are fetched from the proposer, then from random peers.",
+    name: "asks-once",
+    why: "Rule 10: what is missing is asked for again, from other peers, until it comes.",
     edits: [
       {
         file: actor("fetching"),
-        find: "() => this.#ask(name, wanted, null));",
-        replace: "() => this.#ask(name, wanted, preferred));",
+        find: "    wanted.handle = this.#ports.clock.set(wanted.wait, () => this.#ask(name, wanted, null));\n",
+        replace: "",
       },
     ],
-    options: ["--mode", "liveness", "--actor", "withholder"],
-    seeds: 60,
+    options: ["--mode", "liveness", "--fault", "burstOfLoss", "--fault", "isolation", "--fault", "diskLost"],
+    seeds: 20,
   },
   {
     name: "executor-is-told-twice",
@@ -207,13 +190,18 @@ export const SHELLS: readonly Mutant[] = [
     seeds: 20,
   },
   {
-    name: "a-wrong-genesis-is-taken",
-    why: "Genesis: a founding document is the body of height 0 and of no other; a page that skips a block is refused.",
+    name: "pages-need-not-follow",
+    why: "Catch-up: every event of a page follows the one before it, by parent, height and logRoot.",
     edits: [
       {
         file: actor("synchronisation"),
         find: "    if (header.height !== height || header.parent !== parent)",
         replace: "    if (header.height < height)",
+      },
+      {
+        file: actor("synchronisation"),
+        find: "    if (header.logRoot !== tree.root()) return wrong(",
+        replace: "    if (header.height < 0) return wrong(",
       },
     ],
     options: ["--actor", "liarInSync", "--fault", "diskLost", "--fault", "isolation"],

@@ -59,31 +59,33 @@ export class ChainInvariants {
     const given = this.#givenOf(disk);
     for (const { hash } of batch.candidates ?? []) given.candidates.add(hash);
     for (const { digest } of batch.bundles ?? []) given.bundles.add(digest);
-    for (const { digest } of batch.bundleHeights ?? [])
-      if (!given.bundles.has(digest))
-        this.#broken("disks hold what is final", `${name}: bundle ${digest} is on no disk`);
-    for (const { kind, key, view, epoch } of batch.journal ?? []) {
-      if (epoch !== 0) continue;
+    this.#judgeVotes(name, batch, given);
+    const events = batch.append?.events ?? [];
+    for (const event of events) {
+      if (this.#final[event.height] === undefined) this.#append(name, event, batch.bundles ?? []);
+      this.#judgeBundles("disks hold what is final", name, event.block.body, given);
+    }
+    const last = events.at(-1);
+    if (last !== undefined && last.height > 0) this.#judgeProof(name, last);
+  }
+
+  /** Before a notarize vote the block is there, and every bundle that it names. */
+  #judgeVotes(name: string, { journal, candidates }: LogBatch, given: Given): void {
+    for (const { kind, key, view, epoch } of journal ?? []) {
       const [vote, hash = ""] = key.split("/");
-      if (kind === "vote" && vote === "notarize" && !given.candidates.has(hash))
+      if (epoch === 0 && kind === "vote" && vote === "notarize" && !given.candidates.has(hash))
         this.#broken(
           "disks hold what is voted for",
           `${name} notarized ${hash} of view ${view}, which it does not hold`,
         );
     }
-    for (const { hash, block } of batch.candidates ?? [])
-      for (const digest of bundlesOf(block.body))
-        if (!given.bundles.has(digest))
-          this.#broken("disks hold what is voted for", `${name} keeps block ${hash} without its bundle ${digest}`);
-    const events = batch.append?.events ?? [];
-    for (const event of events) {
-      if (this.#final[event.height] === undefined) this.#append(name, event, batch.bundles ?? []);
-      for (const digest of bundlesOf(event.block.body))
-        if (!given.bundles.has(digest))
-          this.#broken("disks hold what is final", `${name} appended ${event.height} without its bundle ${digest}`);
-    }
-    const last = events.at(-1);
-    if (last !== undefined && last.height > 0) this.#judgeProof(name, last);
+    for (const { block } of candidates ?? [])
+      this.#judgeBundles("disks hold what is voted for", name, block.body, given);
+  }
+
+  #judgeBundles(invariant: string, name: string, body: Uint8Array, given: Given): void {
+    for (const digest of bundlesOf(body))
+      if (!given.bundles.has(digest)) this.#broken(invariant, `${name} keeps a block without its bundle ${digest}`);
   }
 
   #givenOf(disk: object): Given {
