@@ -1,3 +1,4 @@
+import { Defect } from "../../base/errors.ts";
 import type { SignerClient } from "../enclave/signer-client.ts";
 
 /** Signs with the epoch key; `done` is called once, later, or never when the node seals meanwhile. */
@@ -13,8 +14,10 @@ export function batchedSigner(signer: SignerClient, guarded: (work: () => void) 
       "epoch",
       asked.map(({ message }) => message),
     );
-    if (!signed.ok) return; // sealed: the node is stopping
+    if (!signed.ok && signed.refusal.code === "SEALED") return; // the node is stopping
     guarded(() => {
+      if (!signed.ok)
+        throw new Defect(`the enclave signs none of this batch, ${signed.refusal.code}: ${signed.refusal.message}`);
       for (const [i, { done }] of asked.entries()) {
         const signature = signed.value[i];
         if (signature !== undefined) done(signature);
