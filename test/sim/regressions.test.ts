@@ -14,6 +14,11 @@ const FOUND: readonly Found[] = [
     seeds: [100, 101, 109, 111],
     options: { mode: "liveness", nodes: 4, byzantine: 0, minutes: 0.2 },
   },
+  {
+    bug: "a member with genesis alone could not give up a damaged journal (src/events/store/log-database.ts)",
+    seeds: [6],
+    options: { byzantine: 0, faults: ["bitFlip", "crash"], minutes: 0.1 },
+  },
 ];
 
 describe.each(FOUND)("$bug", ({ seeds, options }) => {

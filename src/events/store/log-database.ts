@@ -175,8 +175,10 @@ export class LogDatabase extends LogReader implements BeginningLog {
       }
       const sum = this.#countCovered();
       const last = this.lastHeight();
-      const hash = last === known?.head?.height ? known?.head?.hash : last && this.#storedHash(last);
-      if (last !== undefined && hash !== undefined) sum.endsAt({ height: last, hash });
+      if (last !== undefined) {
+        const hash = last === known?.head?.height ? known.head.hash : this.#storedHash(last);
+        if (hash !== undefined) sum.endsAt({ height: last, hash });
+      }
       writes.mark.run({ name: INTEGRITY_MARK, value: sum.encode() });
       this.#integrity = sum;
     });

@@ -95,6 +95,21 @@ describe("the checksum over what no peer can restore", () => {
     expect(log.mark("lost")).toEqual(utf8("1"));
   });
 
+  test("gives up the journal of a log that holds genesis alone", () => {
+    const path = logPath();
+    const log = openLog(path);
+    const genesis = new Chain().next();
+    log.commit({ append: { expected: genesis.height, events: [genesis] } });
+    log.close();
+    const raw = new Database(path);
+    raw.exec("UPDATE marks SET value = zeroblob(80) WHERE name = 'integrity'");
+    raw.close();
+    const again = openLog(path);
+    again.forgetUnsettled([]);
+    expect(again.defect()).toBeUndefined();
+    expect(again.committedHead()).toEqual({ height: genesis.height, hash: genesis.hash });
+  });
+
   test("says nothing of events that peers can give again", () => {
     expect(damaged("UPDATE events SET body = x'00' WHERE position = 3").defect()).toBeUndefined();
     expect(damaged("DELETE FROM events WHERE position = 3").defect()).toBeUndefined();
