@@ -124,19 +124,6 @@ export const CONSENSUS: readonly Mutant[] = [
     seeds: 20,
   },
   {
-    name: "lost-journal-hears-one",
-    why: "Lost journal: q other members must have sent their highest certificate.",
-    edits: [
-      {
-        file: machine("recovery"),
-        find: "  if (reports.length < turn.quorum) return;\n",
-        replace: "  if (reports.length < 1) return;\n",
-      },
-    ],
-    options: ["--nodes", "7", "--actor", "liarInSync", "--fault", "diskLost", "--minutes", "0.4"],
-    seeds: 40,
-  },
-  {
     name: "lost-journal-is-not-noticed",
     why: "Lost journal: a member that lost it follows without voting.",
     edits: [

@@ -171,19 +171,6 @@ export const PROJECTIONS: readonly Mutant[] = [
     seeds: 20,
   },
   {
-    name: "readers-see-half-a-block",
-    why: "DESIGN §3: readers see all of a block or none of it, also while the executor works through it in slices.",
-    edits: [
-      {
-        file: rebac("live-graph"),
-        find: "import { HIDDEN_FROM_READERS } from",
-        replace: "import { HIDDEN_FROM_WRITER as HIDDEN_FROM_READERS } from",
-      },
-    ],
-    options: ["--with", "graph"],
-    seeds: 60,
-  },
-  {
     name: "past-ends-one-block-late",
     why: "DESIGN §5: the past keeps the heights at which every tuple came and went; at the height where it went it is gone.",
     edits: [

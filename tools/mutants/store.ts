@@ -34,32 +34,6 @@ export const STORE: readonly Mutant[] = [
     seeds: 30,
   },
   {
-    name: "store-trusts-stored-blocks",
-    why: "Bytes are the truth: a block that does not hash to its name is damage, found on every read.",
-    edits: [
-      {
-        file: store("damage"),
-        find: "  if (hashing.body(block.body) !== header.value.bodyHash) {",
-        replace: "  if (hashing.body(block.body).length !== header.value.bodyHash.length) {",
-      },
-    ],
-    options: ["--fault", "bitFlip", "--fault", "crash", "--byzantine", "0"],
-    seeds: 20,
-  },
-  {
-    name: "store-trusts-stored-bundles",
-    why: "A bundle that does not hash to its digest is damage, found on every read.",
-    edits: [
-      {
-        file: store("log-reader"),
-        find: "    if (digest === undefined || this.hashing.bundle(row.bytes) !== digest) {",
-        replace: "    if (digest === undefined) {",
-      },
-    ],
-    options: [...SQLITE, "--fault", "bitFlip", "--fault", "crash", "--byzantine", "0"],
-    seeds: 40,
-  },
-  {
     name: "store-loses-roots",
     why: "The root of every executed height is stored beside its event, and stays what it was.",
     edits: [
