@@ -178,7 +178,7 @@ export const CONSENSUS: readonly Mutant[] = [
       },
     ],
     options: ["--mode", "liveness", "--actor", "withholder"],
-    seeds: 60,
+    seeds: 100,
   },
   {
     name: "synchronises-once",

@@ -76,7 +76,7 @@ export const KNOWN_BUGS: readonly Mutant[] = [
       "--fault",
       "partition",
     ],
-    seeds: 40,
+    seeds: 100,
   },
   {
     name: "votes-before-the-journal-is-replayed",
@@ -202,6 +202,6 @@ export const KNOWN_BUGS: readonly Mutant[] = [
       },
     ],
     options: ["--mode", "liveness"],
-    seeds: 20,
+    seeds: 60,
   },
 ];

@@ -168,7 +168,7 @@ export const PROJECTIONS: readonly Mutant[] = [
       },
     ],
     options: GRAPH,
-    seeds: 20,
+    seeds: 60,
   },
   {
     name: "past-ends-one-block-late",

@@ -46,7 +46,7 @@ export const SHELLS: readonly Mutant[] = [
       },
     ],
     options: ["--actor", "forger", "--minutes", "0.4"],
-    seeds: 20,
+    seeds: 60,
   },
   {
     name: "certificates-are-not-verified",

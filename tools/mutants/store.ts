@@ -18,7 +18,7 @@ export const STORE: readonly Mutant[] = [
       },
     ],
     options: [...SQLITE, "--fault", "crash"],
-    seeds: 30,
+    seeds: 60,
   },
   {
     name: "store-reads-all-but-the-last-record",
@@ -31,7 +31,7 @@ export const STORE: readonly Mutant[] = [
       },
     ],
     options: [...SQLITE, "--fault", "crash"],
-    seeds: 30,
+    seeds: 60,
   },
   {
     name: "store-loses-roots",
