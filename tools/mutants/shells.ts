@@ -126,19 +126,6 @@ export const SHELLS: readonly Mutant[] = [
     seeds: 5,
   },
   {
-    name: "certificates-are-not-journalled",
-    why: "Durable before sending: every certificate adopted.",
-    edits: [
-      {
-        file: actor("recording"),
-        find: "    this.#journal.push(certificateRow(certificate));",
-        replace: '    if (kind === "finalization") this.#journal.push(certificateRow(certificate));',
-      },
-    ],
-    options: ["--mode", "liveness", "--fault", "powerCut"],
-    seeds: 40,
-  },
-  {
     name: "journal-is-pruned-too-far",
     why: "Durable before sending: flags above the last finalised view stay in the journal.",
     edits: [
@@ -205,16 +192,6 @@ export const SHELLS: readonly Mutant[] = [
       },
     ],
     options: ["--actor", "liarInSync", "--fault", "diskLost", "--fault", "isolation"],
-    seeds: 20,
-  },
-  {
-    name: "timers-fire-after-they-were-cleared",
-    why: "Views: a timer that was cleared does not fire, and a new setting takes the place of the old.",
-    edits: [
-      { file: actor("timers"), find: "    this.#clock.clear(set.handle);\n", replace: "" },
-      { file: actor("actor"), find: "!this.#timers.stands(event.timer, token)", replace: "token < 0" },
-    ],
-    options: ["--mode", "liveness", "--byzantine", "0"],
     seeds: 20,
   },
 ];
