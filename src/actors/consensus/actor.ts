@@ -110,6 +110,8 @@ export class ConsensusActor {
       ports,
       this.bundles,
       (digest, bundle) => {
+        // A client came again with what was ordered before: the same bytes make the same bundle, which nobody else would take.
+        if (!this.bundles.has(digest) && ports.log.bundle(digest) !== undefined) return;
         this.#outgoing.broadcast({ kind: "bundle", bundle });
         this.hold(digest, bundle, committee.self);
       },

@@ -37,6 +37,21 @@ describe("rules 3 and 4: a leader that makes two proposals", () => {
   });
 });
 
+describe("rule 1: quiet", () => {
+  it("a client's batch that comes again to the member that had it ordered is no new work", async () => {
+    const committee = gather();
+    const one = member(committee, 0);
+    const batch = new TextEncoder().encode("the same batch");
+    one.actor.submit(batch);
+    await until("ordered", () => one.actor.context.final.height > 0);
+    const at = await committee.reach((view) => view % 4 !== 0); // another member leads: this one cannot order it alone
+    one.actor.submit(batch); // the same bytes make the same bundle
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await committee.settled();
+    expect(one.actor.context).toMatchObject({ view: at, mempool: [], own: {} });
+  });
+});
+
 describe("rule 3: valid", () => {
   it.each(["lastReconfigure", "lastCheckpoint"] as const)("a %s that never was is not valid", async (field) => {
     const committee = gather();
