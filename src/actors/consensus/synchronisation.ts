@@ -44,6 +44,9 @@ export function checkPage(
   frontier: MerkleFrontier,
   page: readonly EventWithBundles[],
 ): Result<CheckedPage> {
+  // First, since it costs nothing: no signature is checked for a page that proves nothing in the end.
+  if (page.at(-1)?.proof.kind !== "finalization")
+    return wrong(head.height + page.length, "the page ends without a finality proof");
   const events: LogEvent[] = [];
   const openedBlocks: OpenedBlock[] = [];
   const bundles: CheckedPage["bundles"][number][] = [];
@@ -70,8 +73,12 @@ export function checkPage(
     parent = hash;
     tree = tree.appended(hash);
   }
-  if (finalization === undefined) return wrong(head.height + page.length, "the page ends without a finality proof");
-  return ok({ events, opened: openedBlocks, bundles, finalization });
+  return ok({
+    events,
+    opened: openedBlocks,
+    bundles,
+    finalization: present(finalization, "the last event has one"),
+  });
 }
 
 function bundleDefect(named: readonly Digest[], bytes: readonly Uint8Array[]): string | undefined {
