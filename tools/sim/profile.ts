@@ -145,12 +145,16 @@ export function profileOf(options: ProfileOptions, random: Random): Profile {
     (_, i) => options.byzantineKinds?.[i] ?? random.pick(BYZANTINE_KINDS),
   );
   const drawn = FAULT_KINDS.filter(() => random.chance(0.35));
+  const mode = options.mode ?? (random.chance(0.5) ? "liveness" : "safety");
+  const timings = timingsOf(random);
+  const network = networkOf(random);
   return {
-    mode: options.mode ?? (random.chance(0.5) ? "liveness" : "safety"),
+    mode,
     nodes,
     byzantine,
-    timings: timingsOf(random),
-    network: networkOf(random),
+    // Rest and progress are promised where messages arrive within Δ.
+    timings: mode === "liveness" && timings.delta < network.delay + network.jitter ? DEFAULT_TIMINGS : timings,
+    network,
     faults: options.faults ?? drawn,
     faultEvery: random.pick([800, 2000, 5000]),
     faultLasts: random.pick([300, 1500, 6000]),

@@ -66,6 +66,9 @@ const SETTLE_CAPS = 6;
 const SETTLE_MS = 20_000;
 /** What was under way when the last write was settled may end: views whose messages take longer than their timers. */
 const CALM_DOWN_MS = 5000;
+/** A member that lost its journal asks one other after the other, whether there is work or not. */
+const SURVEY_MS = 60_000;
+const isSurveying = ({ process }: Replica): boolean => process?.context?.votesAbove === "unknown";
 /** How long a cluster without work is watched. Units: ms. */
 const QUIET_MS = 30_000;
 
@@ -265,7 +268,8 @@ class Simulation {
    */
   #watchQuiet(): void {
     const { scheduler, network, invariants, profile } = this.#world;
-    this.#runUntil(scheduler.now + 4 * profile.timings.cap, () => this.#timers(this.#honest()) === 0);
+    const rests = (): boolean => this.#timers(this.#honest()) === 0 && !this.#honest().some(isSurveying);
+    this.#runUntil(scheduler.now + 4 * profile.timings.cap + SURVEY_MS, rests);
     this.#runUntil(scheduler.now + CALM_DOWN_MS);
     const { frames } = network;
     const { blocks } = invariants;
