@@ -64,7 +64,8 @@ function stampOfSources() {
     const { size, mtimeMs } = statSync(path.join(root, file));
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   };
-  for (const folder of ["src", "tools/sim"]) {
+  // tools/sim: `sky simulate` loads it; a package without it has the other commands.
+  for (const folder of ["src", "tools/sim"].filter((name) => existsSync(path.join(root, name)))) {
     for (const name of readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" }).sort()) {
       if (name.endsWith(".ts")) add(path.join(folder, name));
     }
