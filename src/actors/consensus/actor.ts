@@ -6,6 +6,7 @@ import type { Digest, Height, MemberIndex, View } from "../../base/brands.ts";
 import { height as heightOf, logTime, view as viewOf } from "../../base/brands.ts";
 import { encode } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
+import type { Result } from "../../base/result.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import { bodyShape, headerShape } from "../../events/facts/block.ts";
 import { type VoteKind, blockHash, bodyHash } from "../../events/facts/hashing.ts";
@@ -405,7 +406,7 @@ export class ConsensusActor {
   }
 
   /** A page of events of a peer. */
-  synchronised(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): void {
-    if (!this.#older.take(from, message)) this.catchUp.take(from, message);
+  synchronised(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): Result<void> {
+    return this.#older.take(from, message) ?? this.catchUp.take(from, message);
   }
 }

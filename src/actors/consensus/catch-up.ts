@@ -2,7 +2,7 @@
 import type { MemberIndex, View } from "../../base/brands.ts";
 import { height as heightOf, view as viewOf } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
-import { type Result, ok } from "../../base/result.ts";
+import { type Result, ok, refuse } from "../../base/result.ts";
 import type { PeerMessage } from "../../events/facts/peer-message.ts";
 import type { ConsensusEvent, Context } from "../../machines/consensus/types.ts";
 import { type OpenedBlock, finalOf } from "./blocks.ts";
@@ -37,6 +37,8 @@ export interface CatchUpStores {
 export class CatchUp {
   readonly #stores: CatchUpStores;
   readonly #checkpoint: CheckpointFetch;
+  /** Who was asked for the next page and has not answered: one answer for one question, or a liar would answer for everybody. */
+  readonly #asked = new Set<MemberIndex>();
   #target = viewOf(0);
 
   constructor(stores: CatchUpStores) {
@@ -49,9 +51,11 @@ export class CatchUp {
     const { fetching, outgoing, context, ports } = this.#stores;
     this.#target = target;
     if (this.#checkpoint.isRunning) return;
+    if (!fetching.has(EVENTS)) this.#asked.clear();
     fetching.want(EVENTS, null, (peer) => {
       const { pendingFinal, final } = context();
       const from = heightOf(final.height + 1);
+      this.#asked.add(peer);
       if (pendingFinal === null && final.view >= target) fetching.done(EVENTS);
       else if (ports.checkpoints === undefined || this.#checkpoint.isBarred)
         outgoing.send(peer, { kind: "eventsRequest", from });
@@ -62,10 +66,15 @@ export class CatchUp {
     });
   }
 
-  /** A peer's newest checkpoint, since this member is far behind: blocks are fetched when its state is here. Refuses: as `CheckpointFetch.offer`. */
-  offer(message: Extract<PeerMessage, { kind: "checkpoint" }>): Result<void> {
+  /**
+   * A peer's newest checkpoint, since this member is far behind: blocks are fetched when its state is here. Refuses: NOT_ASKED, and
+   * as `CheckpointFetch.offer`.
+   */
+  offer(from: MemberIndex, message: Extract<PeerMessage, { kind: "checkpoint" }>): Result<void> {
     const { fetching } = this.#stores;
     if (!fetching.has(EVENTS)) return ok(undefined); // asked for, and caught up since
+    if (!this.#asked.delete(from))
+      return refuse("NOT_ASKED", "A checkpoint from a peer that was not asked for it.", "peer");
     const taken = this.#checkpoint.offer(message);
     if (this.#checkpoint.isRunning) fetching.done(EVENTS);
     return taken;
@@ -76,18 +85,18 @@ export class CatchUp {
     return this.#checkpoint.take(segment);
   }
 
-  /** A page of events arrived: checked, appended, and the machine goes on from its end. A page that does not hold is left. */
-  take(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): void {
+  /**
+   * A page of events arrived: checked, appended, and the machine goes on from its end. After one that does not hold the next peer is
+   * asked when the wait is over. Refuses: as `checkPage`.
+   */
+  take(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): Result<void> {
     const { committee, ports, signatures, fetching, context, frontier, appended, step } = this.#stores;
-    if (!fetching.has(EVENTS)) return;
+    if (!fetching.has(EVENTS) || !this.#asked.delete(from)) return ok(undefined); // it came late, or twice
     step([]); // so that the machine's final block is the log's head
     const { final, halted } = context();
-    if (halted !== null || message.from !== final.height + 1 || message.events.length === 0) return;
+    if (halted !== null || message.from !== final.height + 1 || message.events.length === 0) return ok(undefined);
     const page = checkPage(committee, final, frontier(), message.events);
-    if (!page.ok) {
-      ports.observer.refused(page.refusal.message, from); // the next peer is asked when the wait is over
-      return;
-    }
+    if (!page.ok) return page;
     const { events, opened, bundles, finalization } = page.value;
     const last = present(opened.at(-1), "a checked page is not empty");
     ports.log.commit({
@@ -108,5 +117,6 @@ export class CatchUp {
     ]);
     if (context().pendingFinal === null) fetching.done(EVENTS);
     else fetching.again(EVENTS, from);
+    return ok(undefined);
   }
 }

@@ -84,7 +84,7 @@ export class Ingress {
       case "eventsRequest":
         return this.#answering.events(from, message.from);
       case "events":
-        return this.#actor.synchronised(from, message);
+        return this.#taken(from, this.#actor.synchronised(from, message));
       case "root":
         return this.#root(from, message);
       case "surveyRequest":
@@ -96,7 +96,7 @@ export class Ingress {
       case "checkpointRequest":
         return this.#answering.checkpoint(from, message, this.#actor.context.final.checkpoint);
       case "checkpoint":
-        return this.#taken(from, this.#actor.catchUp.offer(message));
+        return this.#taken(from, this.#actor.catchUp.offer(from, message));
       case "segmentRequest":
         return this.#answering.segment(from, message.digest);
       case "segment":

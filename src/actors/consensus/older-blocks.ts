@@ -5,6 +5,7 @@
 import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
+import { type Result, ok, refuse } from "../../base/result.ts";
 import { MerkleFrontier } from "../../crypto/merkle.ts";
 import type { PeerMessage } from "../../events/facts/peer-message.ts";
 import type { BeginningLog } from "../../events/store/log.ts";
@@ -38,6 +39,8 @@ interface End {
 export class OlderBlocks {
   readonly #stores: OlderBlocksStores;
   readonly #log: BeginningLog | undefined;
+  /** Who was asked for the next page and has not answered. */
+  readonly #asked = new Set<MemberIndex>();
   #begins: Height | undefined;
   #end: End | undefined;
   #pause: unknown;
@@ -86,37 +89,34 @@ export class OlderBlocks {
   #ask(first: MemberIndex | null): void {
     const { fetching, outgoing } = this.#stores;
     fetching.want(OLDER, first, (peer) => {
-      if (this.#end === undefined) fetching.done(OLDER);
-      else outgoing.send(peer, { kind: "eventsRequest", from: heightOf(this.#end.height + 1) });
+      if (this.#end === undefined) return fetching.done(OLDER);
+      this.#asked.add(peer);
+      outgoing.send(peer, { kind: "eventsRequest", from: heightOf(this.#end.height + 1) });
     });
   }
 
-  /** Takes a page if it is the one that was asked for. Returns whether it was. */
-  take(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): boolean {
-    const { committee, ports, fetching } = this.#stores;
+  /**
+   * Takes a page if it is the one that was asked for, of whom it was asked; undefined when it is another. After one that does not hold
+   * the next peer is asked when the wait is over. Refuses: BAD_EVENT, and as `checkPage` and `repair`.
+   */
+  take(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): Result<void> | undefined {
+    const { committee, fetching } = this.#stores;
     const [end, begins, log] = [this.#end, this.#begins, this.#log];
-    if (end === undefined || begins === undefined || log === undefined || !fetching.has(OLDER)) return false;
-    if (message.from !== end.height + 1 || message.events.length === 0) return false;
+    if (end === undefined || begins === undefined || log === undefined || !fetching.has(OLDER)) return undefined;
+    if (message.from !== end.height + 1 || message.events.length === 0) return undefined;
+    if (!this.#asked.delete(from)) return ok(undefined); // it came late, or twice
     const page = checkPage(committee, end, end.tree, message.events);
-    if (!page.ok) {
-      ports.observer.refused(page.refusal.code, from); // the next peer is asked when the wait is over
-      return true;
-    }
+    if (!page.ok) return page;
     const events = page.value.events.filter(({ height }) => height <= begins);
     const last = present(events.at(-1), "a page begins below the checkpoint");
-    if (last.height === begins && last.hash !== log.hashAt(begins)) {
-      ports.observer.refused("BAD_EVENT", from);
-      return true;
-    }
+    if (last.height === begins && last.hash !== log.hashAt(begins))
+      return refuse("BAD_EVENT", `Event ${begins} of a peer is not the checkpoint's block.`, "peer");
     const bundles = page.value.bundles.filter(({ height }) => height <= begins);
     const put = log.repair({ events, bundles });
-    if (!put.ok) {
-      ports.observer.refused(put.refusal.code, from);
-      return true;
-    }
+    if (!put.ok) return put;
     fetching.done(OLDER);
     this.#advance({ height: last.height, hash: last.hash, tree: treeAfter(end.tree, events) }, from);
-    return true;
+    return ok(undefined);
   }
 
   #advance(end: End, from: MemberIndex): void {

@@ -1,9 +1,10 @@
 /** consensus.md, "Catch-up": a member far behind comes back by the newest checkpoint, and gets the blocks before it later. */
 import { afterEach, describe, expect, it } from "vitest";
-import { height } from "../../../src/base/brands.ts";
+import { height, memberIndex } from "../../../src/base/brands.ts";
 import { toHex } from "../../../src/base/bytes.ts";
+import { encode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
-import type { PeerMessage } from "../../../src/events/facts/peer-message.ts";
+import { type PeerMessage, peerMessageShape } from "../../../src/events/facts/peer-message.ts";
 import { CheckpointWorld } from "./checkpoint-world.ts";
 
 const EVERY = 3;
@@ -234,6 +235,36 @@ describe("what peers forge is refused by name, and the next one is asked", () =>
     world.until("it adopts a checkpoint", () => adopted(world).length === 1);
     if (code !== "") expect(first.refused).toContain(code);
     expect(left).toBe(0);
+    untilWhole(world);
+    expectWhole(world);
+  });
+
+  it("a true checkpoint from a peer that was not asked is refused: one answer for one question", () => {
+    let pushed: PeerMessage | undefined;
+    const other = away(13, FAR);
+    other.tamper = (_from, to, message) => {
+      if (to === 3 && message.kind === "checkpoint") pushed ??= message;
+      return undefined;
+    };
+    other.boot(3, { emptyDisk: true });
+    other.until("it was told of one", () => pushed !== undefined);
+    other.end();
+
+    const world = away(13, FAR);
+    const asked: number[] = [];
+    world.tamper = (_from, to, message) => {
+      if (message.kind === "checkpointRequest") asked.push(to);
+      return undefined;
+    };
+    world.boot(3, { emptyDisk: true });
+    world.until("it asks", () => asked.length > 0);
+    const { actor, refused } = world.node(3);
+    const liar = present(
+      [0, 1, 2].find((at) => !asked.includes(at)),
+      "it asks one after the other",
+    );
+    actor.receive(memberIndex(liar), encode(peerMessageShape, present(pushed, "told above")));
+    expect(refused).toContain("NOT_ASKED");
     untilWhole(world);
     expectWhole(world);
   });
