@@ -37,8 +37,6 @@ export interface CatchUpStores {
 export class CatchUp {
   readonly #stores: CatchUpStores;
   readonly #checkpoint: CheckpointFetch;
-  /** Who was asked for the next page and has not answered: one answer for one question, or a liar would answer for everybody. */
-  readonly #asked = new Set<MemberIndex>();
   #target = viewOf(0);
 
   constructor(stores: CatchUpStores) {
@@ -51,11 +49,9 @@ export class CatchUp {
     const { fetching, outgoing, context, ports } = this.#stores;
     this.#target = target;
     if (this.#checkpoint.isRunning) return;
-    if (!fetching.has(EVENTS)) this.#asked.clear();
     fetching.want(EVENTS, null, (peer) => {
       const { pendingFinal, final } = context();
       const from = heightOf(final.height + 1);
-      this.#asked.add(peer);
       if (pendingFinal === null && final.view >= target) fetching.done(EVENTS);
       else if (ports.checkpoints === undefined || this.#checkpoint.isBarred)
         outgoing.send(peer, { kind: "eventsRequest", from });
@@ -73,7 +69,7 @@ export class CatchUp {
   offer(from: MemberIndex, message: Extract<PeerMessage, { kind: "checkpoint" }>): Result<void> {
     const { fetching } = this.#stores;
     if (!fetching.has(EVENTS)) return ok(undefined); // asked for, and caught up since
-    if (!this.#asked.delete(from))
+    if (!fetching.isAnswered(EVENTS, from))
       return refuse("NOT_ASKED", "A checkpoint from a peer that was not asked for it.", "peer");
     const taken = this.#checkpoint.offer(message);
     if (this.#checkpoint.isRunning) fetching.done(EVENTS);
@@ -91,7 +87,7 @@ export class CatchUp {
    */
   take(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): Result<void> {
     const { committee, ports, signatures, fetching, context, frontier, appended, step } = this.#stores;
-    if (!fetching.has(EVENTS) || !this.#asked.delete(from)) return ok(undefined); // it came late, or twice
+    if (!fetching.isAnswered(EVENTS, from)) return ok(undefined); // it came late, or twice
     step([]); // so that the machine's final block is the log's head
     const { final, halted } = context();
     if (halted !== null || message.from !== final.height + 1 || message.events.length === 0) return ok(undefined);

@@ -8,6 +8,8 @@ const WAIT_CAP_MS = 5000;
 
 interface Wanted {
   readonly ask: (peer: MemberIndex) => void;
+  /** Who was asked and has not answered. */
+  readonly asked: Set<MemberIndex>;
   wait: number;
   handle: unknown;
 }
@@ -23,13 +25,18 @@ export class Fetching {
   /** Starts asking under a name; asking twice for the same is once. */
   want(name: string, first: MemberIndex | null, ask: (peer: MemberIndex) => void): void {
     if (this.#wanted.has(name)) return;
-    const wanted: Wanted = { ask, wait: FIRST_WAIT_MS, handle: undefined };
+    const wanted: Wanted = { ask, asked: new Set(), wait: FIRST_WAIT_MS, handle: undefined };
     this.#wanted.set(name, wanted);
     this.#ask(name, wanted, first);
   }
 
   has(name: string): boolean {
     return this.#wanted.has(name);
+  }
+
+  /** Whether this peer was asked and answers now: one answer for one question, or a liar would answer for everybody. */
+  isAnswered(name: string, from: MemberIndex): boolean {
+    return this.#wanted.get(name)?.asked.delete(from) === true;
   }
 
   /** Progress: the next attempt comes soon again. */
@@ -59,7 +66,10 @@ export class Fetching {
       preferred !== null && connected.includes(preferred)
         ? preferred
         : connected[Math.floor(this.#ports.random() * connected.length)];
-    if (peer !== undefined) wanted.ask(peer);
+    if (peer !== undefined) {
+      wanted.asked.add(peer);
+      wanted.ask(peer);
+    }
     if (this.#wanted.get(name) !== wanted) return; // over, as it saw when it was about to ask
     wanted.handle = this.#ports.clock.set(wanted.wait, () => this.#ask(name, wanted, null));
     wanted.wait = Math.min(WAIT_CAP_MS, wanted.wait * GROWTH);

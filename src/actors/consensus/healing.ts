@@ -57,8 +57,6 @@ export class Healing {
   readonly #fetching: Fetching;
   readonly #answering: Answering;
   readonly #faults = new Allowance(FAULTS);
-  /** Peers that were asked and have not answered: one page is judged for each question. */
-  readonly #asked = new Set<MemberIndex>();
   readonly #mended = new Map<Height, number>();
   /** What holds, from genesis on. */
   #sound: Verified<MerkleFrontier>;
@@ -175,7 +173,6 @@ export class Healing {
     if (height === 0) return this.#put([this.#genesis], [], null);
     this.#wait(height, WAITING_FIRST_MS);
     this.#fetching.want(ASKED, null, (peer) => {
-      this.#asked.add(peer);
       peers.send(peer, encode(peerMessageShape, { kind: "eventsRequest", from: height }));
     });
   }
@@ -191,7 +188,6 @@ export class Healing {
   /** Nothing is asked for any more. */
   #settle(): void {
     this.#damagedAt = undefined;
-    this.#asked.clear();
     this.#fetching.done(ASKED);
     this.#ports.clock.clear(this.#waiting);
     this.#waiting = undefined;
@@ -199,7 +195,7 @@ export class Healing {
 
   #events(from: MemberIndex, { from: height, events }: Extract<PeerMessage, { kind: "events" }>): void {
     const { observer } = this.#ports;
-    if (height !== this.#damagedAt || !this.#asked.delete(from) || events.length === 0)
+    if (height !== this.#damagedAt || !this.#fetching.isAnswered(ASKED, from) || events.length === 0)
       return observer.refused("events that were not asked for", from);
     const head = { height: heightOf(height - 1), hash: this.#sound.parent };
     const page = checkPage(this.#committee, head, this.#sound.tree, events);

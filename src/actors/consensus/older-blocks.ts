@@ -39,8 +39,6 @@ interface End {
 export class OlderBlocks {
   readonly #stores: OlderBlocksStores;
   readonly #log: BeginningLog | undefined;
-  /** Who was asked for the next page and has not answered. */
-  readonly #asked = new Set<MemberIndex>();
   #begins: Height | undefined;
   #end: End | undefined;
   #pause: unknown;
@@ -89,9 +87,8 @@ export class OlderBlocks {
   #ask(first: MemberIndex | null): void {
     const { fetching, outgoing } = this.#stores;
     fetching.want(OLDER, first, (peer) => {
-      if (this.#end === undefined) return fetching.done(OLDER);
-      this.#asked.add(peer);
-      outgoing.send(peer, { kind: "eventsRequest", from: heightOf(this.#end.height + 1) });
+      if (this.#end === undefined) fetching.done(OLDER);
+      else outgoing.send(peer, { kind: "eventsRequest", from: heightOf(this.#end.height + 1) });
     });
   }
 
@@ -104,7 +101,7 @@ export class OlderBlocks {
     const [end, begins, log] = [this.#end, this.#begins, this.#log];
     if (end === undefined || begins === undefined || log === undefined || !fetching.has(OLDER)) return undefined;
     if (message.from !== end.height + 1 || message.events.length === 0) return undefined;
-    if (!this.#asked.delete(from)) return ok(undefined); // it came late, or twice
+    if (!fetching.isAnswered(OLDER, from)) return ok(undefined); // it came late, or twice
     const page = checkPage(committee, end, end.tree, message.events);
     if (!page.ok) return page;
     const events = page.value.events.filter(({ height }) => height <= begins);

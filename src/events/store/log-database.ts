@@ -169,10 +169,7 @@ export class LogDatabase extends LogReader implements BeginningLog {
       for (const { id, digest, bytes } of this.reads.bundlesOpen.all({}))
         if (storedDigest(digest) !== this.hashing.bundle(bytes)) this.#repairs.removeBundle.run({ id });
       if (known?.head) this.table.removeAbove(LOG_STREAM, known.head.height);
-      for (const { name, value } of marks) {
-        if (value === null) writes.dropMark.run({ name });
-        else writes.mark.run({ name, value });
-      }
+      for (const mark of marks) this.#putMark(mark);
       const sum = this.#countCovered();
       const last = this.lastHeight();
       if (last !== undefined) {
@@ -274,13 +271,18 @@ export class LogDatabase extends LogReader implements BeginningLog {
       const { lastInsertRowid } = writes.journal.run({ epoch, view, kind, key, bytes });
       integrity.toggle(journalRowOf({ seq: Number(lastInsertRowid), epoch, view, kind, key, bytes }));
     }
-    for (const { name, value } of batch.marks ?? []) {
+    for (const mark of batch.marks ?? []) {
+      const { name, value } = mark;
       const before = this.reads.mark.get({ name });
       if (before !== undefined) integrity.toggle(markRowOf(name, before.value));
       if (value !== null) integrity.toggle(markRowOf(name, value));
-      if (value === null) writes.dropMark.run({ name });
-      else writes.mark.run({ name, value });
+      this.#putMark(mark);
     }
+  }
+
+  #putMark({ name, value }: Mark): void {
+    if (value === null) this.#writes.dropMark.run({ name });
+    else this.#writes.mark.run({ name, value });
   }
 
   #prune(below: NonNullable<LogBatch["pruneBelow"]>, integrity: Integrity): void {

@@ -57,3 +57,15 @@ it("sets no further timer when what it wanted is there as it is about to ask", (
   expect(clock.waiting).toBe(0);
   expect(fetching.has("a block")).toBe(false);
 });
+
+it("takes one answer for one question, and none of who was not asked", () => {
+  const clock = new Clock();
+  const fetching = fetchingOn(clock);
+  fetching.want("a block", memberIndex(2), () => {});
+  expect(fetching.isAnswered("a block", memberIndex(1))).toBe(false);
+  expect(fetching.isAnswered("another", memberIndex(2))).toBe(false);
+  expect(fetching.isAnswered("a block", memberIndex(2))).toBe(true);
+  expect(fetching.isAnswered("a block", memberIndex(2))).toBe(false);
+  clock.fire(); // asks the first of those connected
+  expect(fetching.isAnswered("a block", memberIndex(1))).toBe(true);
+});
