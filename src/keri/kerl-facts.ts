@@ -1,0 +1,65 @@
+/**
+ * How a key event receipt log changes: the only vocabulary by which any state of identifiers is made.
+ * Facts are derived by the rules (src/keri/rules.ts) and folded by whoever keeps the state; sizes are bounded by the stream's.
+ */
+import type { Aid, Said } from "../base/brands.ts";
+import type { EscrowReason } from "./messages.ts";
+
+export type KerlFact =
+  /** An event is in force at (aid, sn), the first or one that lawfully supersedes. */
+  | {
+      readonly kind: "keyEventAccepted";
+      readonly aid: Aid;
+      readonly sn: number;
+      readonly said: Said;
+      /** Exact bytes of the body, and of the attachments that it was accepted with. */
+      readonly event: Uint8Array;
+      readonly attached: Uint8Array;
+      /** SAIDs of the events that it supersedes, in the order of their sequence numbers; mostly none. */
+      readonly superseded: readonly Said[];
+    }
+  /** Waits for what is missing; `attached` holds everything that came for it so far. Replaces an earlier one of the same SAID. */
+  | {
+      readonly kind: "keyEventEscrowed";
+      readonly aid: Aid;
+      readonly sn: number;
+      readonly said: Said;
+      readonly reason: EscrowReason;
+      readonly event: Uint8Array;
+      readonly attached: Uint8Array;
+    }
+  /** Came in vain: it expired, or what it waited for made it impossible. (Acceptance ends an escrow by itself.) */
+  | {
+      readonly kind: "keyEventDropped";
+      readonly aid: Aid;
+      readonly sn: number;
+      readonly said: Said;
+      readonly code: string;
+    }
+  /** Signatures of witnesses, watchers or others for an event in force. */
+  | {
+      readonly kind: "keriReceiptAdded";
+      readonly aid: Aid;
+      readonly sn: number;
+      readonly said: Said;
+      /** CESR groups with only what was new and verified. */
+      readonly attached: Uint8Array;
+    }
+  /** A competitor with valid signatures: evidence that the identifier's keys signed two histories. */
+  | {
+      readonly kind: "keyEventForked";
+      readonly aid: Aid;
+      readonly sn: number;
+      readonly said: Said;
+      readonly event: Uint8Array;
+      readonly attached: Uint8Array;
+    }
+  /** An endpoint was bound, changed or cut: the newest reply of its kind for its subject (BADA). */
+  | {
+      readonly kind: "keriReplyAccepted";
+      /** Who signed: the controller of the role, or the endpoint itself. */
+      readonly aid: Aid;
+      readonly said: Said;
+      readonly reply: Uint8Array;
+      readonly attached: Uint8Array;
+    };
