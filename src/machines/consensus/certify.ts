@@ -65,7 +65,10 @@ function applyVerdict(turn: Turn, view: View, block: Candidate, verdict: Verdict
   if (own.notarize !== block.hash) turn.emit({ type: "recordCandidate", hash: block.hash });
   next.nullified = 0;
   enterView(turn, viewOf(view + 1));
-  if (own.nullify !== true && own.finalize === undefined && next.equivocated[view] !== true && turn.mayVote(view)) {
+  // Its own vote for another block outlives a restart, and only a leader that proposed two can have got both (rule 4).
+  const votedForNoOther = own.notarize === undefined || own.notarize === block.hash;
+  const free = own.nullify !== true && own.finalize === undefined && turn.mayVote(view);
+  if (free && next.equivocated[view] !== true && votedForNoOther) {
     turn.castVote("finalize", view, block.hash);
   }
 }

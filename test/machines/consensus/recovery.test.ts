@@ -45,6 +45,15 @@ describe("restart", () => {
     expect(one.context.notarizations).toMatchObject({ 1: a.hash });
   });
 
+  it("sends no finalize for the other of two proposals, though it forgot that it saw both (rule 4)", () => {
+    const twin = blockOn(GENESIS, 1, { bundles: ["twin"] });
+    const one = new Scenario().propose(a).propose(twin).forget().restart();
+    expect(one.context.own).toMatchObject({ 1: { notarize: a.hash } });
+    one.forget().certificate("notarization", 1, twin).fetch(twin);
+    expect(one.context.view).toBe(2); // it goes on, and another member's finalize may make the twin final
+    expect(one.votes).toEqual([]);
+  });
+
   it("casts no vote at a view that pruning has settled", () => {
     const one = new Scenario().hold("a").fires("leader").finalise(a).forget();
     one.vote("nullify", 1, null, 1, 2, 3).vote("notarize", 1, a, 1, 2, 3).vote("finalize", 1, a, 1, 2, 3);

@@ -101,6 +101,12 @@ export const MUTANTS: readonly Mutant[] = [
     changes: [{ file: "certify.ts", from: "next.equivocated[view] !== true && ", to: "" }],
   },
   {
+    name: "finalize of another block than its own vote is for",
+    seed: 35,
+    refusal: "rule 4: finalize of another block than one's own vote is for",
+    changes: [{ file: "certify.ts", from: " && votedForNoOther", to: "" }],
+  },
+  {
     name: "finalize without certification",
     seed: 0,
     refusal: "rule 8: finalize of a block not certified",
