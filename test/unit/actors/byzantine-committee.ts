@@ -1,6 +1,6 @@
 /**
  * Three honest consensus actors and a fourth member whose key the test holds: it says whatever the test wants, signed as
- * a member signs. Real Ed25519, real SQLite; only the wire is a function call.
+ * a member signs. Real Ed25519, real SQLite; the wire is a function call, and time is virtual: a busy machine only makes tests slower.
  */
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -39,6 +39,7 @@ import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../../sr
 import { type LogDatabase, openLogDatabase } from "../../../src/events/store/log-database.ts";
 import { fromGenesis, verifyRange } from "../../../src/events/store/log-verify.ts";
 import type { Timings } from "../../../src/machines/consensus/types.ts";
+import { EventQueue, mulberry32 } from "../../machines/consensus/event-queue.ts";
 
 const document = new TextEncoder().encode("a founding document");
 const seeds = [1, 2, 3, 4].map((n) => new Uint8Array(32).fill(n));
@@ -52,6 +53,13 @@ const EPOCH = epoch(0);
 /** A vote's signature by the liar. */
 export const signAsLiar = (of: Digest, kind: VoteKind, at: number, hash: Digest | null): Uint8Array =>
   signer(present(seeds[LIAR], "the liar"))(voteBytes(of, kind, EPOCH, viewOf(at), hash));
+
+/** What a message is under way, between honest members. Units: ms. */
+const DELAY_MS = 1;
+/** How long the honest may take for what a test waits for. Units: ms of virtual time. */
+const PATIENCE_MS = 10_000;
+/** The tests here take 150 for one condition: whatever takes so many goes in circles at one instant. */
+const STEPS_MAX = 20_000;
 
 /** A tenth of what nodes use: a view that a liar spoils is over quickly. */
 const TIMINGS: Timings = {
@@ -103,6 +111,13 @@ export class Honest {
     return present(this.#actor, "booted");
   }
 
+  /** Within this life. */
+  #later(ms: number, run: () => void): void {
+    this.#committee.later(ms, () => {
+      if (this.alive) run();
+    });
+  }
+
   #ports(): ConsensusPorts {
     const sign = signer(present(seeds[this.self], "a member"));
     return {
@@ -112,19 +127,25 @@ export class Honest {
         connected: () => [0, 1, 2, 3].filter((i) => i !== this.self).map(memberIndex),
       },
       clock: {
-        now: () => Date.now(),
-        set: (ms, run) => setTimeout(run, ms),
-        clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+        now: () => this.#committee.now,
+        set: (ms, run) => {
+          const handle = { live: true };
+          this.#later(ms, () => handle.live && run());
+          return handle;
+        },
+        clear: (handle) => {
+          if (handle !== undefined) (handle as { live: boolean }).live = false;
+        },
       },
-      schedule: (run) => void setImmediate(() => this.alive && run()),
-      random: Math.random,
-      sign: (message, done) => void setImmediate(() => this.alive && done(sign(message))),
+      schedule: (run) => this.#later(0, run),
+      random: this.#committee.random,
+      sign: (message, done) => this.#later(0, () => done(sign(message))),
       executor: {
         deliver: (delivery) => {
           this.delivered.push(delivery);
           this.root = createHash("sha256").update(this.root).update(delivery.hash).digest("hex") as Digest;
           const { root } = this;
-          setImmediate(() => this.alive && this.actor.executed(delivery.height, root));
+          this.#later(0, () => this.actor.executed(delivery.height, root));
         },
         bundleHeld: (_digest, bytes) => {
           this.bundleBytes += bytes.length;
@@ -159,6 +180,11 @@ export class ByzantineCommittee {
   readonly honest: Honest[];
   /** What honest members said to the liar. */
   readonly heard: Heard[] = [];
+  /** Units: ms since 1970. */
+  now = 1_767_225_600_000;
+  readonly random = mulberry32(1);
+  readonly #tasks = new EventQueue();
+  #batches = 0;
   readonly #sign = signer(present(seeds[LIAR], "the liar"));
 
   constructor(options: { readonly journalLost?: number } = {}) {
@@ -174,10 +200,38 @@ export class ByzantineCommittee {
       if (message.ok) this.heard.push({ message: message.value, bytes: frame.length });
       return;
     }
-    setImmediate(() => {
+    this.later(DELAY_MS, () => {
       const peer = this.honest[to];
       if (peer?.alive === true) peer.actor.receive(from, frame);
     });
+  }
+
+  later(ms: number, run: () => void): void {
+    this.#tasks.push(this.now + ms, run);
+  }
+
+  /** Lets time pass. */
+  pass(ms: number): void {
+    const end = this.now + ms;
+    this.#run(end, () => false);
+    this.now = end;
+  }
+
+  /** Throws when it has not come about in time, or when nothing is left that could bring it about. */
+  until(what: string, condition: () => boolean): void {
+    if (!this.#run(this.now + PATIENCE_MS, condition)) throw new Error(`not in time: ${what}`);
+  }
+
+  /** Runs what is due until the end, or until the condition holds: then returns true. */
+  #run(end: number, condition: () => boolean): boolean {
+    for (let steps = 0; steps < STEPS_MAX; steps++) {
+      if (condition()) return true;
+      const task = this.#tasks.pop(end);
+      if (task === undefined) return false;
+      this.now = Math.max(this.now, task.at);
+      task.run();
+    }
+    throw new Error("time stands still");
   }
 
   /** The liar says it to everybody, or to those named. */
@@ -203,7 +257,7 @@ export class ByzantineCommittee {
         logRoot: present(first, "honest").tree().root(),
         lastReconfigure: height(0),
         lastCheckpoint: height(0),
-        time: logTime(Math.max(final.time + 1, Date.now())),
+        time: logTime(Math.max(final.time + 1, this.now)),
         executed: { height: executed, root: present(roots[executed], "executed") },
         ...header,
       }),
@@ -231,27 +285,27 @@ export class ByzantineCommittee {
   }
 
   /** Gives work, a batch at a time, until every honest member is in a view that the condition accepts, and quiet. */
-  async reach(accepts: (view: number) => boolean): Promise<number> {
-    await this.settled();
+  reach(accepts: (view: number) => boolean): number {
+    this.settled();
     while (!accepts(this.view)) {
-      await this.stillOrders();
-      await this.settled();
+      this.stillOrders();
+      this.settled();
     }
     return this.view;
   }
 
   /** Until the liar leads. */
-  reachViewOfLiar(): Promise<number> {
+  reachViewOfLiar(): number {
     return this.reach((view) => view % 4 === LIAR);
   }
 
   submit(at = 0): void {
-    this.honest[at]?.actor.submit(new TextEncoder().encode(`client batch ${Math.random()}`));
+    this.honest[at]?.actor.submit(new TextEncoder().encode(`client batch ${++this.#batches}`));
   }
 
   /** Everything ordered, executed and quiet, alike on all honest members. */
-  settled(): Promise<void> {
-    return until("everything is ordered and quiet", () =>
+  settled(): void {
+    this.until("everything is ordered and quiet", () =>
       this.honest.every(
         ({ actor }) =>
           actor.context.mempool.length === 0 &&
@@ -263,10 +317,10 @@ export class ByzantineCommittee {
   }
 
   /** One more client batch becomes final everywhere: the committee still works. */
-  async stillOrders(): Promise<void> {
+  stillOrders(): void {
     const before = this.honest.map(({ actor }) => actor.context.final.height);
     this.submit();
-    await until("the honest go on", () =>
+    this.until("the honest go on", () =>
       this.honest.every(({ actor }, i) => actor.context.final.height > present(before[i], "counted")),
     );
   }
@@ -274,14 +328,6 @@ export class ByzantineCommittee {
   end(): void {
     for (const one of this.honest) if (one.alive) one.stop();
     rmSync(this.directory, { recursive: true });
-  }
-}
-
-export async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 

@@ -3,7 +3,7 @@ import { type Digest, height, logTime, view } from "../../../src/base/brands.ts"
 import { decode } from "../../../src/base/codec.ts";
 import { headerShape } from "../../../src/events/facts/block.ts";
 import { bundleDigest } from "../../../src/events/facts/hashing.ts";
-import { ByzantineCommittee, LIAR, bodyOf, until } from "./byzantine-committee.ts";
+import { ByzantineCommittee, LIAR, bodyOf } from "./byzantine-committee.ts";
 
 const committees: ByzantineCommittee[] = [];
 afterEach(() => {
@@ -24,77 +24,77 @@ const times = (committee: ByzantineCommittee): number[] =>
   );
 
 describe("a leader that lies", () => {
-  it("cannot found the cluster again: a genesis body above height 0 is no block", async () => {
+  it("cannot found the cluster again: a genesis body above height 0 is no block", () => {
     const committee = gather();
-    const at = await committee.reachViewOfLiar();
+    const at = committee.reachViewOfLiar();
     committee.say(committee.proposal(at, {}, { kind: "genesis", document: new Uint8Array(100) }));
-    await committee.stillOrders();
+    committee.stillOrders();
     for (const { delivered } of committee.honest)
       expect(delivered.filter((one) => one.height > 0).map(bodyOf)).not.toContain("genesis");
   });
 
-  it("cannot move the log's clock to the end of time with a wait that no timer can hold", async () => {
+  it("cannot move the log's clock to the end of time with a wait that no timer can hold", () => {
     const committee = gather();
-    const at = await committee.reachViewOfLiar();
+    const at = committee.reachViewOfLiar();
     committee.say(committee.proposal(at, { time: logTime(2 ** 52) }, { kind: "executions", bundles: [] }));
-    await committee.stillOrders();
-    for (const time of times(committee)) expect(time).toBeLessThan(Date.now() + 1000);
+    committee.stillOrders();
+    for (const time of times(committee)) expect(time).toBeLessThan(committee.now + 1000);
   });
 
-  it("cannot move the log's clock ahead with a proposal that comes before its view", async () => {
+  it("cannot move the log's clock ahead with a proposal that comes before its view", () => {
     const committee = gather();
     // The view before is not over yet for anybody when the next leader speaks.
-    const early = (await committee.reach((now) => now % 4 === LIAR - 1)) + 1;
+    const early = committee.reach((now) => now % 4 === LIAR - 1) + 1;
     const lie = committee.proposal(
       early,
-      { time: logTime(Date.now() + 3_600_000) },
+      { time: logTime(committee.now + 3_600_000) },
       { kind: "executions", bundles: [] },
     );
     committee.say(lie);
     // Everybody nullifies the view before: its parent then is the final block, as the lie says.
     for (const one of committee.honest) one.actor.post({ type: "timerFired", timer: "advance" });
-    await until("the view of the liar is over", () =>
+    committee.until("the view of the liar is over", () =>
       committee.honest.every(({ actor }) => actor.context.view > early),
     );
-    await committee.stillOrders();
-    for (const time of times(committee)) expect(time).toBeLessThan(Date.now() + 1000);
+    committee.stillOrders();
+    for (const time of times(committee)) expect(time).toBeLessThan(committee.now + 1000);
   });
 
-  it("is refused at once when it builds below the final block", async () => {
+  it("is refused at once when it builds below the final block", () => {
     const committee = gather();
-    const at = await committee.reachViewOfLiar();
+    const at = committee.reachViewOfLiar();
     const [first] = committee.honest;
     committee.say(committee.proposal(at, { parentView: view(0) }, { kind: "executions", bundles: [] }));
-    await until("refused", () => first?.refused.some((reason) => reason.includes("does not extend")) === true);
-    await committee.stillOrders();
+    committee.until("refused", () => first?.refused.some((reason) => reason.includes("does not extend")) === true);
+    committee.stillOrders();
   });
 
-  it("cannot fill honest members' memory with the bundles of one block", async () => {
+  it("cannot fill honest members' memory with the bundles of one block", () => {
     const committee = gather();
-    const at = await committee.reachViewOfLiar();
+    const at = committee.reachViewOfLiar();
     const bundles = Array.from({ length: 24 }, (_, i) => committee.bundle(1.9 * 1024 * 1024, i));
     const digests = bundles.map(bundleDigest);
     committee.say(committee.proposal(at, {}, { kind: "executions", bundles: digests }));
     const [first] = committee.honest;
-    await until("the bundles are wanted", () => first?.actor.isWanted(digests[0] as Digest) === true);
+    committee.until("the bundles are wanted", () => first?.actor.isWanted(digests[0] as Digest) === true);
     for (const bundle of bundles) committee.say({ kind: "bundle", bundle });
     for (const { actor } of committee.honest) expect(actor.bundles.bytes).toBeLessThan(24 * 1024 * 1024);
-    await committee.stillOrders();
+    committee.stillOrders();
   });
 });
 
 describe("a member that floods", () => {
-  it("cannot hold more of the mempool than its share", async () => {
+  it("cannot hold more of the mempool than its share", () => {
     const committee = gather();
     for (let i = 0; i < 40; i++) committee.say({ kind: "bundle", bundle: committee.bundle(1.9 * 1024 * 1024, i) });
     for (const { actor } of committee.honest) {
       expect(actor.bundles.bytes).toBeLessThan(32 * 1024 * 1024);
       expect(actor.submit(new Uint8Array([1]))).toBe(true);
     }
-    await committee.stillOrders();
+    committee.stillOrders();
   });
 
-  it("gets no more bytes of bundles for one request than one block may name", async () => {
+  it("gets no more bytes of bundles for one request than one block may name", () => {
     const committee = gather();
     const bundle = committee.bundle(1.9 * 1024 * 1024, 1);
     const [first] = committee.honest;
@@ -105,9 +105,9 @@ describe("a member that floods", () => {
     expect(committee.heard.filter(({ message }) => message.kind === "bundle")).toHaveLength(1);
   });
 
-  it("gets pages of events at a bounded pace, however often it asks", async () => {
+  it("gets pages of events at a bounded pace, however often it asks", () => {
     const committee = gather();
-    await committee.stillOrders();
+    committee.stillOrders();
     const [first] = committee.honest;
     if (first === undefined) throw new Error("no member");
     committee.heard.length = 0;
@@ -119,29 +119,29 @@ describe("a member that floods", () => {
 });
 
 describe("a member that sends what does not hold", () => {
-  it("is not read any more until it has been quiet, and nobody else suffers", async () => {
+  it("is not read any more until it has been quiet, and nobody else suffers", () => {
     const committee = gather();
     const [first] = committee.honest;
     if (first === undefined) throw new Error("no member");
     for (let i = 0; i < 2000; i++) first.actor.receive(LIAR, new Uint8Array([0xc1, i & 0xff]));
     expect(first.refused.filter((reason) => reason === "PEER_SENDS_FAULTS").length).toBeGreaterThan(1000);
-    await committee.stillOrders();
+    committee.stillOrders();
   });
 });
 
 describe("a member that lost its journal", () => {
-  it("does not believe a view that comes without its certificate", async () => {
+  it("does not believe a view that comes without its certificate", () => {
     const committee = gather({ journalLost: 0 });
     const [lost] = committee.honest;
     if (lost === undefined) throw new Error("no member");
     const nonce = Uint8Array.from({ length: 16 }, () => 0);
-    await until("it asks", () => committee.heard.some(({ message }) => message.kind === "surveyRequest"));
+    committee.until("it asks", () => committee.heard.some(({ message }) => message.kind === "surveyRequest"));
     const asked = committee.heard.find(({ message }) => message.kind === "surveyRequest")?.message;
     committee.say(
       { kind: "survey", nonce: asked?.kind === "surveyRequest" ? asked.nonce : nonce, view: view(2 ** 50) },
       [lost],
     );
-    await until(
+    committee.until(
       "refused or taken",
       () => lost.refused.includes("SURVEY_WITHOUT_CERTIFICATE") || LIAR in lost.actor.context.survey,
     );

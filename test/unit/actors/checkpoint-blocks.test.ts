@@ -7,7 +7,7 @@ import { signer } from "../../../src/crypto/ed25519.ts";
 import { sha256Digest } from "../../../src/crypto/hash.ts";
 import { type Checkpoint, HEADER_BYTES_MAX, headerShape } from "../../../src/events/facts/block.ts";
 import { type CheckpointStatement, checkpointBytes } from "../../../src/events/facts/checkpoint.ts";
-import { ByzantineCommittee, LIAR, bodyOf, cluster, until } from "./byzantine-committee.ts";
+import { ByzantineCommittee, LIAR, bodyOf, cluster } from "./byzantine-committee.ts";
 
 let open: ByzantineCommittee | undefined;
 afterEach(() => {
@@ -34,16 +34,16 @@ const checkpointsOf = (committee: ByzantineCommittee): readonly (readonly number
   );
 
 describe("a checkpoint block", () => {
-  it("is ordered once q members said the same, and the headers after it name it", async () => {
+  it("is ordered once q members said the same, and the headers after it name it", () => {
     const committee = gather();
-    await committee.stillOrders();
-    await committee.settled();
+    committee.stillOrders();
+    committee.settled();
     state(committee, 1, [0, 1, 2]);
-    await committee.stillOrders();
-    await until("a checkpoint block", () => checkpointsOf(committee).every((heights) => heights.length === 1));
+    committee.stillOrders();
+    committee.until("a checkpoint block", () => checkpointsOf(committee).every((heights) => heights.length === 1));
     const at = present(checkpointsOf(committee)[0]?.[0], "one");
-    await committee.stillOrders();
-    await committee.settled();
+    committee.stillOrders();
+    committee.settled();
     for (const { delivered } of committee.honest)
       for (const { header, height: of } of delivered) {
         const opened = decode(headerShape, header, HEADER_BYTES_MAX);
@@ -52,42 +52,42 @@ describe("a checkpoint block", () => {
     expect(checkpointsOf(committee)).toEqual([[at], [at], [at]]);
   });
 
-  it("needs q equal statements: two of four and a liar's other root make none", async () => {
+  it("needs q equal statements: two of four and a liar's other root make none", () => {
     const committee = gather();
-    await committee.stillOrders();
-    await committee.settled();
+    committee.stillOrders();
+    committee.settled();
     const statement = state(committee, 1, [0, 1]);
     const other = { ...statement, root: segments };
     committee.say({ kind: "statement", statement: other, member: LIAR, signature: sign(LIAR, other) });
-    for (let i = 0; i < 4; i++) await committee.stillOrders();
+    for (let i = 0; i < 4; i++) committee.stillOrders();
     expect(checkpointsOf(committee)).toEqual([[], [], []]);
     state(committee, 1, [2]);
-    await committee.stillOrders();
-    await until("the third makes it", () => checkpointsOf(committee).every((heights) => heights.length === 1));
+    committee.stillOrders();
+    committee.until("the third makes it", () => checkpointsOf(committee).every((heights) => heights.length === 1));
   });
 
-  it("is still ordered when statements were lost on their way: they come again with the peer", async () => {
+  it("is still ordered when statements were lost on their way: they come again with the peer", () => {
     const committee = gather();
-    await committee.stillOrders();
-    await committee.settled();
+    committee.stillOrders();
+    committee.settled();
     const carry = committee.carry.bind(committee);
     committee.carry = () => {};
     state(committee, 1, [0, 1, 2]);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    committee.pass(20);
     committee.carry = carry;
     for (const one of committee.honest)
       for (const peer of [0, 1, 2])
         if (peer !== one.self) one.actor.post({ type: "peerConnected", member: memberIndex(peer) });
-    await committee.stillOrders();
-    await until("a checkpoint block", () => checkpointsOf(committee).every((heights) => heights.length === 1));
+    committee.stillOrders();
+    committee.until("a checkpoint block", () => checkpointsOf(committee).every((heights) => heights.length === 1));
   });
 });
 
 describe("statements", () => {
-  it("of another member, another epoch, a second one for a height, and badly signed ones are refused by name", async () => {
+  it("of another member, another epoch, a second one for a height, and badly signed ones are refused by name", () => {
     const committee = gather();
-    await committee.stillOrders();
-    await committee.settled();
+    committee.stillOrders();
+    committee.settled();
     const statement = state(committee, 1, []);
     const say = (over: Partial<CheckpointStatement>, member: MemberIndex = LIAR, by: number = LIAR): void => {
       const said = { ...statement, ...over };
@@ -106,7 +106,7 @@ describe("statements", () => {
         "BAD_SIGNATURE",
         "CHECKPOINT_EQUIVOCATION",
       ]);
-    await committee.stillOrders();
+    committee.stillOrders();
   });
 });
 
@@ -134,32 +134,32 @@ describe("rule 3: a checkpoint block that a liar proposes", () => {
     ],
   ];
 
-  it.each(bad)("with %s is nullified", async (_name, make) => {
+  it.each(bad)("with %s is nullified", (_name, make) => {
     const committee = gather();
-    await committee.stillOrders();
-    const at = await committee.reachViewOfLiar();
+    committee.stillOrders();
+    const at = committee.reachViewOfLiar();
     const statement = state(committee, 1, []);
     committee.say(committee.proposal(at, {}, { kind: "checkpoint", checkpoint: make(statement) }));
-    await until("nullified", () => committee.honest.every(({ actor }) => actor.context.view > at));
+    committee.until("nullified", () => committee.honest.every(({ actor }) => actor.context.view > at));
     for (const { actor } of committee.honest) expect(actor.context.notarizations[at]).toBeUndefined();
-    await committee.stillOrders();
+    committee.stillOrders();
   });
 
-  it("with q signatures is notarized, though it says nothing of this member's own state", async () => {
+  it("with q signatures is notarized, though it says nothing of this member's own state", () => {
     const committee = gather();
-    await committee.stillOrders();
-    const at = await committee.reachViewOfLiar();
+    committee.stillOrders();
+    const at = committee.reachViewOfLiar();
     const statement = { ...state(committee, 1, []), root: segments };
     const said = committee.proposal(at, {}, { kind: "checkpoint", checkpoint: prove(statement, [0, 1, 3]) });
     committee.say(said);
-    await until("the block is ordered", () => checkpointsOf(committee).every((heights) => heights.length === 1));
+    committee.until("the block is ordered", () => checkpointsOf(committee).every((heights) => heights.length === 1));
     // The next one must prove more: the same again is not above the last checkpoint block.
-    const again = await committee.reachViewOfLiar();
+    const again = committee.reachViewOfLiar();
     const lastCheckpoint = height(present(checkpointsOf(committee)[0]?.[0], "ordered"));
     committee.say(
       committee.proposal(again, { lastCheckpoint }, { kind: "checkpoint", checkpoint: prove(statement, [0, 1, 3]) }),
     );
-    await until("nullified", () => committee.honest.every(({ actor }) => actor.context.view > again));
+    committee.until("nullified", () => committee.honest.every(({ actor }) => actor.context.view > again));
     for (const { actor } of committee.honest) expect(actor.context.notarizations[again]).toBeUndefined();
   });
 });

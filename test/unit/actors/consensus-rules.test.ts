@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type Digest, epoch, height, memberIndex, view } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
 import { blockHash } from "../../../src/events/facts/hashing.ts";
-import { ByzantineCommittee, type Honest, LIAR, cluster, signAsLiar, until } from "./byzantine-committee.ts";
+import { ByzantineCommittee, type Honest, LIAR, cluster, signAsLiar } from "./byzantine-committee.ts";
 
 const committees: ByzantineCommittee[] = [];
 afterEach(() => {
@@ -19,47 +19,47 @@ const member = (committee: ByzantineCommittee, at: number): Honest => present(co
 const empty = { kind: "executions", bundles: [] } as const;
 
 describe("rules 3 and 4: a leader that makes two proposals", () => {
-  it("cannot keep a member that saw the other one first from certifying what the others notarized", async () => {
+  it("cannot keep a member that saw the other one first from certifying what the others notarized", () => {
     const committee = gather();
-    const at = await committee.reachViewOfLiar();
+    const at = committee.reachViewOfLiar();
     const [one, two, three] = [0, 1, 2].map((i) => member(committee, i));
     if (one === undefined || two === undefined || three === undefined) throw new Error("three honest members");
     const shown = committee.proposal(at, {}, empty);
-    const other = committee.proposal(at, { time: (Date.now() + 50) as never }, empty);
+    const other = committee.proposal(at, { time: (committee.now + 50) as never }, empty);
     const hash = blockHash(other.block.header);
     committee.say(shown, [one]);
     committee.say(other, [one, two, three]);
     // From here on the liar is silent: whatever becomes final needs all three.
-    await until("notarized", () => committee.honest.every(({ actor }) => actor.context.view > at));
+    committee.until("notarized", () => committee.honest.every(({ actor }) => actor.context.view > at));
     expect(one.actor.context.verdicts[at] ?? "settled").not.toBe("refused");
-    await committee.stillOrders();
+    committee.stillOrders();
     for (const { delivered } of committee.honest) expect(delivered.map((block) => block.hash)).toContain(hash);
   });
 });
 
 describe("rule 1: quiet", () => {
-  it("a client's batch that comes again to the member that had it ordered is no new work", async () => {
+  it("a client's batch that comes again to the member that had it ordered is no new work", () => {
     const committee = gather();
     const one = member(committee, 0);
     const batch = new TextEncoder().encode("the same batch");
     one.actor.submit(batch);
-    await until("ordered", () => one.actor.context.final.height > 0);
-    const at = await committee.reach((view) => view % 4 !== 0); // another member leads: this one cannot order it alone
+    committee.until("ordered", () => one.actor.context.final.height > 0);
+    const at = committee.reach((view) => view % 4 !== 0); // another member leads: this one cannot order it alone
     one.actor.submit(batch); // the same bytes make the same bundle
-    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
-    await committee.settled();
+    committee.pass(50);
+    committee.settled();
     expect(one.actor.context).toMatchObject({ view: at, mempool: [], own: {} });
   });
 });
 
 describe("rule 3: valid", () => {
-  it.each(["lastReconfigure", "lastCheckpoint"] as const)("a %s that never was is not valid", async (field) => {
+  it.each(["lastReconfigure", "lastCheckpoint"] as const)("a %s that never was is not valid", (field) => {
     const committee = gather();
-    const at = await committee.reachViewOfLiar();
+    const at = committee.reachViewOfLiar();
     committee.say(committee.proposal(at, { [field]: height(1) }, empty));
-    await until("nullified", () => committee.honest.every(({ actor }) => actor.context.view > at));
+    committee.until("nullified", () => committee.honest.every(({ actor }) => actor.context.view > at));
     for (const { actor } of committee.honest) expect(actor.context.notarizations[at]).toBeUndefined();
-    await committee.stillOrders();
+    committee.stillOrders();
   });
 });
 
@@ -79,21 +79,21 @@ describe("rule 1: late votes", () => {
       ({ message }) => message.kind === "certificate" && message.certificate.kind === "finalization",
     ).length;
 
-  it("one below the last finalised view is answered with that finalization", async () => {
+  it("one below the last finalised view is answered with that finalization", () => {
     const committee = gather();
-    await committee.stillOrders();
-    await committee.stillOrders();
-    await committee.settled();
+    committee.stillOrders();
+    committee.stillOrders();
+    committee.settled();
     const one = member(committee, 0);
     committee.heard.length = 0;
     committee.say(nullify(one.actor.context.final.view - 1), [one]);
     expect(finalizations(committee)).toBe(1);
   });
 
-  it("one at the last finalised view is answered when it comes again: the first may have crossed it", async () => {
+  it("one at the last finalised view is answered when it comes again: the first may have crossed it", () => {
     const committee = gather();
-    await committee.stillOrders();
-    await committee.settled();
+    committee.stillOrders();
+    committee.settled();
     const one = member(committee, 0);
     committee.heard.length = 0;
     committee.say(nullify(one.actor.context.final.view), [one]);
@@ -101,9 +101,9 @@ describe("rule 1: late votes", () => {
     expect(finalizations(committee)).toBe(1);
   });
 
-  it("one that is too far ahead to be kept still shows that its member is alive", async () => {
+  it("one that is too far ahead to be kept still shows that its member is alive", () => {
     const committee = gather();
-    await committee.stillOrders();
+    committee.stillOrders();
     const one = member(committee, 0);
     const before = one.actor.context.spokenViews;
     committee.say(nullify(one.actor.context.view + 7), [one]);
@@ -113,9 +113,9 @@ describe("rule 1: late votes", () => {
 });
 
 describe("known bugs of others", () => {
-  it("counting one signer twice, or f+1: a certificate needs q distinct members in its bitmap", async () => {
+  it("counting one signer twice, or f+1: a certificate needs q distinct members in its bitmap", () => {
     const committee = gather();
-    const at = await committee.reachViewOfLiar();
+    const at = committee.reachViewOfLiar();
     const signature = signAsLiar(cluster, "nullify", at, null);
     const one = member(committee, 0);
     const forged = (signers: number, signatures: number) =>
@@ -145,14 +145,14 @@ describe("known bugs of others", () => {
     expect(one.refused.filter((reason) => reason === "BAD_CERTIFICATE")).toHaveLength(7);
   });
 
-  it("a notarization taken for a finalization: the kind is part of what is signed", async () => {
+  it("a notarization taken for a finalization: the kind is part of what is signed", () => {
     const committee = gather();
-    const at = await committee.reachViewOfLiar();
+    const at = committee.reachViewOfLiar();
     const [, two] = committee.honest;
     const block = committee.proposal(at, {}, empty);
     committee.say(block);
     const hash = blockHash(block.block.header);
-    await until("notarized", () => two?.actor.signatures.certificate("notarization", view(at))?.blockHash === hash);
+    committee.until("notarized", () => two?.actor.signatures.certificate("notarization", view(at))?.blockHash === hash);
     const certificate = present(two?.actor.signatures.certificate("notarization", view(at)), "just seen");
     const one = member(committee, 0);
     const forged = { ...certificate, kind: "finalization" as const };
