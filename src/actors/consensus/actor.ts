@@ -92,12 +92,7 @@ export class ConsensusActor {
       this.#outgoing.others,
       (to, certificate, view) => this.#outgoing.notify(to, { kind: "certificate", certificate, view, hash: null }),
     );
-    this.statements = new Statements(
-      committee,
-      ports.sign,
-      (message) => this.#outgoing.broadcast(message),
-      (height) => this.post({ type: "checkpointProvable", height }),
-    );
+    this.statements = this.#makeStatements();
     this.#judging = new Judging({
       ...this.#stores(),
       size: committee.keys.length,
@@ -137,6 +132,18 @@ export class ConsensusActor {
     this.fetching.want("survey", null, (peer) => {
       if (this.context.votesAbove === "unknown") this.#outgoing.notify(peer, { kind: "surveyRequest" });
       else this.fetching.done("survey");
+    });
+  }
+
+  #makeStatements(): Statements {
+    return new Statements({
+      committee: this.committee,
+      sign: this.#ports.sign,
+      now: this.#ports.clock.now,
+      final: () => this.context.final,
+      said: (message) => this.#outgoing.broadcast(message),
+      provable: (height) => this.post({ type: "checkpointProvable", height }),
+      judgedLate: (from, taken) => this.#ingress.taken(from, taken),
     });
   }
 
@@ -251,6 +258,7 @@ export class ConsensusActor {
     } finally {
       this.#draining = false;
     }
+    this.statements.reached();
     this.#bundling.goOn();
     this.#delivery.pump(this.context.final.height);
     this.#report();

@@ -52,7 +52,7 @@ export class Ingress {
   }
 
   /** What the peer is to blame for counts as its fault. */
-  #taken(from: MemberIndex, taken: Result<void>): void {
+  taken(from: MemberIndex, taken: Result<void>): void {
     if (taken.ok) return;
     const { code, blame } = taken.refusal;
     if (blame === "peer") this.#fault(code, from);
@@ -84,7 +84,7 @@ export class Ingress {
       case "eventsRequest":
         return this.#answering.events(from, message.from);
       case "events":
-        return this.#taken(from, this.#actor.synchronised(from, message));
+        return this.taken(from, this.#actor.synchronised(from, message));
       case "root":
         return this.#root(from, message);
       case "surveyRequest":
@@ -92,15 +92,15 @@ export class Ingress {
       case "survey":
         return this.#survey(from, message);
       case "statement":
-        return this.#taken(from, this.#actor.statements.take(from, message));
+        return this.taken(from, this.#actor.statements.take(from, message));
       case "checkpointRequest":
         return this.#answering.checkpoint(from, message, this.#actor.context.final.checkpoint);
       case "checkpoint":
-        return this.#taken(from, this.#actor.catchUp.offer(from, message));
+        return this.taken(from, this.#actor.catchUp.offer(from, message));
       case "segmentRequest":
         return this.#answering.segment(from, message.digest);
       case "segment":
-        return this.#taken(from, this.#actor.catchUp.segment(message.segment));
+        return this.taken(from, this.#actor.catchUp.segment(message.segment));
     }
   }
 
