@@ -88,6 +88,12 @@ export class Projector {
           break;
         case "batchRefused":
         case "checkpointOrdered":
+        case "keyEventAccepted":
+        case "keyEventEscrowed":
+        case "keyEventDropped":
+        case "keriReceiptAdded":
+        case "keyEventForked":
+        case "keriReplyAccepted":
           break;
         default: {
           const last = commands.at(-1);

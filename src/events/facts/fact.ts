@@ -13,6 +13,7 @@ import {
   union,
   variant,
 } from "../../base/codec.ts";
+import type { KerlFact } from "../../keri/kerl-facts.ts";
 import { aidShape, digestShape } from "./command.ts";
 import {
   type Assertion,
@@ -27,6 +28,7 @@ import {
   relationEdgeShape,
   relationShape,
 } from "./graph.ts";
+import { kerlVariants } from "./kerl.ts";
 
 /** Every change to the graph is one fact; a cascade is spelled out, one fact for each thing that went. */
 export type GraphFact =
@@ -61,12 +63,12 @@ interface Settled {
 export type OutcomeFact =
   | (Settled & {
       readonly kind: "commandExecuted";
-      /** For each change of a graph.write, whether it changed anything. */
+      /** For each change of a graph.write, or message of a kerl.append, whether it changed anything. */
       readonly changed: readonly boolean[];
     })
   | (Settled & { readonly kind: "commandRefused"; readonly code: string; readonly message: string });
 
-/** Key state from an inception event (genesis; later the KERL projection's own facts). */
+/** An inception of genesis, in force without signatures of its own: those of the founding document prove it. All others are KerlFacts. */
 export type IdentityFact = {
   readonly kind: "identifierIncepted";
   readonly aid: Aid;
@@ -91,7 +93,7 @@ export type CheckpointFact = {
   readonly segments: Digest;
 };
 
-export type FactData = GraphFact | OutcomeFact | IdentityFact | BatchFact | CheckpointFact;
+export type FactData = GraphFact | OutcomeFact | IdentityFact | BatchFact | CheckpointFact | KerlFact;
 
 export interface Fact {
   readonly height: Height;
@@ -161,6 +163,7 @@ export const factDataShape: Shape<FactData> = union<FactData>(
     "checkpointOrdered",
     record("checkpoint ordered", { checkpoint: integer<Height>(), root: digestShape, segments: digestShape }),
   ),
+  ...kerlVariants,
 );
 
 export const factShape: Shape<Fact> = record("fact", {

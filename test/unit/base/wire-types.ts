@@ -30,6 +30,7 @@ import {
 import { type Bundle, type BundleBody, bundleBodyShape, bundleShape } from "../../../src/events/facts/bundle.ts";
 import type { CheckpointStatement } from "../../../src/events/facts/checkpoint.ts";
 import {
+  COMMAND_KINDS,
   type Command,
   type Signed,
   type SignedBody,
@@ -103,6 +104,7 @@ const graphWrite: Arbitrary<GraphWrite> = fc.record({
 
 const principal = fc.option(aid);
 const id = hexText<CommandId>(16);
+const keyEvent = { aid, sn: natural<number>(), said: cesr<Said>() };
 const factData: Arbitrary<FactData> = fc.oneof(
   kinds(["namespaceAdded", "namespaceDeleted"], fc.record({ namespace: name })),
   kinds(["relationAdded", "relationDeleted"], fc.record({ relation })),
@@ -133,6 +135,29 @@ const factData: Arbitrary<FactData> = fc.oneof(
     fc.record({ author: fc.option(aid), code: fc.constantFrom("KEY_STATE", "SIGNATURE"), message: name }),
   ),
   kinds(["checkpointOrdered"], fc.record({ checkpoint: natural<Height>(), root: digest, segments: digest })),
+  kinds(
+    ["keyEventAccepted"],
+    fc.record({ ...keyEvent, event: some(300), attached: some(200, 0), superseded: few(cesr<Said>()) }),
+  ),
+  kinds(
+    ["keyEventEscrowed"],
+    fc.record({
+      ...keyEvent,
+      reason: fc.constantFrom(
+        "out-of-order" as const,
+        "partially-signed" as const,
+        "partially-witnessed" as const,
+        "awaiting-anchor" as const,
+        "unverified-receipt" as const,
+      ),
+      event: some(300),
+      attached: some(200, 0),
+    }),
+  ),
+  kinds(["keyEventDropped"], fc.record({ ...keyEvent, code: fc.constantFrom("EXPIRED", "KERI_RULE") })),
+  kinds(["keriReceiptAdded"], fc.record({ ...keyEvent, attached: some(300) })),
+  kinds(["keyEventForked"], fc.record({ ...keyEvent, event: some(300), attached: some(200, 0) })),
+  kinds(["keriReplyAccepted"], fc.record({ aid, said: cesr<Said>(), reply: some(300), attached: some(200, 0) })),
 );
 const fact: Arbitrary<Fact> = fc.record({
   height: natural<Height>(),
@@ -183,7 +208,7 @@ const proof: Arbitrary<FinalityProof> = fc.oneof(
 
 const command: Arbitrary<Command> = fc.record({
   id,
-  kind: fc.constant("graph.write"),
+  kind: fc.constantFrom(...COMMAND_KINDS),
   payload: some(300),
   notAfter: natural<LogTime>(),
 });
