@@ -1,7 +1,8 @@
 /** Shapes of what happens to key event receipt logs (src/keri/kerl-facts.ts), and bounds of the command that asks for it. */
 import type { Aid, Said } from "../../base/brands.ts";
-import { type Shape, bytes, integer, oneOf, record, text, variant } from "../../base/codec.ts";
+import { type Shape, bytes, integer, list, nullable, oneOf, record, text, variant } from "../../base/codec.ts";
 import type { KerlFact } from "../../keri/kerl-facts.ts";
+import { SIGNERS_PER_EVENT_MAX, type EventRef } from "../../keri/kerl.ts";
 import type { EscrowReason } from "../../keri/messages.ts";
 import { PAYLOAD_BYTES_MAX } from "./command.ts";
 
@@ -34,6 +35,10 @@ const saidsShape: Shape<readonly Said[]> = {
 const place = { aid: keriAid, sn: integer(), said: keriSaid };
 const message = { event: eventBytes, attached: attachedBytes };
 
+/** Names of src/keri/kerl.ts: a prefix, an identifier, two numbers. */
+const signers = list(text(128), SIGNERS_PER_EVENT_MAX);
+const eventRef: Shape<EventRef> = record<EventRef>("event reference", { sn: integer(), said: keriSaid });
+
 /** Words of EscrowReason by their place, which never changes. */
 const escrowReason: Shape<EscrowReason> = oneOf(
   "out-of-order",
@@ -51,16 +56,31 @@ export const kerlVariants = [
       ...place,
       ...message,
       superseded: saidsShape,
+      anchor: nullable(eventRef),
+      signers,
     }),
   ),
   variant(
     "keyEventEscrowed",
-    record<FieldsOf<"keyEventEscrowed">>("escrowed event", { ...place, reason: escrowReason, ...message }),
+    record<FieldsOf<"keyEventEscrowed">>("escrowed event", {
+      ...place,
+      reason: escrowReason,
+      waitsFor: keriAid,
+      ...message,
+    }),
   ),
-  variant("keyEventDropped", record<FieldsOf<"keyEventDropped">>("dropped event", { ...place, code: text(64) })),
+  variant(
+    "keyEventDropped",
+    record<FieldsOf<"keyEventDropped">>("dropped event", {
+      ...place,
+      reason: escrowReason,
+      waitsFor: keriAid,
+      code: text(64),
+    }),
+  ),
   variant(
     "keriReceiptAdded",
-    record<FieldsOf<"keriReceiptAdded">>("receipt", { ...place, attached: bytes(1, STREAM_BYTES_MAX) }),
+    record<FieldsOf<"keriReceiptAdded">>("receipt", { ...place, attached: bytes(1, STREAM_BYTES_MAX), signers }),
   ),
   variant("keyEventForked", record<FieldsOf<"keyEventForked">>("forked event", { ...place, ...message })),
   variant(
@@ -68,6 +88,7 @@ export const kerlVariants = [
     record<FieldsOf<"keriReplyAccepted">>("reply", {
       aid: keriAid,
       said: keriSaid,
+      signedAt: integer(),
       reply: eventBytes,
       attached: attachedBytes,
     }),

@@ -104,6 +104,13 @@ const graphWrite: Arbitrary<GraphWrite> = fc.record({
 
 const principal = fc.option(aid);
 const id = hexText<CommandId>(16);
+const escrowReason = fc.constantFrom(
+  "out-of-order" as const,
+  "partially-signed" as const,
+  "partially-witnessed" as const,
+  "awaiting-anchor" as const,
+  "unverified-receipt" as const,
+);
 const keyEvent = { aid, sn: natural<number>(), said: cesr<Said>() };
 const factData: Arbitrary<FactData> = fc.oneof(
   kinds(["namespaceAdded", "namespaceDeleted"], fc.record({ namespace: name })),
@@ -137,27 +144,46 @@ const factData: Arbitrary<FactData> = fc.oneof(
   kinds(["checkpointOrdered"], fc.record({ checkpoint: natural<Height>(), root: digest, segments: digest })),
   kinds(
     ["keyEventAccepted"],
-    fc.record({ ...keyEvent, event: some(300), attached: some(200, 0), superseded: few(cesr<Said>()) }),
+    fc.record({
+      ...keyEvent,
+      event: some(300),
+      attached: some(200, 0),
+      superseded: few(cesr<Said>()),
+      anchor: fc.option(fc.record({ sn: natural<number>(), said: cesr<Said>() })),
+      signers: few(name),
+    }),
   ),
   kinds(
     ["keyEventEscrowed"],
     fc.record({
       ...keyEvent,
-      reason: fc.constantFrom(
-        "out-of-order" as const,
-        "partially-signed" as const,
-        "partially-witnessed" as const,
-        "awaiting-anchor" as const,
-        "unverified-receipt" as const,
-      ),
+      reason: escrowReason,
+      waitsFor: aid,
       event: some(300),
       attached: some(200, 0),
     }),
   ),
-  kinds(["keyEventDropped"], fc.record({ ...keyEvent, code: fc.constantFrom("EXPIRED", "KERI_RULE") })),
-  kinds(["keriReceiptAdded"], fc.record({ ...keyEvent, attached: some(300) })),
+  kinds(
+    ["keyEventDropped"],
+    fc.record({
+      ...keyEvent,
+      reason: escrowReason,
+      waitsFor: aid,
+      code: fc.constantFrom("KERI_EXPIRED", "KERI_RULE"),
+    }),
+  ),
+  kinds(["keriReceiptAdded"], fc.record({ ...keyEvent, attached: some(300), signers: few(name) })),
   kinds(["keyEventForked"], fc.record({ ...keyEvent, event: some(300), attached: some(200, 0) })),
-  kinds(["keriReplyAccepted"], fc.record({ aid, said: cesr<Said>(), reply: some(300), attached: some(200, 0) })),
+  kinds(
+    ["keriReplyAccepted"],
+    fc.record({
+      aid,
+      said: cesr<Said>(),
+      signedAt: natural<number>(),
+      reply: some(300),
+      attached: some(200, 0),
+    }),
+  ),
 );
 const fact: Arbitrary<Fact> = fc.record({
   height: natural<Height>(),

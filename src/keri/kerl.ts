@@ -1,0 +1,175 @@
+/**
+ * What the key-state rules ask of whoever keeps the logs, and how a fact changes what is kept.
+ *
+ * `KerlReader` answers the rules; `KerlStore` is what `applyKerlFact` (kerl-fold.ts) writes to, and the only way that
+ * anything changes. MemoryKerl (memory-kerl.ts) is one, for `sky kel verify` and tests; the projection is the other.
+ */
+import type { Aid, Said } from "../base/brands.ts";
+import type { Refusal, Result } from "../base/result.ts";
+import type { Threshold } from "../crypto/threshold.ts";
+import type { KerlFact } from "./kerl-facts.ts";
+import type { EscrowReason, EventSeal, KeyEvent, Trait } from "./messages.ts";
+
+/** Where an identifier stands after one of its events. */
+export interface KerlKeyState {
+  readonly aid: Aid;
+  /** The event after which this holds. */
+  readonly sn: number;
+  readonly said: Said;
+  readonly type: KeyEvent["type"];
+  /** The last establishment event up to there: it set everything below. */
+  readonly establishment: { readonly sn: number; readonly said: Said };
+  /** CESR texts. */
+  readonly keys: readonly string[];
+  readonly threshold: Threshold;
+  readonly nextDigests: readonly string[];
+  readonly nextThreshold: Threshold;
+  readonly witnesses: readonly string[];
+  readonly witnessThreshold: number;
+  readonly traits: readonly Trait[];
+  readonly delegator: Aid | null;
+}
+
+/** Position of an event in a log. */
+export interface EventRef {
+  readonly sn: number;
+  readonly said: Said;
+}
+
+/** What is known of an accepted event without its bytes. */
+export interface KerlEvent extends EventRef {
+  readonly aid: Aid;
+  readonly type: KeyEvent["type"];
+  /** False once another event lawfully superseded it. */
+  readonly inForce: boolean;
+  /** Of a delegated event: the event of the delegator that anchored it. */
+  readonly anchor: EventRef | null;
+}
+
+export interface KerlEscrow {
+  readonly aid: Aid;
+  readonly sn: number;
+  readonly said: Said;
+  readonly reason: EscrowReason;
+  readonly waitsFor: Aid;
+  readonly event: Uint8Array;
+  readonly attached: Uint8Array;
+  /** Height at which it came; a replacement does not move it. */
+  readonly height: number;
+  /** Grows with every newcomer: the order in which escrows are judged anew. A replacement does not move it. */
+  readonly order: number;
+}
+
+/** The newest reply for a subject. */
+export interface KerlReply {
+  readonly said: Said;
+  readonly signer: Aid;
+  readonly signedAt: number;
+  readonly date: string;
+}
+
+/**
+ * Answers of one moment. Synchronous; the same question gets the same answer until a fact is applied.
+ * Cost: keyState, eventAt, event, escrowCount are asked for every message and must be O(1) in memory (an index at worst);
+ * keyStateAt, anchor, signers are asked where a message names them (delegation, receipts, recovery): one indexed look-up;
+ * eventBytes is asked only for receipts, forks and recovery and may read from disk.
+ */
+export interface KerlReader {
+  /** The latest state in force. */
+  keyState(aid: Aid): KerlKeyState | undefined;
+  /** The state after the event in force at `sn`. */
+  keyStateAt(aid: Aid, sn: number): KerlKeyState | undefined;
+  /** The event in force at `sn`. */
+  eventAt(aid: Aid, sn: number): KerlEvent | undefined;
+  /** Any accepted event, superseded ones too. */
+  event(said: Said): KerlEvent | undefined;
+  /** Exact bytes of an accepted event's body. */
+  eventBytes(said: Said): Uint8Array | undefined;
+  /** The first event *in force* of `delegator` that holds this event seal. */
+  anchor(delegator: Aid, seal: EventSeal): EventRef | undefined;
+  /** Names (`signerName…` below) of those whose signatures for this accepted event are kept. Bounds: SIGNERS_PER_EVENT_MAX. */
+  signers(said: Said): ReadonlySet<string>;
+  /** What waits for the log of this identifier to change, in the order it came. */
+  waitingFor(aid: Aid): readonly KerlEscrow[];
+  /** What is kept under the name of this identifier (field `i`), in the order it came. Bounds: twice ESCROWS_PER_AID_MAX. */
+  escrowsOf(aid: Aid): readonly KerlEscrow[];
+  /** All escrows of everybody. */
+  escrowCount(): number;
+  /** Evidence kept against this identifier. Bounds: FORKS_PER_AID_MAX. */
+  forks(aid: Aid): readonly EventRef[];
+  /** The newest reply by subject (`replySubject`). */
+  reply(subject: string): KerlReply | undefined;
+}
+
+/** An accepted event, with what is folded from it. */
+export interface KerlEntry extends KerlEvent {
+  readonly bytes: Uint8Array;
+  readonly attached: Uint8Array;
+  readonly eventSeals: readonly EventSeal[];
+  /** The identifier's state after it. */
+  readonly state: KerlKeyState;
+}
+
+/** The strokes by which `applyKerlFact` writes. Each is total: nothing is refused, since the rules came before. */
+export interface KerlStore extends KerlReader {
+  /** In force at (aid, sn) from now on; `entry.state` is the identifier's latest state; its event seals can be found by `anchor`. */
+  putEvent(entry: KerlEntry): void;
+  /** No more in force; found by `event` still, its seals no more by `anchor`. */
+  supersede(aid: Aid, sn: number, said: Said): void;
+  /** `attached` are CESR groups to keep after those of the event. */
+  addSigners(said: Said, signers: readonly string[], attached: Uint8Array | null): void;
+  /** Adds, or replaces the one of the same name (`escrowName`), keeping its height and order. */
+  putEscrow(escrow: Omit<KerlEscrow, "order">): void;
+  /** No effect when there is none of this name. */
+  removeEscrow(name: string, aid: Aid): void;
+  putFork(aid: Aid, ref: EventRef, event: Uint8Array, attached: Uint8Array): void;
+  putReply(subject: string, reply: KerlReply, bytes: Uint8Array, attached: Uint8Array): void;
+}
+
+export const ESCROWS_PER_AID_MAX = 16;
+export const ESCROW_BYTES_PER_AID_MAX = 65_536;
+export const ESCROWS_MAX = 4096;
+/** The log has no other clock than its height. */
+export const ESCROW_HEIGHTS_MAX = 1024;
+/** Escrows judged anew in one command. */
+export const REPROCESSED_MAX = 64;
+export const FORKS_PER_AID_MAX = 8;
+/** Signatures kept per event: 64 keys, 64 witnesses and as many watchers again. */
+export const SIGNERS_PER_EVENT_MAX = 256;
+
+/** A signature of the identifier's own key at a position. */
+export const controllerName = (index: number): string => `key:${index}`;
+/** A signature of a non-transferable identifier, whether it came as a witness' indexed one or as a couple. */
+export const nonTransferableName = (aid: string): string => `non:${aid}`;
+/** A signature of one key of a transferable identifier's establishment event. */
+export const transferableName = (aid: Aid, sn: number, index: number): string => `tra:${aid}:${sn}:${index}`;
+
+/** Identity of an escrow: an event or a reply has one per SAID, receipts one per SAID and whom they wait for. */
+export const escrowName = (escrow: Pick<KerlEscrow, "said" | "reason" | "waitsFor">): string =>
+  escrow.reason === "unverified-receipt" ? `receipt:${escrow.said}:${escrow.waitsFor}` : `event:${escrow.said}`;
+
+/** Whether it has waited too long; the caller drops it by a fact (KERI_EXPIRED). */
+export const isExpired = (escrow: KerlEscrow, height: number): boolean => height - escrow.height >= ESCROW_HEIGHTS_MAX;
+
+export type KerlCode =
+  | "KERI_MALFORMED"
+  | "KERI_UNSUPPORTED"
+  | "KERI_SAID_MISMATCH"
+  | "KERI_RULE"
+  | "KERI_BAD_SIGNATURE"
+  | "KERI_ESCROW_FULL"
+  | "TOO_LARGE";
+
+/**
+ * What became of a message. `known`: nothing new in it. `receipt`: signatures were added or were there already.
+ * `duplicitous`: it was rejected as KERI_DUPLICITOUS, and kept as evidence (unless it is there already, or there is enough).
+ */
+export type KerlVerdict = "accepted" | `escrowed:${EscrowReason}` | "known" | "receipt" | "replied" | "duplicitous";
+
+export interface KerlJudgement {
+  readonly verdict: KerlVerdict;
+  /** In the order in which they are to be applied; none where nothing changed. */
+  readonly facts: readonly KerlFact[];
+}
+
+export type KerlResult = Result<KerlJudgement, Refusal<KerlCode>>;
