@@ -10,7 +10,7 @@ import { type Refusal, type Result, ok, refuse } from "../base/result.ts";
 import { isAcceptablePublicKey } from "../crypto/ed25519.ts";
 import { type EventFields, type JsonRefusal, hasFields, parseEventJson } from "./event-json.ts";
 import type { KeyState } from "./key-state.ts";
-import { decodeMatter, encodeMatter } from "./matter.ts";
+import { decodeMatter, encodeMatter } from "./cesr/matter.ts";
 import { SAID_PLACEHOLDER, nextKeyDigest, saidOf } from "./said.ts";
 import { statedSize, versionString } from "./version.ts";
 

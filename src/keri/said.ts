@@ -3,7 +3,7 @@ import { blake3 } from "@noble/hashes/blake3.js";
 import type { Said } from "../base/brands.ts";
 import { utf8 } from "../base/bytes.ts";
 import type { EventFields } from "./event-json.ts";
-import { encodeMatter } from "./matter.ts";
+import { encodeMatter } from "./cesr/matter.ts";
 
 /** Stands where a digest of code E will stand; of the same length. */
 export const SAID_PLACEHOLDER = "#".repeat(44);

@@ -7,7 +7,7 @@ import type { Aid } from "../../base/brands.ts";
 import { toHex } from "../../base/bytes.ts";
 import { present } from "../../base/errors.ts";
 import { ok, refuse } from "../../base/result.ts";
-import { decodeMatter } from "../../keri/matter.ts";
+import { decodeMatter } from "../../keri/cesr/matter.ts";
 import type { CeremonyReply } from "../../machines/ceremony/ceremony.types.ts";
 import { strictService } from "../../wire/strict-service.ts";
 import { type CeremonyContext, operatorCall } from "./ceremony-context.ts";

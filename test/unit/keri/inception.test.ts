@@ -4,7 +4,7 @@ import { fromUtf8, utf8 } from "../../../src/base/bytes.ts";
 import { publicKeyOf, signer } from "../../../src/crypto/ed25519.ts";
 import { incept, keyText, parseInception } from "../../../src/keri/inception.ts";
 import { isSignedBy } from "../../../src/crypto/key-set.ts";
-import { encodeMatter } from "../../../src/keri/matter.ts";
+import { encodeMatter } from "../../../src/keri/cesr/matter.ts";
 import { nextKeyDigest, saidOf } from "../../../src/keri/said.ts";
 import { versionString } from "../../../src/keri/version.ts";
 import { publishedEvents } from "./streams.ts";
