@@ -15,7 +15,7 @@ const QUEUED_MAX = 10_000;
  * Bounds: 10,000 requests that have no answer yet.
  * When the stream breaks, every request without an answer fails with that error, and the next one opens a new stream.
  */
-export class CorrelatedStream<Request, Reply extends { readonly correlation: bigint }> {
+class CorrelatedStream<Request, Reply extends { readonly correlation: bigint }> {
   readonly #open: () => ClientDuplexStream<Request, Reply>;
   readonly #writing: boolean;
   readonly #pending = new Map<bigint, Pending<Reply>>();
@@ -125,5 +125,33 @@ export class CorrelatedStream<Request, Reply extends { readonly correlation: big
     const failed = [...this.#pending.values()];
     this.#pending.clear();
     for (const { reject } of failed) reject(error);
+  }
+}
+
+/** One such stream to each node that is asked, opened then: an answer comes from the node that the question went to. */
+export class CorrelatedStreams<Node, Request, Reply extends { readonly correlation: bigint }> {
+  readonly #open: (node: Node) => ClientDuplexStream<Request, Reply>;
+  readonly #writing: boolean;
+  readonly #streams = new Map<Node, CorrelatedStream<Request, Reply>>();
+  #ended = false;
+
+  constructor(open: (node: Node) => ClientDuplexStream<Request, Reply>, writing: boolean) {
+    this.#open = open;
+    this.#writing = writing;
+  }
+
+  to(node: Node): CorrelatedStream<Request, Reply> {
+    const here = this.#streams.get(node);
+    if (here !== undefined) return here;
+    const stream = new CorrelatedStream(() => this.#open(node), this.#writing);
+    if (this.#ended) stream.end();
+    this.#streams.set(node, stream);
+    return stream;
+  }
+
+  /** Sends no more; what is in flight is still answered. */
+  end(): void {
+    this.#ended = true;
+    for (const stream of this.#streams.values()) stream.end();
   }
 }

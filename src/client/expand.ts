@@ -5,29 +5,18 @@ import type { GraphNode } from "../events/facts/graph.ts";
 import type { ExpandResponse } from "../wire/generated/sky/oracle/v1/oracle.ts";
 import { graphNodeOf, heightOf } from "../wire/sky-graph.ts";
 import { errorOfService } from "./errors.ts";
-import type { Nodes, OracleStub } from "./nodes.ts";
 
-/** Opens the stream after a cursor; empty for the beginning. */
-export type OpenPages = (
-  stub: OracleStub,
-  cursor: Uint8Array,
-  deadlineMs: number,
-) => ClientReadableStream<ExpandResponse>;
-
-/** Pages as they come, at the reader's pace. Throws: SkyError. */
+/** Pages as they come, at the reader's pace, and which node gave them. `begin` starts after a cursor; empty for the beginning. Throws: SkyError. */
 export async function* expandPages(
-  nodes: Nodes,
-  deadlineMs: number,
-  open: OpenPages,
-): AsyncGenerator<{ readonly nodes: readonly GraphNode[]; readonly height: Height }> {
+  begin: (cursor: Uint8Array) => Promise<Started>,
+): AsyncGenerator<{ readonly nodes: readonly GraphNode[]; readonly height: Height; readonly from: number }> {
   let cursor: Uint8Array = new Uint8Array();
   for (;;) {
-    const from = cursor;
-    const started = await nodes.retrying(deadlineMs, (stub, until) => firstPage(open(stub, from, until)));
+    const started = await begin(cursor);
     let page: ExpandResponse | undefined = started.page;
     try {
       while (page !== undefined) {
-        yield { nodes: page.nodes.map(graphNodeOf), height: heightOf(page.height) };
+        yield { nodes: page.nodes.map(graphNodeOf), height: heightOf(page.height), from: started.node };
         cursor = page.cursor;
         if (cursor.length === 0) return;
         page = await nextPage(started.pages);
@@ -42,15 +31,17 @@ export async function* expandPages(
 }
 
 interface Started {
+  readonly node: number;
   readonly stream: ClientReadableStream<ExpandResponse>;
   readonly pages: AsyncIterator<ExpandResponse>;
   readonly page: ExpandResponse | undefined;
 }
 
-async function firstPage(stream: ClientReadableStream<ExpandResponse>): Promise<Started> {
+/** The stream once its first page is here. Throws: SkyError. */
+export async function firstPage(stream: ClientReadableStream<ExpandResponse>, node: number): Promise<Started> {
   const pages: AsyncIterator<ExpandResponse> = stream[Symbol.asyncIterator]();
   try {
-    return { stream, pages, page: await nextPage(pages) };
+    return { node, stream, pages, page: await nextPage(pages) };
   } catch (error) {
     throw errorOfService(error as ServiceError, false);
   }

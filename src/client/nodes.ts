@@ -20,6 +20,9 @@ export interface NodesOptions {
 
 export type OracleStub = InstanceType<typeof OracleServiceClient>;
 
+/** One try of a call: on which node, until when (its position among the endpoints tells who said what). */
+export type Attempt<T> = (stub: OracleStub, deadlineMs: number, node: number) => Promise<T>;
+
 /** First wait before trying another node, and the longest. Units: ms. */
 const BACKOFF_MS = { first: 20, longest: 1_000 } as const;
 
@@ -58,13 +61,16 @@ export class Nodes {
     this.#ports = ports;
   }
 
-  /** The node in use, and its position. */
-  current(): { readonly stub: OracleStub; readonly index: number } {
+  get count(): number {
+    return this.#stubs.length;
+  }
+
+  #inUse(): { readonly stub: OracleStub; readonly index: number } {
     return { stub: present(this.#stubs[this.#current], "the current node is one of the nodes"), index: this.#current };
   }
 
   /** Moves on from a node that failed, unless another call has done so already. */
-  leave(index: number): void {
+  #leave(index: number): void {
     if (index === this.#current) this.#current = (this.#current + 1) % this.#stubs.length;
   }
 
@@ -72,7 +78,7 @@ export class Nodes {
    * Runs an attempt, given its own deadline, and again on another node while its failure is retryable and time is left.
    * Throws: SkyError of the last attempt.
    */
-  retrying<T>(deadlineMs: number, attempt: (stub: OracleStub, deadlineMs: number) => Promise<T>): Promise<T> {
+  retrying<T>(deadlineMs: number, attempt: Attempt<T>): Promise<T> {
     const retryable = (error: unknown): boolean =>
       error instanceof SkyError && error.retryable && this.#ports.now() < deadlineMs;
     const delay = ({ attempt: n, result }: IRetryBackoffContext<unknown>): number => {
@@ -85,11 +91,11 @@ export class Nodes {
       backoff: new DelegateBackoff(delay),
     });
     return policy.execute(async () => {
-      const { stub, index } = this.current();
+      const { stub, index } = this.#inUse();
       try {
-        return await attempt(stub, this.#attemptDeadline(deadlineMs));
+        return await attempt(stub, this.#attemptDeadline(deadlineMs), index);
       } catch (error) {
-        if (error instanceof SkyError && error.retryable) this.leave(index);
+        if (error instanceof SkyError && error.retryable) this.#leave(index);
         throw error;
       }
     });

@@ -1,14 +1,15 @@
 /** The client that an application imports: signs its writes, survives the loss of nodes, reads what it has written. */
 import { Metadata } from "@grpc/grpc-js";
-import { type CommandId, type Digest, type Height, height } from "../base/brands.ts";
+import type { CommandId, Digest, Height } from "../base/brands.ts";
 import type { Assertion, GraphChange, GraphNode, GraphWrite, Precondition, Relation } from "../events/facts/graph.ts";
 import type * as Sky from "../wire/generated/sky/oracle/v1/oracle.ts";
 import type { CommandOutcome, Receipt } from "../wire/outcome.ts";
 import * as graph from "../wire/sky-graph.ts";
-import { CorrelatedStream } from "./correlated-stream.ts";
+import { CorrelatedStreams } from "./correlated-stream.ts";
 import { SkyError, errorOfMessage, errorOfRefusal } from "./errors.ts";
-import { expandPages } from "./expand.ts";
-import { Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
+import { expandPages, firstPage } from "./expand.ts";
+import { type Attempt, Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
+import { Session } from "./session.ts";
 import { type ClientPorts, type Signer, commandOf, defaultPorts } from "./signing.ts";
 import { untilOutcome } from "./unknown-outcome.ts";
 import { WriteQueue } from "./write-queue.ts";
@@ -30,8 +31,8 @@ export interface CallOptions {
 
 export interface ReadOptions extends CallOptions {
   /**
-   * How fresh the answer must be: the newest height that any answer has named to this client unless given, so that it reads what it
-   * wrote and never goes back in time, on whatever node; null for whatever the node has.
+   * How fresh the answer must be: `newestHeight` unless given, so that the client reads what it wrote and never goes back in time, on
+   * whatever node; null for whatever the node has. A read that no node can answer so fails as BEHIND.
    */
   readonly atLeast?: Receipt | Height | null;
 }
@@ -60,6 +61,14 @@ export interface Found {
   readonly height: Height;
 }
 
+/** One try of a read, as fresh as it must be. */
+type Ask<T> = (
+  stub: OracleStub,
+  consistency: Sky.Consistency | undefined,
+  deadlineMs: number,
+  node: number,
+) => Promise<T>;
+
 const READ_TIMEOUT_MS = 5_000;
 const WRITE_TIMEOUT_MS = 30_000;
 
@@ -68,16 +77,16 @@ export class SkyClient {
   readonly #ports: ClientPorts;
   readonly #options: SkyClientOptions;
   readonly #queue: WriteQueue;
-  #newest: Receipt | undefined;
-  #newestHeight = height(0);
+  readonly #session: Session;
 
   private constructor(options: SkyClientOptions) {
     this.#options = options;
     this.#ports = options.ports ?? defaultPorts;
     this.#nodes = new Nodes(options, this.#ports);
+    this.#session = new Session(this.#nodes.count, () => this.#ports.now());
     this.#queue = new WriteQueue(options.cluster, options.signer, (signed, deadlineMs) =>
-      this.#deliver(deadlineMs, async (stub, until) =>
-        outcomesOf(await unary(stub.write.bind(stub), { signed: Buffer.from(signed) }, until, true)),
+      this.#deliver(deadlineMs, (stub, until) =>
+        unary(stub.write.bind(stub), { signed: Buffer.from(signed) }, until, true),
       ),
     );
   }
@@ -89,12 +98,15 @@ export class SkyClient {
 
   /** The newest receipt this client has seen; hand it to others so that they read what this one wrote. */
   get receipt(): Receipt | undefined {
-    return this.#newest;
+    return this.#session.receipt;
   }
 
-  /** The newest height that an answer has named, to a write or a read; hand it to others so that they read nothing older than this one did. */
+  /**
+   * The newest height that an answer has named, to a write or a read; hand it to others so that they read nothing older than this one
+   * did. Falls when a read failed as BEHIND because other nodes show that a node named too much (ADR 19).
+   */
   get newestHeight(): Height {
-    return this.#newestHeight;
+    return this.#session.newest;
   }
 
   /**
@@ -111,14 +123,11 @@ export class SkyClient {
   }
 
   async check(assertion: Assertion, options: ReadOptions = {}): Promise<Checked> {
-    const request: Sky.CheckRequest = {
-      assertion: graph.assertionMessage(assertion),
-      consistency: this.#consistency(options),
-    };
-    const reply = await this.#read(options, (stub, deadlineMs) =>
-      unary(stub.check.bind(stub), request, deadlineMs, false),
+    const message = graph.assertionMessage(assertion);
+    const reply = await this.#read(options, (stub, consistency, deadlineMs) =>
+      unary(stub.check.bind(stub), { assertion: message, consistency }, deadlineMs, false),
     );
-    return { result: reply.result, height: this.#named(reply.height) };
+    return { result: reply.result, height: graph.heightOf(reply.height) };
   }
 
   /** Answers for up to 1,000 assertions, in order, all at one height. */
@@ -126,14 +135,11 @@ export class SkyClient {
     assertions: readonly Assertion[],
     options: ReadOptions = {},
   ): Promise<{ readonly results: readonly boolean[]; readonly height: Height }> {
-    const request: Sky.CheckBatchRequest = {
-      assertions: assertions.map(graph.assertionMessage),
-      consistency: this.#consistency(options),
-    };
-    const reply = await this.#read(options, (stub, deadlineMs) =>
-      unary(stub.checkBatch.bind(stub), request, deadlineMs, false),
+    const messages = assertions.map(graph.assertionMessage);
+    const reply = await this.#read(options, (stub, consistency, deadlineMs) =>
+      unary(stub.checkBatch.bind(stub), { assertions: messages, consistency }, deadlineMs, false),
     );
-    return { results: complete(reply.results, assertions.length), height: this.#named(reply.height) };
+    return { results: complete(reply.results, assertions.length), height: graph.heightOf(reply.height) };
   }
 
   /** As checkBatch, at a past height. */
@@ -143,7 +149,7 @@ export class SkyClient {
     options: CallOptions = {},
   ): Promise<readonly boolean[]> {
     const request: Sky.CheckAtRequest = { height: BigInt(height), assertions: assertions.map(graph.assertionMessage) };
-    const reply = await this.#read(options, (stub, deadlineMs) =>
+    const reply = await this.#nodes.retrying(this.#deadlineOf(options), (stub, deadlineMs) =>
       unary(stub.checkAt.bind(stub), request, deadlineMs, false),
     );
     return complete(reply.results, assertions.length);
@@ -182,53 +188,51 @@ export class SkyClient {
 
   /** Checks over one stream: many in flight, none of them paying for a call of its own. */
   checkStream(): CheckStream {
-    const stream = new CorrelatedStream<Sky.CheckStreamRequest, Sky.CheckStreamResponse>(
-      () => this.#nodes.current().stub.checkStream(),
+    const streams = new CorrelatedStreams<OracleStub, Sky.CheckStreamRequest, Sky.CheckStreamResponse>(
+      (stub) => stub.checkStream(),
       false,
     );
     const checkAll = async (
       assertions: readonly Assertion[],
       options: ReadOptions = {},
     ): Promise<readonly boolean[]> => {
-      const consistency = this.#consistency(options);
       const messages = assertions.map(graph.assertionMessage);
-      const reply = await this.#read(options, (_stub, until) =>
-        stream
+      const reply = await this.#read(options, (stub, consistency, until, node) => {
+        // A stream has no deadline that a node behind could keep with its answer: until it has caught up, it is asked by calls.
+        if (options.atLeast === undefined && this.#session.namedBy(node) < this.#session.newest)
+          return unary(stub.checkBatch.bind(stub), { assertions: messages, consistency }, until, false);
+        return streams
+          .to(stub)
           .send((correlation) => ({ correlation, assertions: messages, consistency }), until - this.#ports.now())
-          .then(checkedOf),
-      );
-      this.#named(reply.height);
+          .then(checkedOf);
+      });
       return complete(reply.results, assertions.length);
     };
     return {
       checkAll,
       check: async (assertion, options) => (await checkAll([assertion], options))[0] === true,
-      end: () => stream.end(),
+      end: () => streams.end(),
     };
   }
 
   /** Writes over one stream: groups in flight without a call each. */
   writeStream(): WriteStream {
-    const stream = new CorrelatedStream<Sky.WriteStreamRequest, Sky.WriteStreamResponse>(
-      () => this.#nodes.current().stub.writeStream(),
+    const streams = new CorrelatedStreams<OracleStub, Sky.WriteStreamRequest, Sky.WriteStreamResponse>(
+      (stub) => stub.writeStream(),
       true,
     );
     const queue = new WriteQueue(this.#options.cluster, this.#options.signer, (signed, deadlineMs) =>
-      this.#deliver(deadlineMs, async (_stub, until) =>
-        outcomesOf(
-          streamedOf(
-            await stream.send(
-              (correlation) => ({ correlation, signed: Buffer.from(signed) }),
-              until - this.#ports.now(),
-            ),
-          ),
-        ),
+      this.#deliver(deadlineMs, (stub, until) =>
+        streams
+          .to(stub)
+          .send((correlation) => ({ correlation, signed: Buffer.from(signed) }), until - this.#ports.now())
+          .then(streamedOf),
       ),
     );
     return {
       write: async (changes, options = {}) =>
         writtenOf(await this.#submit(queue, { changes, preconditions: options.preconditions ?? [] }, options)),
-      end: () => stream.end(),
+      end: () => streams.end(),
     };
   }
 
@@ -239,77 +243,87 @@ export class SkyClient {
   async #submit(queue: WriteQueue, write: GraphWrite, options: WriteOptions): Promise<CommandOutcome> {
     const command = commandOf(write, this.#ports, options.id);
     if (!command.ok) throw errorOfRefusal(command.refusal);
-    const outcome = await queue.submit(command.value, this.#ports.now() + (options.timeoutMs ?? WRITE_TIMEOUT_MS));
-    this.#remember(outcome.receipt);
-    return outcome;
+    return queue.submit(command.value, this.#ports.now() + (options.timeoutMs ?? WRITE_TIMEOUT_MS));
   }
 
-  #deliver<T>(deadlineMs: number, attempt: (stub: OracleStub, deadlineMs: number) => Promise<T>): Promise<T> {
-    return untilOutcome((again) => this.#nodes.retrying(deadlineMs, again), attempt);
+  /** Receipts are remembered as the word of the node that gave them. */
+  #deliver(deadlineMs: number, send: Attempt<Sky.WriteResponse>): Promise<readonly CommandOutcome[]> {
+    return untilOutcome(
+      (again) => this.#nodes.retrying(deadlineMs, again),
+      async (stub: OracleStub, until: number, node: number) => {
+        const outcomes = outcomesOf(await send(stub, until, node));
+        for (const { receipt } of outcomes) this.#session.acknowledged(node, receipt);
+        return outcomes;
+      },
+    );
   }
 
-  /** The height that an answer names, remembered. */
-  #named(message: bigint): Height {
-    const named = graph.heightOf(message);
-    this.#reached(named);
-    return named;
+  #deadlineOf({ timeoutMs = READ_TIMEOUT_MS }: CallOptions): number {
+    return this.#ports.now() + timeoutMs;
   }
 
-  #reached(named: Height): void {
-    if (named > this.#newestHeight) this.#newestHeight = named;
+  #read<Reply extends { readonly height: bigint }>(options: ReadOptions, ask: Ask<Reply>): Promise<Reply> {
+    return this.#asking(this.#deadlineOf(options), options, async (stub, consistency, deadlineMs, node) => {
+      const reply = await ask(stub, consistency, deadlineMs, node);
+      this.#session.named(node, graph.heightOf(reply.height));
+      return reply;
+    });
   }
 
-  #remember(receipt: Receipt): void {
-    this.#reached(receipt.height);
-    const newest = this.#newest;
-    if (
-      newest === undefined ||
-      receipt.height > newest.height ||
-      (receipt.height === newest.height && receipt.index > newest.index)
-    )
-      this.#newest = receipt;
-  }
-
-  #consistency({ atLeast = this.#newestHeight }: ReadOptions): Sky.Consistency | undefined {
-    return atLeast === null || atLeast === 0 ? undefined : graph.atLeast(atLeast);
-  }
-
-  #read<T>(options: CallOptions, attempt: (stub: OracleStub, deadlineMs: number) => Promise<T>): Promise<T> {
-    const deadlineMs = this.#ports.now() + (options.timeoutMs ?? READ_TIMEOUT_MS);
-    return this.#nodes.retrying(deadlineMs, attempt);
+  /** Whatever the session learns meanwhile, no attempt asks for less than the call began with. */
+  async #asking<T>(deadlineMs: number, { atLeast }: ReadOptions, ask: Ask<T>): Promise<T> {
+    if (atLeast !== undefined)
+      return this.#nodes.retrying(deadlineMs, (stub, until, node) => ask(stub, consistencyOf(atLeast), until, node));
+    const session = this.#session;
+    const carried = session.newest;
+    try {
+      return await this.#nodes.retrying(deadlineMs, async (stub, until, node) => {
+        const own = session.namedBy(node);
+        try {
+          return await ask(stub, consistencyOf(own > carried ? own : carried), until, node);
+        } catch (error) {
+          if (error instanceof SkyError && error.code === "BEHIND") session.behind(node, carried);
+          throw error;
+        }
+      });
+    } catch (error) {
+      session.failed(carried);
+      throw error;
+    }
   }
 
   async #find(
     of: NonNullable<Sky.ReadRequest["of"]>,
     options: ReadOptions & { readonly predicate?: Relation },
   ): Promise<Found> {
-    const request: Sky.ReadRequest = { of, predicate: options.predicate, consistency: this.#consistency(options) };
-    const reply = await this.#read(options, (stub, deadlineMs) =>
-      unary(stub.read.bind(stub), request, deadlineMs, false),
+    const { predicate } = options;
+    const reply = await this.#read(options, (stub, consistency, deadlineMs) =>
+      unary(stub.read.bind(stub), { of, predicate, consistency }, deadlineMs, false),
     );
-    return { nodes: reply.nodes.map(graph.graphNodeOf), height: this.#named(reply.height) };
+    return { nodes: reply.nodes.map(graph.graphNodeOf), height: graph.heightOf(reply.height) };
   }
 
   async *#expand(
     of: NonNullable<Sky.ExpandRequest["of"]>,
     options: ReadOptions & { readonly predicate?: Relation; readonly pageSize?: number },
   ): AsyncGenerator<Found> {
-    const request = {
-      of,
-      predicate: options.predicate,
-      consistency: this.#consistency(options),
-      pageSize: options.pageSize ?? 0,
-    };
-    const timeoutMs = options.timeoutMs ?? WRITE_TIMEOUT_MS;
-    const pages = expandPages(this.#nodes, this.#ports.now() + timeoutMs, (stub, cursor, deadline) =>
-      stub.expand({ ...request, cursor: Buffer.from(cursor) }, new Metadata(), { deadline }),
+    const { predicate, pageSize = 0, timeoutMs = WRITE_TIMEOUT_MS } = options;
+    const until = this.#ports.now() + timeoutMs;
+    const pages = expandPages((cursor) =>
+      this.#asking(until, options, (stub, consistency, deadline, node) => {
+        const request = { of, predicate, pageSize, consistency, cursor: Buffer.from(cursor) };
+        return firstPage(stub.expand(request, new Metadata(), { deadline }), node);
+      }),
     );
-    for await (const page of pages) {
-      this.#reached(page.height);
+    for await (const { from, ...page } of pages) {
+      this.#session.named(from, page.height);
       yield page;
     }
   }
 }
+
+const consistencyOf = (atLeast: Receipt | Height | null): Sky.Consistency | undefined =>
+  atLeast === null || atLeast === 0 ? undefined : graph.atLeast(atLeast);
 
 export interface CheckStream {
   check(assertion: Assertion, options?: ReadOptions): Promise<boolean>;

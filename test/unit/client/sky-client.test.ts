@@ -218,6 +218,28 @@ describe("the client", () => {
     expect(await reader.check(mayView("a"))).toEqual({ result: true, height: 1 });
   });
 
+  it("goes on with honest nodes after one that lied about heights, to reads and to writes: it costs failed reads, not the client", async () => {
+    const graph = new NodeInMemory();
+    const liar = new NodeInMemory();
+    const lie = height(2 ** 40);
+    liar.height = () => lie;
+    const [lying, ...honest] = [await door(liar), await door(graph), await door(graph), await door(graph)];
+    await clientOf(honest).write([granted("a")]);
+    const client = clientOf([lying, ...honest]);
+    expect((await client.write([granted("b")])).receipt.height).toBe(lie);
+    expect((await client.check(mayView("b"))).height).toBe(lie);
+    expect([client.newestHeight, client.receipt?.height]).toEqual([lie, lie]);
+    await lying.close();
+    const checks = client.checkStream();
+    const failed = client.check(mayView("a"), { timeoutMs: 2_500 });
+    await expect(failed).rejects.toMatchObject({ code: expect.stringMatching(/BEHIND|DEADLINE_EXCEEDED/) });
+    const read = (): Promise<boolean> => checks.check(mayView("a"), { timeoutMs: 600 });
+    await vi.waitFor(async () => expect(await read()).toBe(true), { timeout: 6_000, interval: 1 });
+    expect(client.newestHeight).toBe(1);
+    expect(client.receipt).toBeUndefined();
+    checks.end();
+  });
+
   it("answers as fresh as a height that another client was told", async () => {
     const graph = new NodeInMemory();
     const at = await door(graph);
