@@ -1,6 +1,6 @@
 /** Who a client is, from the file that `sky init client` and `sky dev` write beside its certificate (`identity.json`). */
 import type { Aid, Digest } from "../base/brands.ts";
-import { parseInception } from "../keri/inception.ts";
+import { keyStateOfInception } from "../keri/key-state.ts";
 import { SkyError } from "./errors.ts";
 import { type Signer, ed25519Signer } from "./signing.ts";
 
@@ -30,7 +30,7 @@ export function identityOf(file: Uint8Array): ClientIdentity {
   if (cluster === null) throw ill("it names no cluster yet: run sky init client with --founding");
   if (typeof cluster !== "string" || !/^[0-9a-f]{64}$/.test(cluster)) throw ill("its cluster");
   if (typeof icp !== "string" || typeof current !== "string") throw ill("icp or current is missing");
-  const inception = parseInception(Uint8Array.from(Buffer.from(icp, "base64url")));
+  const inception = keyStateOfInception(Uint8Array.from(Buffer.from(icp, "base64url")));
   if (!inception.ok) throw ill(inception.refusal.message);
   if (inception.value.aid !== aid) throw ill("aid is not that of icp");
   const seed = Uint8Array.from(Buffer.from(current, "base64url"));

@@ -8,6 +8,7 @@
 import { type KeyObject, createPrivateKey, createPublicKey, sign, verify as verifyNode } from "node:crypto";
 import { concatBytes, fromHex, toHex } from "../base/bytes.ts";
 import { assert, present } from "../base/errors.ts";
+import { KeyObjectCache } from "./key-object-cache.ts";
 
 const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
@@ -32,8 +33,7 @@ const SMALL_ORDER_Y = [
 ].map(constant);
 
 /** 4096: every member, client and witness key of a busy hour, at about 1 KB each; importing one anew costs 20 to 50 µs. */
-const CACHED_KEYS_MAX = 4096;
-const cachedKeys = new Map<string, KeyObject>();
+const cachedKeys = new KeyObjectCache(4096);
 
 /** Little-endian comparison of the 32 bytes at `offset`, the top bit of the last one left out if `masked`. */
 function isBelow(bytes: Uint8Array, offset: number, limit: Uint8Array, masked: boolean): boolean {
@@ -79,22 +79,9 @@ export function rawPublicKey(key: KeyObject): Uint8Array {
 /** KeyObject of a raw public key, from a bounded cache (least recently used goes first). */
 export function publicKeyObject(publicKey: Uint8Array): KeyObject {
   assert(publicKey.length === KEY_BYTES, "an Ed25519 public key has 32 bytes");
-  const name = toHex(publicKey);
-  const cached = cachedKeys.get(name);
-  if (cached !== undefined) {
-    cachedKeys.delete(name);
-    cachedKeys.set(name, cached);
-    return cached;
-  }
-  const key = createPublicKey({ key: Buffer.from(concatBytes(SPKI_PREFIX, publicKey)), format: "der", type: "spki" });
-  if (cachedKeys.size >= CACHED_KEYS_MAX) {
-    for (const oldest of cachedKeys.keys()) {
-      cachedKeys.delete(oldest);
-      break;
-    }
-  }
-  cachedKeys.set(name, key);
-  return key;
+  return cachedKeys.get(toHex(publicKey), () =>
+    createPublicKey({ key: Buffer.from(concatBytes(SPKI_PREFIX, publicKey)), format: "der", type: "spki" }),
+  );
 }
 
 /** Public key of a seed, 32 bytes. Throws: Defect unless the seed has 32 bytes. */

@@ -1,16 +1,17 @@
-import { verify } from "./ed25519.ts";
+import { type Threshold, isThresholdMet } from "./threshold.ts";
+import { type VerificationKey, verifySignature } from "./verification-key.ts";
 
-/** Keys of which some number must sign together; a KERI key state is one. */
+/** Keys of which some must sign together; a KERI key state is one. */
 export interface KeySet {
-  /** Ed25519 public keys, 32 bytes each, in the order that indices count. */
-  readonly keys: readonly Uint8Array[];
-  /** How many distinct keys must sign. */
-  readonly threshold: number;
+  /** Public keys in the order that indices count. */
+  readonly keys: readonly VerificationKey[];
+  /** How many distinct keys must sign, or with what weights. */
+  readonly threshold: Threshold;
 }
 
 export interface KeySignature {
   readonly index: number;
-  /** Ed25519, 64 bytes. */
+  /** 64 bytes, by the algorithm of the key at `index`. */
   readonly sig: Uint8Array;
 }
 
@@ -23,8 +24,8 @@ export function isSignedBy(keySet: KeySet, message: Uint8Array, signatures: read
   const signers = new Set<number>();
   for (const { index, sig } of signatures) {
     const key = keySet.keys[index];
-    if (key === undefined || signers.has(index) || !verify(key, message, sig)) return false;
+    if (key === undefined || signers.has(index) || !verifySignature(key, message, sig)) return false;
     signers.add(index);
   }
-  return signers.size >= keySet.threshold && signers.size > 0;
+  return isThresholdMet(keySet.threshold, signers);
 }

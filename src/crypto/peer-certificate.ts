@@ -14,6 +14,7 @@ import {
 import { publicKeyObject } from "./ed25519.ts";
 import type { KeySet } from "./key-set.ts";
 import { didUri, fromExtension } from "./subject-names.ts";
+import { ed25519Key } from "./verification-key.ts";
 import { PROOF_OID, spkiHashOf } from "./x509.ts";
 
 /** A leaf of ours has under 2 KiB; 32 long names fit in the rest. */
@@ -167,7 +168,7 @@ const matches = (body: CertificateProofBody, { certificate, sans, notBefore, not
 function keysFor({ aid, role }: CertificateProofBody, trust: Trust): (KeySet & { readonly sn: number }) | undefined {
   if (role !== "boot") return trust.keyStateOf(aid);
   const key = trust.bootKeyOf?.(aid);
-  return key === undefined ? undefined : { sn: 0, keys: [key], threshold: 1 };
+  return key === undefined ? undefined : { sn: 0, keys: [ed25519Key(key)], threshold: 1 };
 }
 
 /** Nodes chain to their issuer, boot certificates to the boot key, operators and clients to themselves. */

@@ -4,6 +4,7 @@
  */
 import type { Aid, Said } from "../base/brands.ts";
 import type { Threshold } from "../crypto/threshold.ts";
+import type { VerificationKey } from "../crypto/verification-key.ts";
 
 /** Serialisation of a body. */
 export type BodyKind = "JSON" | "CBOR" | "MGPK";
@@ -89,8 +90,9 @@ interface EventBase {
 }
 
 interface Establishment extends EventBase {
-  /** CESR texts of the keys. */
+  /** CESR texts of the keys, and the same keys to verify by. */
   readonly keys: readonly string[];
+  readonly verificationKeys: readonly VerificationKey[];
   readonly threshold: Threshold;
   /** CESR texts of the digests of the next keys' texts. */
   readonly nextDigests: readonly string[];

@@ -5,7 +5,7 @@ import { SkyClient } from "../../src/client/sky-client.ts";
 import { ed25519Signer } from "../../src/client/signing.ts";
 import type { Assertion, GraphNode } from "../../src/events/facts/graph.ts";
 import { clientFiles, readClientIdentity } from "../../src/host/founding/client-folder.ts";
-import { parseInception } from "../../src/keri/inception.ts";
+import { keyStateOfInception } from "../../src/keri/key-state.ts";
 import {
   type Object as NodeMessage,
   Oracle_Client,
@@ -87,7 +87,7 @@ export function skyClient(cluster: Cluster, nodes: readonly string[], who: "defa
   const folder = cluster.path("clients", who);
   const identity = readClientIdentity(folder);
   if (!identity.ok || identity.value.cluster === null) throw new Error(`${folder} holds no identity`);
-  const inception = parseInception(identity.value.icp);
+  const inception = keyStateOfInception(identity.value.icp);
   if (!inception.ok) throw new Error(inception.refusal.message);
   const files = clientFiles(folder);
   const { aid, sn, said } = inception.value;

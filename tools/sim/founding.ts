@@ -15,7 +15,7 @@ import {
   sealFounding,
   signFounding,
 } from "../../src/host/founding/document.ts";
-import { incept } from "../../src/keri/inception.ts";
+import { inceptSingle } from "../../src/keri/compose.ts";
 import { Keys } from "./scheme.ts";
 
 export interface Identity {
@@ -59,7 +59,7 @@ function found(size: number): SimulatedFounding {
   const seed = (name: string): Uint8Array => sha256(concatBytes(utf8("simulated "), utf8(name)));
   const identity = (name: string): Identity => {
     const key = keys.add(seed(name));
-    const { aid, event } = incept({ publicKey: key, nextPublicKey: publicKeyOf(seed(`${name}, next`)) });
+    const { aid, event } = inceptSingle({ publicKey: key, nextPublicKey: publicKeyOf(seed(`${name}, next`)) });
     return { aid, icp: event, key, keyState: { sn: 0, said: aid as string as KeyStateRef["said"] } };
   };
   const members = Array.from({ length: size }, (_, i) => ({

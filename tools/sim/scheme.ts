@@ -8,6 +8,7 @@ import { present } from "../../src/base/errors.ts";
 import { publicKeyOf, signer, verify } from "../../src/crypto/ed25519.ts";
 import type { KeySet, KeySignature } from "../../src/crypto/key-set.ts";
 import { isSignedBy } from "../../src/crypto/key-set.ts";
+import { isThresholdMet } from "../../src/crypto/threshold.ts";
 
 export interface Scheme {
   readonly name: "keyed hash" | "Ed25519";
@@ -68,10 +69,10 @@ export function keyedHashScheme(keys: Keys): Scheme {
       const signers = new Set<number>();
       for (const { index, sig } of signatures) {
         const key = set[index];
-        if (key === undefined || signers.has(index) || !holds(key, message, sig)) return false;
+        if (key === undefined || signers.has(index) || !holds(key.bytes, message, sig)) return false;
         signers.add(index);
       }
-      return signers.size >= threshold && signers.size > 0;
+      return isThresholdMet(threshold, signers);
     },
   };
 }

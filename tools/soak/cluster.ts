@@ -8,7 +8,7 @@ import { clientFiles, readClientIdentity } from "../../src/host/founding/client-
 import { type DevCluster, foundDevCluster } from "../../src/host/founding/dev-cluster.ts";
 import { unsealNodes } from "../../src/host/dev/unsealing.ts";
 import { demand } from "../../src/host/enclave/node-files.ts";
-import { parseInception } from "../../src/keri/inception.ts";
+import { keyStateOfInception } from "../../src/keri/key-state.ts";
 import { bundle } from "../../scripts/bundle.js";
 import { type Disk, mountDisk } from "./disk.ts";
 import { type Network, type Place, loopback, namespaces } from "./network.ts";
@@ -118,7 +118,7 @@ export class SoakCluster {
     const folder = this.#layout.clients.default;
     const identity = demand(readClientIdentity(folder));
     if (identity.cluster === null) throw new Error(`${folder} holds no identity`);
-    const { aid, sn, said } = demand(parseInception(identity.icp));
+    const { aid, sn, said } = demand(keyStateOfInception(identity.icp));
     const { anchors, certificate, key } = clientFiles(folder);
     return SkyClient.connect({
       endpoints: [`${place.address}:${place.ports[3]}`],

@@ -8,7 +8,7 @@ import { SkyError } from "../../client/errors.ts";
 import { ed25519Signer, newCommandId } from "../../client/signing.ts";
 import { type Found, SkyClient } from "../../client/sky-client.ts";
 import type { Precondition, Relation } from "../../events/facts/graph.ts";
-import { parseInception } from "../../keri/inception.ts";
+import { keyStateOfInception } from "../../keri/key-state.ts";
 import { clientFiles, readClientIdentity } from "../founding/client-folder.ts";
 import { formatNode, parseAssertion, parseChange, parseNode, parseRelation } from "./graph-text.ts";
 import { type CliIo, type ExitCode, EXIT, reportFailure, reportRefusal } from "./io.ts";
@@ -38,7 +38,7 @@ async function withClient(
   if (!identity.ok) return reportRefusal(io, identity.refusal, options.json === true);
   const { aid, cluster, icp, current } = identity.value;
   if (cluster === null) throw lacksCredentials(directory);
-  const inception = parseInception(icp);
+  const inception = keyStateOfInception(icp);
   if (!inception.ok) return reportRefusal(io, inception.refusal, options.json === true);
   const client = SkyClient.connect({
     endpoints: options.node ?? serviceEndpoints(options.dir ?? "."),

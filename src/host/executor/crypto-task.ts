@@ -1,9 +1,9 @@
 /** What a thread of the crypto pool does: a batch of signature checks. */
-import { type KeySignature, isSignedBy } from "../../crypto/key-set.ts";
+import { type KeySet, type KeySignature, isSignedBy } from "../../crypto/key-set.ts";
 
 export type CheckTask = readonly {
-  readonly keys: readonly Uint8Array[];
-  readonly threshold: number;
+  readonly keys: KeySet["keys"];
+  readonly threshold: KeySet["threshold"];
   readonly message: Uint8Array;
   readonly signatures: readonly KeySignature[];
 }[];

@@ -14,7 +14,7 @@ import {
   foundingDocumentShape,
   signedFoundingShape,
 } from "../../events/facts/founding.ts";
-import { type Inception, parseInception } from "../../keri/inception.ts";
+import { type KeyState, keyStateOfInception } from "../../keri/key-state.ts";
 
 /** A founding document that holds: every identifier is what it says, and everybody has signed. */
 export interface Founding {
@@ -25,7 +25,7 @@ export interface Founding {
   readonly bytes: Uint8Array;
   readonly signatures: readonly FoundingSignature[];
   /** Key states of founders, operators, admins and clients. */
-  readonly identifiers: ReadonlyMap<Aid, Inception>;
+  readonly identifiers: ReadonlyMap<Aid, KeyState>;
 }
 
 export type FoundingRefusal = DecodeRefusal | Refusal<"FOUNDING_INVALID" | "FOUNDING_UNSIGNED">;
@@ -101,8 +101,8 @@ const signersOf = (document: FoundingDocument): readonly (IdentifierCard & { rea
   ...document.operators,
 ];
 
-const inceptionKey = (identifiers: ReadonlyMap<Aid, Inception>, aid: Aid): Uint8Array =>
-  present(identifiers.get(aid)?.keys[0], "every identifier was judged");
+const inceptionKey = (identifiers: ReadonlyMap<Aid, KeyState>, aid: Aid): Uint8Array =>
+  present(identifiers.get(aid)?.keys[0]?.bytes, "every identifier was judged");
 
 type Judged = Pick<Founding, "document" | "identifiers" | "cluster">;
 
@@ -113,9 +113,9 @@ function judgeDocument(bytes: Uint8Array): Result<Judged, FoundingRefusal> {
   const document = decoded.value;
   const fault = faultOf(document);
   if (fault !== undefined) return invalid(fault);
-  const identifiers = new Map<Aid, Inception>();
+  const identifiers = new Map<Aid, KeyState>();
   for (const card of [...signersOf(document), ...document.admins, ...document.clients]) {
-    const inception = parseInception(card.icp);
+    const inception = keyStateOfInception(card.icp);
     if (!inception.ok) return invalid(`The inception event of ${card.aid} does not hold: ${inception.refusal.message}`);
     if (inception.value.aid !== card.aid)
       return invalid(`The inception event given for ${card.aid} is that of ${inception.value.aid}.`);
@@ -124,7 +124,8 @@ function judgeDocument(bytes: Uint8Array): Result<Judged, FoundingRefusal> {
   for (const { aid, name } of signersOf(document)) {
     const inception = present(identifiers.get(aid), "just judged");
     // One signature of one key stands for a founder or operator here and in certificates; more keys need the KERL.
-    if (inception.keys.length !== 1) return invalid(`${name} (${aid}) must have exactly one key at its inception.`);
+    if (inception.keys.length !== 1 || inception.keys[0]?.algorithm !== "ed25519")
+      return invalid(`${name} (${aid}) must have exactly one key at its inception, of Ed25519.`);
   }
   return ok({ document, identifiers, cluster: sha256Digest(bytes) });
 }

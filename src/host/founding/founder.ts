@@ -117,7 +117,7 @@ export function enclaveFounding({ document, cluster, identifiers }: Founding, ai
   const founder = document.founders.find((card) => card.aid === aid);
   if (founder === undefined) return undefined;
   const keyOf = (identifier: Aid): Uint8Array =>
-    present(identifiers.get(identifier)?.keys[0], "openFounding has judged every identifier");
+    present(identifiers.get(identifier)?.keys[0]?.bytes, "openFounding has judged every identifier");
   return {
     cluster,
     node: { aid, name: founder.name, key: keyOf(aid), epochKey: founder.epochKey },

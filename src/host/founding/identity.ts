@@ -1,7 +1,7 @@
 /** A KERI identifier with the seeds that speak for it. */
 import type { Aid } from "../../base/brands.ts";
 import { publicKeyOf } from "../../crypto/ed25519.ts";
-import { incept } from "../../keri/inception.ts";
+import { inceptSingle } from "../../keri/compose.ts";
 
 export interface IdentitySeeds {
   readonly aid: Aid;
@@ -16,6 +16,6 @@ export type Random = (length: number) => Uint8Array;
 export function newIdentity(random: Random): IdentitySeeds {
   const current = random(32);
   const next = random(32);
-  const { aid, event } = incept({ publicKey: publicKeyOf(current), nextPublicKey: publicKeyOf(next) });
+  const { aid, event } = inceptSingle({ publicKey: publicKeyOf(current), nextPublicKey: publicKeyOf(next) });
   return { aid, icp: event, current, next };
 }

@@ -249,4 +249,4 @@ export async function sealNode(action: OperatorAction, exit: boolean): Promise<R
 }
 
 const nodeKey = ({ founding, connection }: OperatorAction): Uint8Array =>
-  present(founding.identifiers.get(connection.node.aid)?.keys[0], "openFounding has judged every founder");
+  present(founding.identifiers.get(connection.node.aid)?.keys[0]?.bytes, "openFounding has judged every founder");

@@ -22,8 +22,7 @@ import { type Fact, type FactData, type GraphFact, type OutcomeFact, factShape }
 import { FOUNDING_BYTES_MAX, foundingDocumentShape } from "../../events/facts/founding.ts";
 import { graphWriteShape } from "../../events/facts/graph.ts";
 import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
-import { parseInception } from "../../keri/inception.ts";
-import type { KeyState } from "../../keri/key-state.ts";
+import { type KeyState, keyStateOfInception } from "../../keri/key-state.ts";
 import { BlockOverlay } from "../rebac/block-overlay.ts";
 import { decide } from "../rebac/decide.ts";
 import type { LiveGraph } from "../rebac/live-graph.ts";
@@ -181,7 +180,7 @@ export class Ledger {
     for (const { aid, icp } of [...founders, ...operators, ...admins, ...clients]) {
       if (seen.has(aid)) continue;
       seen.add(aid);
-      const inception = parseInception(icp);
+      const inception = keyStateOfInception(icp);
       assert(
         inception.ok && inception.value.aid === aid,
         "a founding document's inceptions were checked when it was opened",

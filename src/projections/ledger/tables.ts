@@ -24,8 +24,7 @@ import { frontierShape } from "../../events/facts/checkpoint.ts";
 import { digestShape } from "../../events/facts/command.ts";
 import { type OutcomeFact, factDataShape } from "../../events/facts/fact.ts";
 import { blockHash } from "../../events/facts/hashing.ts";
-import { parseInception } from "../../keri/inception.ts";
-import type { KeyState } from "../../keri/key-state.ts";
+import { type KeyState, keyStateOfInception } from "../../keri/key-state.ts";
 import type { BlockEntry, IdentifierEntry, OutcomeEntry } from "../checkpoint/segment.ts";
 import type { SqlDatabase } from "../rebac/sql-database.ts";
 import { RowSum, blobOf, numberOf, textOf } from "../rebac/table-rows.ts";
@@ -316,7 +315,7 @@ export class LedgerTables {
   } {
     const keyStates = new Map<Aid, KeyState>();
     for (const row of this.#statements.allIdentifiers.iterate()) {
-      const inception = parseInception(blobOf(row, "icp"));
+      const inception = keyStateOfInception(blobOf(row, "icp"));
       assert(inception.ok, "an identifier's inception was judged when it was admitted");
       keyStates.set(inception.value.aid, inception.value);
     }

@@ -12,13 +12,13 @@ import { blockHash, bodyHash } from "../../../src/events/facts/hashing.ts";
 import { BlockOverlay } from "../../../src/projections/rebac/block-overlay.ts";
 import { decide } from "../../../src/projections/rebac/decide.ts";
 import { LiveGraph } from "../../../src/projections/rebac/live-graph.ts";
-import { incept } from "../../../src/keri/inception.ts";
+import { inceptSingle } from "../../../src/keri/compose.ts";
 
 export const STEP_MS = 400;
 /** Remembered for so long. Units: ms. */
 export const LIVES_MS = 1500;
 
-const { aid, event } = incept({
+const { aid, event } = inceptSingle({
   publicKey: new Uint8Array(32).fill(1),
   nextPublicKey: new Uint8Array(32).fill(2),
 });

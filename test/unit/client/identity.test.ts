@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { Digest } from "../../../src/base/brands.ts";
 import { identityOf } from "../../../src/client/sky-client.ts";
-import { verify } from "../../../src/crypto/ed25519.ts";
+import { verifySignature } from "../../../src/crypto/verification-key.ts";
 import { writeIdentity } from "../../../src/host/founding/client-folder.ts";
 import { newIdentity } from "../../../src/host/founding/identity.ts";
-import { parseInception } from "../../../src/keri/inception.ts";
+import { keyStateOfInception } from "../../../src/keri/key-state.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sky-identity-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -24,14 +24,14 @@ const edited = (change: object): Uint8Array =>
 
 test("a client's folder gives a signer of the key that its identifier commits to", async () => {
   const { cluster, signer } = identityOf(fileFor(CLUSTER));
-  const inception = parseInception(identity.icp);
+  const inception = keyStateOfInception(identity.icp);
   if (!inception.ok) return expect.unreachable(inception.refusal.message);
   expect([cluster, signer.aid]).toEqual([CLUSTER, identity.aid]);
   expect(signer.keyState).toEqual({ sn: 0, said: inception.value.said });
   const message = Buffer.from("anything");
   const [signature] = await signer.sign(message);
   const [key] = inception.value.keys;
-  expect(key !== undefined && signature !== undefined && verify(key, message, signature.sig)).toBe(true);
+  expect(key !== undefined && signature !== undefined && verifySignature(key, message, signature.sig)).toBe(true);
 });
 
 test.each([

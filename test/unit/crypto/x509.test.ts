@@ -30,7 +30,8 @@ import {
   privateKeyPem,
   spkiHashOf,
 } from "../../../src/crypto/x509.ts";
-import { incept } from "../../../src/keri/inception.ts";
+import { ed25519Key } from "../../../src/crypto/verification-key.ts";
+import { inceptSingle } from "../../../src/keri/compose.ts";
 
 const NOW = 1_790_000_000_000;
 const HOUR = 3_600_000;
@@ -40,8 +41,8 @@ const keyPair = (name: string): KeyObjectPair => p256KeyPair(random(name));
 const seedOf = (name: string) => random(name).subarray(0, 32);
 const identifier = (name: string) => {
   const seed = seedOf(name);
-  const { aid } = incept({ publicKey: publicKeyOf(seed), nextPublicKey: publicKeyOf(seedOf(`${name} next`)) });
-  return { aid, sign: signer(seed), state: { sn: 0, keys: [publicKeyOf(seed)], threshold: 1 } };
+  const { aid } = inceptSingle({ publicKey: publicKeyOf(seed), nextPublicKey: publicKeyOf(seedOf(`${name} next`)) });
+  return { aid, sign: signer(seed), state: { sn: 0, keys: [ed25519Key(publicKeyOf(seed))], threshold: 1 } };
 };
 
 const node = identifier("node");
@@ -159,7 +160,7 @@ describe("refused is", () => {
     [
       "one whose keys need two signatures",
       {},
-      { keyStateOf: () => ({ sn: 0, threshold: 2, keys: [...node.state.keys, publicKeyOf(bootSeed)] }) },
+      { keyStateOf: () => ({ sn: 0, threshold: 2, keys: [...node.state.keys, ed25519Key(publicKeyOf(bootSeed))] }) },
       "CERTIFICATE_PROOF_UNSIGNED",
     ],
     [

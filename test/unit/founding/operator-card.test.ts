@@ -8,7 +8,8 @@ import { type CliIo, EXIT } from "../../../src/host/cli/io.ts";
 import { x25519PublicKey } from "../../../src/host/enclave/x25519.ts";
 import { readOperatorCard } from "../../../src/host/founding/cards.ts";
 import { OperatorFile } from "../../../src/host/founding/operator-file.ts";
-import { parseInception } from "../../../src/keri/inception.ts";
+import { ed25519Key } from "../../../src/crypto/verification-key.ts";
+import { keyStateOfInception } from "../../../src/keri/key-state.ts";
 import { publicKeyOf } from "../../../src/crypto/ed25519.ts";
 import { temporaryDirectory } from "../enclave/sealed-node.ts";
 
@@ -39,8 +40,8 @@ test("the card names the keys of the operator's file, made before its secrets we
   expect(hpke.some((byte) => byte !== 0)).toBe(true);
   expect(card.value).toMatchObject({ aid, name: "ann" });
   expect(card.value.hpkeKey).toEqual(x25519PublicKey(hpke));
-  const inception = parseInception(card.value.icp);
-  expect(inception.ok && inception.value.keys).toEqual([publicKeyOf(current)]);
+  const inception = keyStateOfInception(card.value.icp);
+  expect(inception.ok && inception.value.keys).toEqual([ed25519Key(publicKeyOf(current))]);
   // What the command said, and the card, hold none of it.
   const open = said.join("\n") + readFileSync(at("ann", "operator.card"), "latin1");
   for (const secret of [hpke, current, next])

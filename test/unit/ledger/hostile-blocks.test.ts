@@ -15,7 +15,8 @@ import { bundleBodyShape, bundleShape } from "../../../src/events/facts/bundle.t
 import { COMMANDS_PER_SIGNED_MAX, signedBodyShape, signedShape } from "../../../src/events/facts/command.ts";
 import { foundingDocumentShape } from "../../../src/events/facts/founding.ts";
 import { SignedPool } from "../../../src/host/executor/signed-pool.ts";
-import { incept, parseInception } from "../../../src/keri/inception.ts";
+import { inceptSingle } from "../../../src/keri/compose.ts";
+import { keyStateOfInception } from "../../../src/keri/key-state.ts";
 import {
   type ExecutableBlock,
   type ExecutedBlock,
@@ -26,15 +27,15 @@ import { LiveGraph } from "../../../src/projections/rebac/live-graph.ts";
 import { clusterOf } from "../../../src/events/facts/hashing.ts";
 
 const seed = new Uint8Array(32).fill(7);
-const { aid, event: icp } = incept({
+const { aid, event: icp } = inceptSingle({
   publicKey: publicKeyOf(seed),
   nextPublicKey: publicKeyOf(new Uint8Array(32).fill(8)),
 });
-const other = incept({
+const other = inceptSingle({
   publicKey: publicKeyOf(new Uint8Array(32).fill(10)),
   nextPublicKey: publicKeyOf(new Uint8Array(32).fill(11)),
 });
-const inception = parseInception(icp);
+const inception = keyStateOfInception(icp);
 if (!inception.ok) throw new Error(inception.refusal.message);
 const { said } = inception.value;
 

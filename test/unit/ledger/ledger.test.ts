@@ -20,7 +20,8 @@ import { foundingDocumentShape } from "../../../src/events/facts/founding.ts";
 import { type GraphChange, type GraphNode, graphWriteShape } from "../../../src/events/facts/graph.ts";
 import { clusterOf } from "../../../src/events/facts/hashing.ts";
 import { SignedPool } from "../../../src/host/executor/signed-pool.ts";
-import { incept, parseInception } from "../../../src/keri/inception.ts";
+import { inceptSingle } from "../../../src/keri/compose.ts";
+import { keyStateOfInception } from "../../../src/keri/key-state.ts";
 import { type ExecutedBlock, Ledger, type LedgerState, emptyLedger } from "../../../src/projections/ledger/ledger.ts";
 import { LiveGraph } from "../../../src/projections/rebac/live-graph.ts";
 import { loadLiveGraph } from "../../../src/projections/rebac/load-live-graph.ts";
@@ -35,11 +36,11 @@ interface Who {
 
 function who(n: number): Who {
   const seed = new Uint8Array(32).fill(n);
-  const { aid, event } = incept({
+  const { aid, event } = inceptSingle({
     publicKey: publicKeyOf(seed),
     nextPublicKey: publicKeyOf(new Uint8Array(32).fill(n + 100)),
   });
-  const parsed = parseInception(event);
+  const parsed = keyStateOfInception(event);
   if (!parsed.ok) throw new Error(parsed.refusal.message);
   return { aid, icp: event, said: parsed.value.said, sign: signer(seed) };
 }
