@@ -15,9 +15,9 @@ import { publicKeyObject } from "./ed25519.ts";
 import type { KeySet } from "./key-set.ts";
 import { didUri, fromExtension } from "./subject-names.ts";
 import { ed25519Key } from "./verification-key.ts";
-import { PROOF_OID, spkiHashOf } from "./x509.ts";
+import { PROOF_OID, ROTATIONS_OID, spkiHashOf } from "./x509.ts";
 
-/** A leaf of ours has under 2 KiB; 32 long names fit in the rest. */
+/** A leaf of ours has under 2 KiB; 12 KiB of rotations or 32 long names fit in the rest. */
 export const CERTIFICATE_DER_BYTES_MAX = 16 * 1024;
 
 export interface PeerIdentity {
@@ -37,6 +37,15 @@ export interface Trust {
   readonly now: number;
   /** Current key state; undefined for an identifier that is not known. */
   readonly keyStateOf: (aid: Aid) => (KeySet & { readonly sn: number }) | undefined;
+  /**
+   * The key state at `sn` that these rotations (a CESR stream, from a stranger) lead to from the current one; undefined when they do
+   * not. Absent: only current keys count. With it a peer whose rotation is still on its way here is known, as it was committed to.
+   */
+  readonly keyStateAfter?: (
+    aid: Aid,
+    rotations: Uint8Array,
+    sn: number,
+  ) => (KeySet & { readonly sn: number }) | undefined;
   /** Issuer certificate (DER) that a node's chain must end in; absent: its proof alone counts, as on the admission port. */
   readonly issuerOf?: (aid: Aid) => Uint8Array | undefined;
   /** Ed25519 boot key of a node; absent: boot certificates are refused, as everywhere but on a sealed node's port. */
@@ -63,6 +72,8 @@ interface Opened {
   readonly notAfter: number;
   readonly proof: CertificateProof;
   readonly body: CertificateProofBody;
+  /** Rotations of the identifier that the certificate brings along; empty for none. */
+  readonly rotations: Uint8Array;
 }
 
 /**
@@ -91,7 +102,7 @@ export function verifyPeerCertificate(der: Uint8Array, trust: Trust): Result<Pee
       "peer",
     );
   }
-  const keys = keysFor(body, trust);
+  const keys = keysFor(opened.value, trust);
   if (keys === undefined) {
     return refuse(
       "CERTIFICATE_UNKNOWN_IDENTIFIER",
@@ -131,9 +142,10 @@ function open(der: Uint8Array): Result<Opened, CertificateRefusal> {
     const parsed = new ParsedCertificate(new Uint8Array(der).buffer);
     const proofs = parsed.getExtensions(PROOF_OID);
     const names = parsed.getExtensions(SubjectAlternativeNameExtension);
+    const [brought, ...more] = parsed.getExtensions(ROTATIONS_OID);
     const [extension] = proofs;
     const [name] = names;
-    if (extension === undefined || name === undefined || proofs.length !== 1 || names.length !== 1) {
+    if (extension === undefined || name === undefined || proofs.length !== 1 || names.length !== 1 || more.length > 0) {
       return malformed(
         "The certificate needs exactly one identifier proof and one list of names; ask `sky` to issue it.",
       );
@@ -150,6 +162,7 @@ function open(der: Uint8Array): Result<Opened, CertificateRefusal> {
       notBefore: parsed.notBefore.getTime(),
       notAfter: parsed.notAfter.getTime(),
       ...decoded.value,
+      rotations: brought === undefined ? new Uint8Array(0) : new Uint8Array(brought.value),
     });
   } catch {
     return malformed("The certificate is not well-formed X.509.");
@@ -165,10 +178,21 @@ const matches = (body: CertificateProofBody, { certificate, sans, notBefore, not
   // Its own identifier and no other: a name that the signer chose must not pass for somebody else's.
   body.sans.filter((name) => name.startsWith("URI:")).join() === didUri(body.aid);
 
-function keysFor({ aid, role }: CertificateProofBody, trust: Trust): (KeySet & { readonly sn: number }) | undefined {
-  if (role !== "boot") return trust.keyStateOf(aid);
-  const key = trust.bootKeyOf?.(aid);
-  return key === undefined ? undefined : { sn: 0, keys: [ed25519Key(key)], threshold: 1 };
+function keysFor(
+  { certificate, body, rotations }: Opened,
+  trust: Trust,
+): (KeySet & { readonly sn: number }) | undefined {
+  const { aid, role, keySn } = body;
+  if (role === "boot") {
+    const key = trust.bootKeyOf?.(aid);
+    return key === undefined ? undefined : { sn: 0, keys: [ed25519Key(key)], threshold: 1 };
+  }
+  const known = trust.keyStateOf(aid);
+  if (known === undefined || keySn <= known.sn || rotations.length === 0) return known;
+  // Events are read last: of whoever the identifier's anchor has certified.
+  return (
+    (isIssuedRightly(certificate, body, trust) ? trust.keyStateAfter?.(aid, rotations, keySn) : undefined) ?? known
+  );
 }
 
 /** Nodes chain to their issuer, boot certificates to the boot key, operators and clients to themselves. */

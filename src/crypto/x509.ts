@@ -18,7 +18,7 @@ import {
   X509CertificateGenerator,
 } from "./x509-library.ts";
 import type { Digest } from "../base/brands.ts";
-import { toHex, utf8 } from "../base/bytes.ts";
+import { concatBytes, toHex, utf8 } from "../base/bytes.ts";
 import { assert } from "../base/errors.ts";
 import {
   type CertificateProof,
@@ -36,6 +36,9 @@ import { toGeneralNames } from "./subject-names.ts";
  * it is nobody else's.
  */
 export const PROOF_OID = `2.25.${0x4f8d1c52}`;
+
+/** Extension that carries rotations of the identifier, a CESR stream, for whoever has not seen them yet. Deviates: as PROOF_OID. */
+export const ROTATIONS_OID = `2.25.${0x5b21e06d}`;
 
 /** SubjectPublicKeyInfo of a key, DER. */
 export const spkiOf = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ format: "der", type: "spki" }));
@@ -79,13 +82,15 @@ export interface LeafInput {
   /** The issuer; for operators and clients, who issue their own, the leaf's keys under the name of its identifier. */
   readonly issuer: Issuer;
   readonly proof: CertificateProof;
+  /** The identifier's newest rotations as CESR streams, oldest first; none unless given. */
+  readonly rotations?: readonly Uint8Array[];
 }
 
 /**
  * Certificate of a TLS key, DER, for both ends of a connection: subject, dates and names are those of the proof.
  * Throws: Defect when the proof is malformed or names another key.
  */
-export function issueCertificate({ publicKey, issuer, proof }: LeafInput): Promise<Uint8Array> {
+export function issueCertificate({ publicKey, issuer, proof, rotations = [] }: LeafInput): Promise<Uint8Array> {
   const encoded = encodeCertificateProof(proof);
   const decoded = decodeCertificateProof(encoded);
   assert(decoded.ok, "a proof is made by certificateProofBody");
@@ -103,6 +108,9 @@ export function issueCertificate({ publicKey, issuer, proof }: LeafInput): Promi
       new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
       new SubjectAlternativeNameExtension(toGeneralNames(body.sans)),
       new Extension(PROOF_OID, false, encoded.slice().buffer),
+      ...(rotations.length === 0
+        ? []
+        : [new Extension(ROTATIONS_OID, false, concatBytes(...rotations).slice().buffer)]),
     ],
   });
 }

@@ -6,42 +6,65 @@ import { publicKeyOf, signer } from "../../crypto/ed25519.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { hkdf } from "../../crypto/hkdf.ts";
 import { Secret } from "../../crypto/secret.ts";
-import type { NodeKeys } from "./keystore.ts";
-import type { EnclaveFounding, EnclaveRefusal } from "./ports.ts";
+import { type NodeKeys, type Shown, eraseKeys, shownBy } from "./node-keys.ts";
+import type { EnclaveFounding, EnclaveRefusal, NodeKeyStatus } from "./ports.ts";
 
-export type SigningKey = "epoch" | "identifier";
+/** `witness` signs key events of others, as they are; the other two sign messages of ours. */
+export type SigningKey = "epoch" | "identifier" | "witness";
 
 /**
  * Types of message that each key signs on request. What a node says about itself (certificates, dealings) is made by the
  * enclave alone, so a worker that went astray cannot have it signed.
  */
-const SIGNED_TYPES: Readonly<Record<SigningKey, ReadonlySet<string>>> = {
+const SIGNED_TYPES: Readonly<Record<Exclude<SigningKey, "witness">, ReadonlySet<string>>> = {
   epoch: new Set(["proposal", "notarize", "nullify", "finalize", "bundle", "root", "checkpoint"]),
   identifier: new Set(["signed"]),
 };
 
 const DOMAIN_BYTES_MAX = 64;
 
+/** A key event names its protocol within its first bytes, whatever it is serialised as. */
+const EVENT_PREFIX_BYTES = 24;
+const KERI = utf8("KERI");
+const isKeyEvent = (message: Uint8Array): boolean => {
+  const prefix = message.subarray(0, EVENT_PREFIX_BYTES);
+  return prefix.some((_, at) => equalBytes(prefix.subarray(at, at + KERI.length), KERI));
+};
+
+type Signers = Readonly<Record<SigningKey, (message: Uint8Array) => Uint8Array>>;
+const signersOf = ({ epoch, current, witness }: NodeKeys): Signers => ({
+  epoch: signer(epoch),
+  identifier: signer(current),
+  witness: signer(witness),
+});
+
 export class Custody {
-  readonly #keys: Secret<NodeKeys>;
+  #keys: Secret<NodeKeys>;
+  /** Opens the keystore: keys that rotate are written anew under it. */
+  readonly dataKey: Secret<Uint8Array>;
   readonly #cluster: Uint8Array;
   readonly #markKey: Secret<Uint8Array>;
-  #sign: Readonly<Record<SigningKey, (message: Uint8Array) => Uint8Array>> | undefined;
+  #sign: Signers | undefined;
 
-  private constructor(keys: NodeKeys, cluster: Digest) {
+  private constructor(keys: NodeKeys, dataKey: Uint8Array, cluster: Digest) {
     this.#keys = new Secret(keys);
+    this.dataKey = new Secret(dataKey);
     this.#cluster = digestBytes(cluster);
     this.#markKey = new Secret(hkdf(keys.mark, this.#cluster, utf8("sky/mark-key/v1"), 32));
-    this.#sign = { epoch: signer(keys.epoch), identifier: signer(keys.current) };
+    this.#sign = signersOf(keys);
   }
 
-  /** Refuses: KEYSTORE_DAMAGED when the keys are not those that the founding document names. */
-  static open(keys: NodeKeys, founding: EnclaveFounding): Result<Custody, EnclaveRefusal> {
+  /**
+   * Takes the keys and what opens them; both are erased when it refuses. Whether rotated keys are those in force, the log says.
+   * Refuses: KEYSTORE_DAMAGED when the keys are not those that the founding document names.
+   */
+  static open(keys: NodeKeys, dataKey: Uint8Array, founding: EnclaveFounding): Result<Custody, EnclaveRefusal> {
     const belongs =
-      equalBytes(publicKeyOf(keys.current), founding.node.key) &&
+      (keys.keyState.sn > 0 || equalBytes(publicKeyOf(keys.current), founding.node.key)) &&
       equalBytes(publicKeyOf(keys.epoch), founding.node.epochKey);
-    if (belongs) return ok(new Custody(keys, founding.cluster));
+    if (belongs) return ok(new Custody(keys, dataKey, founding.cluster));
     eraseKeys(keys);
+    dataKey.fill(0);
     return refuse(
       "KEYSTORE_DAMAGED",
       "the keystore's keys are not those that the founding document names for this node",
@@ -49,26 +72,56 @@ export class Custody {
     );
   }
 
-  /** Signs complete messages ("sky/<type>/v1\0" ‖ cluster ‖ …) of this cluster and of this key's types. Refuses: SIGNING_REFUSED, SEALED. */
+  /**
+   * Signs complete messages: of the witness key events, of the others "sky/<type>/v1\0" ‖ cluster ‖ … of this cluster and of the
+   * key's types. Refuses: SIGNING_REFUSED, SEALED.
+   */
   sign(key: SigningKey, messages: readonly Uint8Array[]): Result<readonly Uint8Array[], EnclaveRefusal> {
     const sign = this.#sign?.[key];
     if (sign === undefined) return sealed();
     for (const message of messages) {
-      const type = this.#typeOf(message);
-      if (type === undefined || !SIGNED_TYPES[key].has(type)) {
-        return refuse(
-          "SIGNING_REFUSED",
-          `The ${key} key signs no message of type ${JSON.stringify(type ?? "unknown")} of this cluster.`,
-          "none",
-        );
-      }
+      if (key === "witness" ? isKeyEvent(message) : SIGNED_TYPES[key].has(this.#typeOf(message) ?? "")) continue;
+      return refuse(
+        "SIGNING_REFUSED",
+        `The ${key} key signs no message of type ${JSON.stringify(this.#typeOf(message) ?? "unknown")} of this cluster.`,
+        "none",
+      );
     }
     return ok(messages.map(sign));
+  }
+
+  /** What may be known of the keys. */
+  status(): NodeKeyStatus {
+    const { keyState, since, pending, witness } = this.#keys.reveal();
+    return {
+      keyState,
+      since,
+      pending: pending && { sn: pending.sn, said: pending.said, stream: pending.stream },
+      witness: publicKeyOf(witness),
+    };
+  }
+
+  /** The keys themselves, for as long as `use` runs. */
+  withKeys<T>(use: (keys: NodeKeys) => T): T {
+    return use(this.#keys.reveal());
+  }
+
+  /** Others take their place, which the keystore holds by now. Seeds that went out of use are erased. */
+  replace(keys: NodeKeys): void {
+    const { current } = this.#keys.reveal();
+    this.#keys = new Secret(keys);
+    this.#sign = signersOf(keys);
+    if (current !== keys.current) current.fill(0);
   }
 
   /** What the node tells itself across a restart cannot be changed by who can write its files. Bounds: any length. */
   mark(bytes: Uint8Array): Uint8Array {
     return hkdf(this.#markKey.reveal(), new Uint8Array(0), concatBytes(utf8("sky/mark/v1\0"), sha256(bytes)), 32);
+  }
+
+  /** Whose key stands behind certificates. The seed is the custody's own. */
+  shown(): Shown {
+    return shownBy(this.#keys.reveal());
   }
 
   /** Signs as the node's identifier what only the enclave makes. */
@@ -85,6 +138,7 @@ export class Custody {
   erase(): void {
     if (!this.#keys.erased) eraseKeys(this.#keys.reveal());
     this.#keys.erase();
+    this.dataKey.erase();
     this.#markKey.erase();
     this.#sign = undefined;
   }
@@ -98,7 +152,3 @@ export class Custody {
 }
 
 export const sealed = () => refuse("SEALED", "The node is sealed; operators must unseal it (sky unseal).", "none");
-
-function eraseKeys(keys: NodeKeys): void {
-  for (const key of [keys.current, keys.next, keys.epoch, keys.issuerKey, keys.mark]) key.fill(0);
-}

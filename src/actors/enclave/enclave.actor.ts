@@ -9,6 +9,7 @@ import { type Result, ok, refuse } from "../../base/result.ts";
 import { verify } from "../../crypto/ed25519.ts";
 import type { Sealed } from "../../crypto/hpke.ts";
 import { Secret } from "../../crypto/secret.ts";
+import type { KeyStateRef } from "../../events/facts/command.ts";
 import { ceremonyMachine } from "../../machines/ceremony/ceremony.machine.ts";
 import type {
   AskedEvent,
@@ -20,6 +21,7 @@ import type {
 import { type Stepper, createStepper } from "../../machines/step.ts";
 import {
   type Place,
+  type RootKeys,
   acknowledgementSigningBytes,
   ceremonyId,
   commitmentsHash,
@@ -33,7 +35,9 @@ import {
   openWithPassphrase,
   openWithRoot,
   rewrapUnderRoot,
+  withKeys,
 } from "./keystore.ts";
+import type { NodeKeys } from "./node-keys.ts";
 import type {
   Dealt,
   EnclaveAnswer,
@@ -42,13 +46,15 @@ import type {
   EnclaveRefusal,
   EnclaveStatus,
   FetchedShare,
+  NodeKeyStatus,
   OfferedShare,
   SealQuestion,
   SessionAnswer,
 } from "./ports.ts";
 import { type DealtRoot, dealRoot, judgeShare, restoreRoot } from "./root.ts";
+import { type Rekeying, prepareRotation, settleRotation } from "./rotation.ts";
 import { Session } from "./session.ts";
-import { assertDealt, loadKeystore, restore } from "./restore.ts";
+import { assertDealt, dealtTo, loadKeystore, restore } from "./restore.ts";
 import { statusOf } from "./status.ts";
 
 type Asked = Pick<AskedEvent, "at" | "call" | "caller">;
@@ -62,8 +68,8 @@ export class Enclave {
   readonly #timers = new Map<string, () => void>();
   #keystore: Keystore;
   #dealt: Dealt | null;
-  /** Data key and keys, opened by passphrase and waiting for `initialise`. */
-  #opened: { readonly dataKey: Secret<Uint8Array>; readonly custody: Custody } | null = null;
+  /** Keys opened by passphrase and waiting for `initialise`. */
+  #opened: Custody | null = null;
   #dealing: DealtRoot | null = null;
   #custody: Custody | null = null;
   #session: Session | null = null;
@@ -71,12 +77,14 @@ export class Enclave {
   #exit = false;
   #calls = 0;
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #rekeying: Rekeying;
 
   /** Throws: Fault BOOT_FILE_DAMAGED, KEYSTORE_DAMAGED: files that do not belong together must not blame operators. */
   constructor(founding: EnclaveFounding, ports: EnclavePorts) {
     this.#founding = founding;
     this.#ports = ports;
     this.#place = { cluster: founding.cluster, node: founding.node.aid };
+    this.#rekeying = { node: founding.node, now: ports.now, random: ports.random, keep: this.#keep };
     this.#keystore = loadKeystore(ports.keystore.read(), founding);
     this.#dealt = ports.bootFile.read();
     const { wrap } = this.#keystore;
@@ -112,8 +120,8 @@ export class Enclave {
           `Node ${this.#founding.node.name} stays closed: ${custody.ok ? "" : custody.refusal.message}.`,
         );
       }
-      this.#opened?.custody.erase();
-      this.#opened = { dataKey: new Secret(dataKey.value), custody: custody.value };
+      this.#opened?.erase();
+      this.#opened = custody.value;
       this.#step({ type: "passphraseAccepted", at: this.#ports.now() });
       return ok(this.status());
     });
@@ -231,6 +239,40 @@ export class Enclave {
     const custody = this.#unsealed();
     return custody === null ? sealed() : ok(custody.mark(bytes));
   }
+
+  /** Which keys the node has. Refuses: SEALED. */
+  keys(): Result<NodeKeyStatus, EnclaveRefusal> {
+    const custody = this.#unsealed();
+    return custody === null ? sealed() : ok(custody.status());
+  }
+
+  /** A rotation of the node's identifier, on disk with the key after it when this returns. Refuses: SEALED. Source: rotation.ts. */
+  prepareRotation(last: KeyStateRef): Promise<Result<NodeKeyStatus, EnclaveRefusal>> {
+    return this.#exclusive(() => {
+      const custody = this.#unsealed();
+      return custody === null ? sealed() : ok(prepareRotation(custody, last, this.#rekeying));
+    });
+  }
+
+  /** What the log says of the node's keys becomes true of the keystore. Refuses: SEALED, KEYS_ELSEWHERE. Source: rotation.ts. */
+  settleRotation(inForce: KeyStateRef): Promise<Result<NodeKeyStatus, EnclaveRefusal>> {
+    return this.#exclusive(() => {
+      const custody = this.#unsealed();
+      return custody === null ? sealed() : settleRotation(custody, inForce, this.#rekeying);
+    });
+  }
+
+  /** A keystore that cannot be written ends the enclave: which of its files stands is known when it is read again. */
+  readonly #keep = (dataKey: Uint8Array, keys: NodeKeys): void => {
+    try {
+      const file = withKeys(this.#keystore, dataKey, keys, this.#ports.random);
+      this.#ports.keystore.write(file);
+      this.#keystore = loadKeystore(file, this.#founding);
+    } catch (error) {
+      this.#ports.onFatal(error);
+      throw error;
+    }
+  };
 
   /** Keys for what the enclave itself issues (certificates); null while sealed. */
   custody(): Custody | null {
@@ -365,7 +407,7 @@ export class Enclave {
   async #request(request: CeremonyRequest): Promise<void> {
     switch (request.kind) {
       case "deal": {
-        const custody = present(this.#opened, "the passphrase was accepted").custody;
+        const custody = present(this.#opened, "the passphrase was accepted");
         this.#dealing = await dealRoot(this.#founding, this.#place, this.#ports.random, (message) =>
           custody.signOwn(message),
         );
@@ -405,8 +447,7 @@ export class Enclave {
     this.#keystore = loadKeystore(file, this.#founding);
     this.#dealt = dealing.dealt;
     dealing.keys.key.fill(0);
-    opened.dataKey.erase();
-    this.#custody = opened.custody;
+    this.#custody = opened;
     this.#dealing = null;
     this.#opened = null;
   }
@@ -441,34 +482,20 @@ export class Enclave {
     this.#step({ type: "keystoreOpened", at });
   }
 
-  #openUnderRoot(root: {
-    readonly key: Uint8Array;
-    readonly check: Uint8Array;
-  }): Result<Custody, KeystoreRefusal | EnclaveRefusal> {
+  #openUnderRoot(root: RootKeys): Result<Custody, KeystoreRefusal | EnclaveRefusal> {
     const dataKey = openWithRoot(this.#keystore, root);
     root.key.fill(0);
-    return dataKey.ok ? this.#openCustody(dataKey.value, true) : dataKey;
+    return dataKey.ok ? this.#openCustody(dataKey.value) : dataKey;
   }
 
-  #openCustody(dataKey: Uint8Array, erase = false): Result<Custody, KeystoreRefusal | EnclaveRefusal> {
+  /** Takes the data key. */
+  #openCustody(dataKey: Uint8Array): Result<Custody, KeystoreRefusal | EnclaveRefusal> {
     const keys = openKeys(this.#keystore, dataKey);
-    if (erase) dataKey.fill(0);
-    return keys.ok ? Custody.open(keys.value, this.#founding) : keys;
+    if (!keys.ok) dataKey.fill(0);
+    return keys.ok ? Custody.open(keys.value, dataKey, this.#founding) : keys;
   }
 
   #dealtTo(caller: Aid): Result<{ readonly index: number; readonly root: Dealt }, EnclaveRefusal> {
-    const index = this.#founding.operators.findIndex(({ aid }) => aid === caller) + 1;
-    if (index === 0)
-      return refuse(
-        "NOT_OPERATOR",
-        `${caller} is no operator of this cluster; connect with the certificate of an operator that the founding document names.`,
-      );
-    if (this.#dealt === null || this.#keystore.wrap.kind !== "root") {
-      return refuse(
-        "NOT_INITIALISED",
-        `Node ${this.#founding.node.name} has no root yet; initialise it first (sky unseal does).`,
-      );
-    }
-    return ok({ index, root: this.#dealt });
+    return dealtTo(caller, this.#founding, this.#keystore.wrap.kind === "root" ? this.#dealt : null);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The keystore: a node's secret keys under a data key, and that data key under a passphrase (until `initialise`) or the root.
- * Bytes in, bytes out; randomness is an argument. Every ciphertext is bound to the node it belongs to.
+ * Bytes in, bytes out; randomness is an argument. Every ciphertext is bound to the node it belongs to, and to its version.
  */
 import type { Aid, Digest } from "../../base/brands.ts";
 import { concatBytes, digestBytes, equalBytes, utf8 } from "../../base/bytes.ts";
@@ -9,20 +9,7 @@ import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, openAead, passphraseKey, sealAead } from "../../crypto/aead.ts";
 import { digestShape } from "../../events/facts/command.ts";
 import type { RootKeys } from "./ceremony-bytes.ts";
-
-/** Everything a node signs and opens with, but its boot key. */
-export interface NodeKeys {
-  /** KERI identifier: current and next Ed25519 seeds. */
-  readonly current: Uint8Array;
-  readonly next: Uint8Array;
-  /** Ed25519 seed that signs consensus messages of epoch 0. */
-  readonly epoch: Uint8Array;
-  /** ECDSA P-256, PKCS#8: the key of the issuer certificate. */
-  readonly issuerKey: Uint8Array;
-  readonly issuerCertificate: Uint8Array;
-  /** 32 uniform bytes: authenticates what the node tells itself across restarts. */
-  readonly mark: Uint8Array;
-}
+import { type NodeKeys, firstKeysShape, nodeKeysShape, upgraded } from "./node-keys.ts";
 
 interface Box {
   readonly nonce: Uint8Array;
@@ -49,11 +36,12 @@ export interface Keystore {
 export type KeystoreRefusal = Refusal<"KEYSTORE_DAMAGED" | "PASSPHRASE_WRONG" | "ROOT_WRONG">;
 
 export const KEYSTORE_BYTES_MAX = 64 * 1024;
-const VERSION = 1;
+/** What is written. Version 1, before keys rotated, is read and written as this one the next time keys change. */
+const VERSION = 2;
 
-const boxShape: Shape<Box> = record("box", { nonce: bytes(AEAD_NONCE_BYTES), sealed: bytes(16, 32 * 1024) });
+const boxShape: Shape<Box> = record("box", { nonce: bytes(AEAD_NONCE_BYTES), sealed: bytes(16, 48 * 1024) });
 const keystoreShape: Shape<Keystore> = record("keystore", {
-  version: integer(VERSION, VERSION),
+  version: integer(1, VERSION),
   node: text<Aid>(44),
   body: boxShape,
   wrap: union<Wrap>(
@@ -64,15 +52,6 @@ const keystoreShape: Shape<Keystore> = record("keystore", {
     ),
   ),
 });
-const nodeKeysShape: Shape<NodeKeys> = record("node keys", {
-  current: bytes(32),
-  next: bytes(32),
-  epoch: bytes(32),
-  issuerKey: bytes(1, 1024),
-  issuerCertificate: bytes(1, 4096),
-  mark: bytes(32),
-});
-
 export type Random = (length: number) => Uint8Array;
 
 const damaged = (detail: string) =>
@@ -86,15 +65,24 @@ export function readKeystore(file: Uint8Array): Result<Keystore, KeystoreRefusal
 /** A new keystore under a passphrase. */
 export function createKeystore(node: Aid, keys: NodeKeys, passphrase: Uint8Array, random: Random): Uint8Array {
   const dataKey = random(AEAD_KEY_BYTES);
-  const plaintext = encode(nodeKeysShape, keys);
-  const body = seal(dataKey, plaintext, bodyAad(node), random);
-  plaintext.fill(0);
+  const body = sealedKeys(node, keys, dataKey, random);
   const salt = random(16);
   const key = passphraseKey(passphrase, salt);
   const box = seal(key, dataKey, wrapAad(node, "passphrase"), random);
   key.fill(0);
   dataKey.fill(0);
   return encode(keystoreShape, { version: VERSION, node, body, wrap: { kind: "passphrase", salt, box } });
+}
+
+/** The same keystore with other keys in it, of this version. */
+export const withKeys = (keystore: Keystore, dataKey: Uint8Array, keys: NodeKeys, random: Random): Uint8Array =>
+  encode(keystoreShape, { ...keystore, version: VERSION, body: sealedKeys(keystore.node, keys, dataKey, random) });
+
+function sealedKeys(node: Aid, keys: NodeKeys, dataKey: Uint8Array, random: Random): Box {
+  const plaintext = encode(nodeKeysShape, keys);
+  const body = seal(dataKey, plaintext, bodyAad(node, VERSION), random);
+  plaintext.fill(0);
+  return body;
 }
 
 /** The data key of a keystore that has not been initialised. Refuses: PASSPHRASE_WRONG, KEYSTORE_DAMAGED. */
@@ -138,14 +126,21 @@ export function openWithRoot(keystore: Keystore, root: RootKeys): Result<Uint8Ar
 
 /** Bounds: copies the keys out; the caller erases them. Refuses: KEYSTORE_DAMAGED. */
 export function openKeys(keystore: Keystore, dataKey: Uint8Array): Result<NodeKeys, KeystoreRefusal> {
-  const plaintext = open(dataKey, keystore.body, bodyAad(keystore.node));
+  const { version, node } = keystore;
+  const plaintext = open(dataKey, keystore.body, bodyAad(node, version));
   if (plaintext === undefined) return damaged("its keys do not open");
-  const keys = decode(nodeKeysShape, plaintext, KEYSTORE_BYTES_MAX);
+  const read: Result<NodeKeys> =
+    version === 1
+      ? mapped(decode(firstKeysShape, plaintext, KEYSTORE_BYTES_MAX), (keys) => upgraded(node, keys))
+      : decode(nodeKeysShape, plaintext, KEYSTORE_BYTES_MAX);
   plaintext.fill(0);
-  return keys.ok ? keys : damaged(keys.refusal.message);
+  return read.ok ? read : damaged(read.refusal.message);
 }
 
-const bodyAad = (node: Aid): Uint8Array => utf8(`sky/keystore/v1\0${node}`);
+const mapped = <T, U>(result: Result<T>, map: (value: T) => U): Result<U> =>
+  result.ok ? ok(map(result.value)) : result;
+
+const bodyAad = (node: Aid, version: number): Uint8Array => utf8(`sky/keystore/v${version}\0${node}`);
 const wrapAad = (node: Aid, kind: string): Uint8Array => utf8(`sky/keystore-${kind}/v1\0${node}`);
 const rootAad = (node: Aid, cluster: Digest, commitments: Digest): Uint8Array =>
   concatBytes(wrapAad(node, "root"), digestBytes(cluster), digestBytes(commitments));

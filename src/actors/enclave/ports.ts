@@ -3,6 +3,7 @@ import type { Aid, Digest } from "../../base/brands.ts";
 import type { Refusal } from "../../base/result.ts";
 import type { CeremonyRecord, CeremonyReply, Outcome, Purpose } from "../../machines/ceremony/ceremony.types.ts";
 import type { Sealed } from "../../crypto/hpke.ts";
+import type { KeyStateRef } from "../../events/facts/command.ts";
 
 /** What the founding document says about this node and its operators. */
 export interface EnclaveFounding {
@@ -88,6 +89,18 @@ export interface EnclaveStatus {
   readonly unacknowledged: readonly Aid[];
 }
 
+/** Which keys an unsealed node has. */
+export interface NodeKeyStatus {
+  /** Establishment event of the key in force, as the keystore knows it. */
+  readonly keyState: KeyStateRef;
+  /** When it came into force; 0 when that is not known. Units: ms since 1970. */
+  readonly since: number;
+  /** A rotation that the log is still to have, and its bytes to submit. */
+  readonly pending: (KeyStateRef & { readonly stream: Uint8Array }) | null;
+  /** Ed25519 public key of the non-transferable identifier that the node witnesses as. */
+  readonly witness: Uint8Array;
+}
+
 export interface SignedSessionKey {
   readonly publicKey: Uint8Array;
   readonly ceremony: string;
@@ -141,4 +154,5 @@ export type EnclaveRefusal = Refusal<
   | "PASSPHRASE_WRONG"
   | "ALREADY_INITIALISED"
   | "KEYSTORE_DAMAGED"
+  | "KEYS_ELSEWHERE"
 >;

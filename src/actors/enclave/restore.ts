@@ -1,9 +1,10 @@
 /** What a restart reads: a journal that forgives nothing, and files that must belong together before anybody is asked for a share. */
 import type { Aid, Digest } from "../../base/brands.ts";
 import { Fault } from "../../base/errors.ts";
+import { type Result, ok, refuse } from "../../base/result.ts";
 import { commitmentsHash } from "./ceremony-bytes.ts";
 import { type Keystore, readKeystore } from "./keystore.ts";
-import type { Dealt, EnclaveFounding } from "./ports.ts";
+import type { Dealt, EnclaveFounding, EnclaveRefusal } from "./ports.ts";
 import { dealtFault } from "./root.ts";
 import type { Attempt, CeremonyRecord } from "../../machines/ceremony/ceremony.types.ts";
 import { withAttempt } from "../../machines/ceremony/ceremony.rules.ts";
@@ -51,4 +52,21 @@ export function assertDealt(dealt: Dealt | null, commitments: Digest, founding: 
     "BOOT_FILE_DAMAGED",
     `The boot file of node ${founding.node.name} was changed or damaged: ${fault}. Restore it from a backup.`,
   );
+}
+
+/** The caller's index in a dealing; `dealt` is null before there is a root. Refuses: NOT_OPERATOR, NOT_INITIALISED. */
+export function dealtTo(
+  caller: Aid,
+  { operators, node }: EnclaveFounding,
+  dealt: Dealt | null,
+): Result<{ readonly index: number; readonly root: Dealt }, EnclaveRefusal> {
+  const index = operators.findIndex(({ aid }) => aid === caller) + 1;
+  if (index === 0)
+    return refuse(
+      "NOT_OPERATOR",
+      `${caller} is no operator of this cluster; connect with the certificate of an operator that the founding document names.`,
+    );
+  if (dealt === null)
+    return refuse("NOT_INITIALISED", `Node ${node.name} has no root yet; initialise it first (sky unseal does).`);
+  return ok({ index, root: dealt });
 }

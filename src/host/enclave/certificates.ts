@@ -3,6 +3,7 @@ import { type KeyObject, createPrivateKey, createPublicKey, sign } from "node:cr
 import type { Aid, Digest } from "../../base/brands.ts";
 import type { Custody } from "../../actors/enclave/custody.ts";
 import { type CertificateRole, certificateProofBody, certificateSigningBytes } from "../../crypto/certificate-proof.ts";
+import { signer } from "../../crypto/ed25519.ts";
 import { sha256Digest } from "../../crypto/hash.ts";
 import { subjectNames } from "../../crypto/subject-names.ts";
 import { issueCertificate } from "../../crypto/x509.ts";
@@ -29,12 +30,13 @@ function proofOf(
   { cluster, aid }: Subject,
   { spki, hosts, notBefore, notAfter }: CertificateRequest,
   role: CertificateRole,
+  keySn: number,
   signing: (message: Uint8Array) => Uint8Array,
 ) {
   const body = certificateProofBody({
     cluster,
     aid,
-    keySn: 0,
+    keySn,
     spkiHash: sha256Digest(spki),
     notBefore,
     notAfter,
@@ -54,11 +56,13 @@ export function nodeCertificate(
   request: CertificateRequest,
 ): Promise<readonly Uint8Array[]> {
   return custody.withIssuer(async (issuerKey, issuerCertificate) => {
+    const { keySn, seed, rotations } = custody.shown();
     const privateKey = createPrivateKey({ key: Buffer.from(issuerKey), format: "der", type: "pkcs8" });
     const leaf = await issueCertificate({
       publicKey: publicKeyOf(request.spki),
       issuer: { name: issuerName(subject.aid), keys: { privateKey, publicKey: createPublicKey(privateKey) } },
-      proof: proofOf(subject, request, "node", (message) => custody.signOwn(message)),
+      proof: proofOf(subject, request, "node", keySn, signer(seed)),
+      rotations,
     });
     return [leaf, Uint8Array.from(issuerCertificate)];
   });
@@ -73,7 +77,7 @@ export async function bootCertificate(
   const leaf = await issueCertificate({
     publicKey: publicKeyOf(request.spki),
     issuer: { name: `sky boot ${subject.aid}`, keys: { privateKey: bootKey, publicKey: createPublicKey(bootKey) } },
-    proof: proofOf(subject, request, "boot", (message) => new Uint8Array(sign(null, message, bootKey))),
+    proof: proofOf(subject, request, "boot", 0, (message) => new Uint8Array(sign(null, message, bootKey))),
   });
   return [leaf];
 }
@@ -82,6 +86,10 @@ export interface SelfIssued {
   readonly aid: Aid;
   readonly cluster: Digest;
   readonly role: "operator" | "client";
+  /** Sequence number of the establishment event whose key signs; 0 unless given. */
+  readonly keySn?: number;
+  /** Rotations up to that one as CESR streams, oldest first, for nodes that have not seen them yet; none unless given. */
+  readonly rotations?: readonly Uint8Array[];
   readonly sign: (message: Uint8Array) => Uint8Array;
   readonly keys: { readonly privateKey: KeyObject; readonly publicKey: KeyObject };
   readonly notBefore: number;
@@ -93,6 +101,8 @@ export function selfIssuedCertificate({
   aid,
   cluster,
   role,
+  keySn = 0,
+  rotations = [],
   sign: signing,
   keys,
   notBefore,
@@ -102,6 +112,7 @@ export function selfIssuedCertificate({
   return issueCertificate({
     publicKey: keys.publicKey,
     issuer: { name: aid, keys },
-    proof: proofOf({ cluster, aid }, { spki, hosts: [], notBefore, notAfter }, role, signing),
+    proof: proofOf({ cluster, aid }, { spki, hosts: [], notBefore, notAfter }, role, keySn, signing),
+    rotations,
   });
 }

@@ -70,6 +70,9 @@ export async function startEnclave(options: EnclaveHostOptions): Promise<Enclave
     unwrap: (caller, ceremony) => call((remote) => remote.unwrap(caller, ceremony)),
     cancel: (caller, ceremony) => call((remote) => remote.cancel(caller, ceremony)),
     seal: (caller, question) => call((remote) => remote.seal(caller, question)),
+    keys: () => call((remote) => remote.keys()),
+    prepareRotation: (last) => call((remote) => remote.prepareRotation(last)),
+    settleRotation: (inForce) => call((remote) => remote.settleRotation(inForce)),
     issueCertificate: (request) => call((remote) => remote.issueCertificate(request)),
     bootCertificate: (request) => call((remote) => remote.bootCertificate(request)),
     signerPort: async () => {

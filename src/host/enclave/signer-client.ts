@@ -7,7 +7,10 @@ import type { EnclaveRefusal } from "../../actors/enclave/ports.ts";
 import type { SigningReply, SigningRequest } from "./worker-protocol.ts";
 
 export interface SignerClient {
-  /** One signature for each complete message ("sky/<type>/v1\0" ‖ cluster ‖ bytes), in order. Refuses: SEALED, SIGNING_REFUSED. */
+  /**
+   * One signature for each complete message ("sky/<type>/v1\0" ‖ cluster ‖ bytes; for the witness key, the bytes of a key event), in
+   * order. Refuses: SEALED, SIGNING_REFUSED.
+   */
   readonly sign: (
     key: SigningKey,
     messages: readonly Uint8Array[],

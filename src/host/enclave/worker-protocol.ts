@@ -9,10 +9,12 @@ import type {
   EnclaveRefusal,
   EnclaveStatus,
   FetchedShare,
+  NodeKeyStatus,
   OfferedShare,
   SealQuestion,
   SessionAnswer,
 } from "../../actors/enclave/ports.ts";
+import type { KeyStateRef } from "../../events/facts/command.ts";
 import type { CertificateRequest } from "./certificates.ts";
 
 /** What operators' services and the host ask; every call goes to the worker. `caller` is whom mutual TLS has named. */
@@ -38,6 +40,12 @@ export interface EnclavePort {
 /** What the host asks besides. */
 export interface EnclaveControl extends EnclavePort {
   readonly drained: () => Promise<void>;
+  /** Which keys the node has. Refuses: SEALED. */
+  readonly keys: () => Promise<Result<NodeKeyStatus, EnclaveRefusal>>;
+  /** A rotation to submit, on disk by now; the pending one if there is one. `last`: the identifier's newest event. Refuses: SEALED. */
+  readonly prepareRotation: (last: KeyStateRef) => Promise<Result<NodeKeyStatus, EnclaveRefusal>>;
+  /** Tells which establishment event of the node the log has in force. Refuses: SEALED, KEYS_ELSEWHERE. */
+  readonly settleRotation: (inForce: KeyStateRef) => Promise<Result<NodeKeyStatus, EnclaveRefusal>>;
   /** Chain of a listener, leaf first, DER. Refuses: SEALED. */
   readonly issueCertificate: (request: CertificateRequest) => Promise<Result<readonly Uint8Array[], EnclaveRefusal>>;
   /** Chain of the API listener while sealed. */
@@ -56,7 +64,7 @@ export interface EnclaveWorkerData {
 export type EnclaveEvent = { readonly kind: "draining" | "sealed"; readonly exit: boolean };
 
 export type SigningRequest =
-  /** Complete messages: "sky/<type>/v1\0" ‖ cluster ‖ bytes. One signature each, in order. */
+  /** Complete messages: "sky/<type>/v1\0" ‖ cluster ‖ bytes; for the witness key, key events. One signature each, in order. */
   | { readonly id: number; readonly kind: "sign"; readonly key: SigningKey; readonly messages: readonly Uint8Array[] }
   | { readonly id: number; readonly kind: "mark"; readonly bytes: Uint8Array };
 

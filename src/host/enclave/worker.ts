@@ -80,6 +80,9 @@ const api: EnclaveControl = {
   cancel: (caller, ceremony) => enclave.cancel(caller, ceremony),
   seal: (caller, question) => enclave.seal(caller, question),
   drained: () => enclave.drained(),
+  keys: async () => enclave.keys(),
+  prepareRotation: (last) => enclave.prepareRotation(last),
+  settleRotation: (inForce) => enclave.settleRotation(inForce),
   issueCertificate: async (request) => {
     const custody = enclave.custody();
     return custody === null ? sealed() : ok(await (await certificates()).nodeCertificate(custody, subject, request));

@@ -16,6 +16,7 @@ import {
   openWithPassphrase,
   readKeystore,
 } from "../../actors/enclave/keystore.ts";
+import { eraseKeys, newNodeKeys } from "../../actors/enclave/node-keys.ts";
 import type { EnclaveFounding } from "../../actors/enclave/ports.ts";
 import { issuerName } from "../enclave/certificates.ts";
 import { nodeFiles, writeBootFile } from "../enclave/node-files.ts";
@@ -65,14 +66,16 @@ export async function createFounder(input: FounderInput): Promise<Result<NewFoun
   });
   const bootKey = ed25519PrivateKey(bootSeed);
   bootSeed.fill(0);
-  const keys = {
+  const keys = newNodeKeys(identity.aid, {
     current: identity.current,
     next: identity.next,
+    since: input.now,
+    witness: input.random(32),
     epoch,
     issuerKey: new Uint8Array(issuerKeys.privateKey.export({ format: "der", type: "pkcs8" })),
     issuerCertificate: issuer,
     mark: input.random(32),
-  };
+  });
   const card: FounderCard = {
     aid: identity.aid,
     icp: identity.icp,
@@ -87,7 +90,7 @@ export async function createFounder(input: FounderInput): Promise<Result<NewFoun
   writeAtomic(files.card, founderCardText(card), 0o644);
   writeAtomic(files.keystore, createKeystore(identity.aid, keys, input.passphrase, input.random)); // last: with it the directory is a node's
   const sign = signer(keys.current);
-  for (const secret of [keys.current, keys.next, keys.epoch, keys.issuerKey, keys.mark]) secret.fill(0);
+  eraseKeys(keys);
   return ok({ card, sign: (document) => signFounding(document, card.aid, sign) });
 }
 
@@ -107,8 +110,7 @@ export function signAsFounder(
   dataKey.value.fill(0);
   if (!keys.ok) return keys;
   const signature = signFounding(document, keystore.value.node, signer(keys.value.current));
-  for (const secret of [keys.value.current, keys.value.next, keys.value.epoch, keys.value.issuerKey, keys.value.mark])
-    secret.fill(0);
+  eraseKeys(keys.value);
   return ok(signature);
 }
 

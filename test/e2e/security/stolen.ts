@@ -13,13 +13,8 @@ import {
 } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { restoreRoot } from "../../../src/actors/enclave/root.ts";
-import {
-  type NodeKeys,
-  openKeys,
-  openWithPassphrase,
-  openWithRoot,
-  readKeystore,
-} from "../../../src/actors/enclave/keystore.ts";
+import { openKeys, openWithPassphrase, openWithRoot, readKeystore } from "../../../src/actors/enclave/keystore.ts";
+import type { NodeKeys } from "../../../src/actors/enclave/node-keys.ts";
 import type { Aid, Digest } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
 import {

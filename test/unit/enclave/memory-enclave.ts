@@ -12,7 +12,8 @@ import {
   shareSigningBytes,
 } from "../../../src/actors/enclave/ceremony-bytes.ts";
 import { Enclave } from "../../../src/actors/enclave/enclave.actor.ts";
-import { type NodeKeys, createKeystore } from "../../../src/actors/enclave/keystore.ts";
+import { createKeystore } from "../../../src/actors/enclave/keystore.ts";
+import { type NodeKeys, newNodeKeys } from "../../../src/actors/enclave/node-keys.ts";
 import type {
   Dealt,
   EnclaveAnswer,
@@ -46,14 +47,16 @@ export class World {
   constructor(threshold: number, names: readonly string[]) {
     const identity = newIdentity(random);
     this.operators = names.map((name) => newOperator(name, random));
-    this.keys = {
+    this.keys = newNodeKeys(identity.aid, {
       current: identity.current,
       next: identity.next,
+      since: 0,
+      witness: random(32),
       epoch: random(32),
       issuerKey: random(64),
       issuerCertificate: random(64),
       mark: random(32),
-    };
+    });
     this.founding = {
       cluster: Buffer.from(random(32)).toString("hex") as Digest,
       node: {
