@@ -61,6 +61,11 @@ export interface Attachments {
 
 /** One message of a stream: bytes as they came, and what is attached, decoded. The body is not judged yet. */
 export interface KeriMessage {
+  /**
+   * Exact bytes of the whole message: what stands before the body (mostly nothing; a genus version), body, and attached. The
+   * sources of all messages, one after the other, are the stream.
+   */
+  readonly source: Uint8Array;
   /** Exact bytes of the body. */
   readonly body: Uint8Array;
   readonly bodyKind: BodyKind;

@@ -115,7 +115,13 @@ export function readIndexed(text: string, at = 0): Result<Indexed & { readonly l
       return malformed(`An indexed signature of code ${code} has pad bits that are not zero; send its one text.`);
   if (table.current && ondex !== 0)
     return malformed(`An indexed signature of code ${code} has no prior index; 0 must stand there.`);
-  return ok({ code, index, ondex: table.current ? null : table.ondex === 0 ? index : ondex, raw: padded.slice(pad), length });
+  return ok({
+    code,
+    index,
+    ondex: table.current ? null : table.ondex === 0 ? index : ondex,
+    raw: padded.slice(pad),
+    length,
+  });
 }
 
 /** The indexed signature that fills `bytes` of the binary domain. Refuses: KERI_MALFORMED, also for anything after it. */

@@ -74,7 +74,8 @@ export function readMatter(text: string, at = 0): Result<Matter & { readonly len
     if (padded[i] !== 0)
       return malformed(`A primitive of code ${code} has pad bits or lead bytes that are not zero; send its one text.`);
   if (sizes.full === null) {
-    if (length === head && sizes.lead > 0) return malformed(`A primitive of code ${code} has no room for its lead bytes.`);
+    if (length === head && sizes.lead > 0)
+      return malformed(`A primitive of code ${code} has no room for its lead bytes.`);
     return ok({ code, raw: padded.slice(sizes.lead), soft: "", length });
   }
   for (let i = 0; i < sizes.extra; i++)

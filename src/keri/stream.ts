@@ -1,0 +1,332 @@
+/**
+ * Reads a CESR stream message by message, however it is cut into chunks: at no time more is kept than one message may have,
+ * and the outcome is the same for every way of cutting.
+ * Source: ToIP CESR specification, "Cold start stream parsing", "Genus and version code"; KERI specification, "Attachments".
+ * Deviates: the tables for what is attached are those of the body's major version; a genus version code that says otherwise
+ * must stand between body and attachments, so that every message can be read again by itself. Line feeds are taken after a
+ * message, and belong to it.
+ */
+import { type Refusal, refuse } from "../base/result.ts";
+import { toBase64Url } from "./cesr/base64url.ts";
+import { type Counter, type Genus, readCounter } from "./cesr/counter.ts";
+import { type AttachmentsDraft, type GroupRefusal, addDraft, emptyDraft, readGroup } from "./cesr/groups.ts";
+import { malformed, short } from "./cesr/refusal.ts";
+import type { KeriMessage } from "./messages.ts";
+import { type StatedVersion, parseVersion } from "./version.ts";
+
+export interface StreamBounds {
+  /** Bytes of one body. */
+  readonly bodyBytesMax: number;
+  /** Bytes of what is attached to it. */
+  readonly attachedBytesMax: number;
+}
+
+/** 64 KiB each: an inception of some hundred keys, and the signatures of as many. */
+export const STREAM_BOUNDS: StreamBounds = { bodyBytesMax: 65_536, attachedBytesMax: 65_536 };
+
+/** Where the stream was refused: offset in bytes of the body or group that is wrong. */
+export type StreamRefusal = Refusal<"KERI_MALFORMED" | "KERI_UNSUPPORTED" | "TOO_LARGE"> & { readonly at: number };
+
+/** What one chunk gave: whole messages, in order, and the refusal that ended the stream (and stays). */
+export interface StreamProgress {
+  readonly messages: readonly KeriMessage[];
+  readonly refusal: StreamRefusal | null;
+}
+
+interface PendingMessage {
+  readonly stated: StatedVersion;
+  readonly bodyFrom: number;
+  readonly bodyTo: number;
+  readonly draft: AttachmentsDraft;
+  /** Tables of what is attached. */
+  genus: Genus;
+  /** A line feed came: nothing more is attached. */
+  separated: boolean;
+}
+
+/** What a step did: read something, or needs so many bytes from the cursor on, or refused. */
+type Step = "read" | GroupRefusal;
+
+/** Bytes that are taken from a chunk at a time, so that a large chunk is not kept twice. */
+const PIECE_BYTES = 65_536;
+/** Text of a group that is looked at first; more only when it goes on. */
+const WINDOW_BYTES = 2_048;
+/** Longest beginning of a body that states its version: {"v":" and 19 characters. */
+const HEAD_BYTES = 25;
+
+const LINE_FEED = 0x0a;
+const HYPHEN = 0x2d;
+const BRACE = 0x7b;
+/** "-" as the first six bits. */
+const isBinaryCounter = (byte: number): boolean => byte >> 2 === 0x3e;
+const isCounter = (byte: number): boolean => byte === HYPHEN || isBinaryCounter(byte);
+/** A JSON object, a CBOR map of up to 23 fields, a MessagePack map of up to 15. */
+const isBody = (byte: number): boolean =>
+  byte === BRACE || (byte >= 0x81 && byte <= 0x8f) || (byte >= 0xa1 && byte <= 0xb7);
+
+const tooLarge = (what: string, max: number): GroupRefusal =>
+  refuse("TOO_LARGE", `${what} has more than ${max} bytes; send less at once.`, "peer").refusal;
+
+/** Version that a body states in its first field; undefined where it has none of KERI 1.0 or 2.0. `head` has 25 bytes. */
+function statedVersion(head: Uint8Array): StatedVersion | undefined {
+  const text = Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString("latin1");
+  if (text.startsWith('{"v":"')) return jsonVersion(text.slice(6));
+  const string = text.slice(1, 3);
+  // {"v": text of 17 or 19 characters} in CBOR: 61 76, 71 or 73. In MessagePack: a1 76, b1 or b3.
+  const cbor = string === "\x61\x76" ? text.charCodeAt(3) - 0x60 : 0;
+  const pack = string === "\xa1\x76" ? text.charCodeAt(3) - 0xa0 : 0;
+  const length = cbor + pack;
+  const stated = length === 17 || length === 19 ? parseVersion(text.slice(4, 4 + length)) : undefined;
+  return stated?.kind === (cbor > 0 ? "CBOR" : "MGPK") ? stated : undefined;
+}
+
+function jsonVersion(text: string): StatedVersion | undefined {
+  const stated = parseVersion(text.slice(0, 17)) ?? parseVersion(text.slice(0, 19));
+  return stated?.kind === "JSON" ? stated : undefined;
+}
+
+export class StreamParser {
+  readonly #bounds: StreamBounds;
+  #buffer = new Uint8Array(4_096);
+  /** Of the buffer: start of the message, what is read of it, what is there. */
+  #from = 0;
+  #cursor = 0;
+  #end = 0;
+  /** Bytes of the stream before the buffer's first. */
+  #before = 0;
+  /** Bytes from the cursor on without which no step can succeed. */
+  #need = 1;
+  #genus: Genus | undefined;
+  #message: PendingMessage | undefined;
+  #refusal: StreamRefusal | null = null;
+  #done: KeriMessage[] = [];
+
+  constructor(bounds: StreamBounds = STREAM_BOUNDS) {
+    this.#bounds = bounds;
+  }
+
+  /** Takes the next bytes of the stream. Bounds: StreamBounds. Refuses: KERI_MALFORMED, KERI_UNSUPPORTED, TOO_LARGE, for good. */
+  push(chunk: Uint8Array): StreamProgress {
+    for (let at = 0; at < chunk.length && this.#refusal === null; at += PIECE_BYTES) {
+      this.#append(chunk.subarray(at, at + PIECE_BYTES));
+      this.#run();
+    }
+    return this.#progress();
+  }
+
+  /** The stream ended: gives the last message. Refuses: KERI_MALFORMED when it ended within a message. */
+  end(): StreamProgress {
+    if (this.#refusal === null) {
+      this.#need = 1;
+      const last = this.#run();
+      if (this.#refusal === null) {
+        if (this.#message !== undefined && this.#cursor === this.#end) this.#finish();
+        else if (this.#from < this.#end) this.#refuse(last ?? short("a message", 1).refusal);
+      }
+    }
+    return this.#progress();
+  }
+
+  #progress(): StreamProgress {
+    const messages = this.#done;
+    this.#done = [];
+    return { messages, refusal: this.#refusal };
+  }
+
+  #append(piece: Uint8Array): void {
+    const kept = this.#end - this.#from;
+    if (this.#end + piece.length > this.#buffer.length) {
+      const room = kept + piece.length;
+      const buffer = room * 2 <= this.#buffer.length ? this.#buffer : new Uint8Array(room * 2);
+      buffer.set(this.#buffer.subarray(this.#from, this.#end));
+      this.#buffer = buffer;
+      this.#before += this.#from;
+      this.#cursor -= this.#from;
+      if (this.#message !== undefined) this.#message = moved(this.#message, this.#from);
+      this.#end = kept;
+      this.#from = 0;
+    }
+    this.#buffer.set(piece, this.#end);
+    this.#end += piece.length;
+  }
+
+  /** Steps until more is needed; then says what is not yet whole. */
+  #run(): GroupRefusal | undefined {
+    while (this.#end - this.#cursor >= this.#need) {
+      const step = this.#message === undefined ? this.#lead() : this.#attached(this.#message);
+      if (step === "read") {
+        this.#need = 1;
+      } else if (step.missing !== undefined) {
+        this.#need = step.missing;
+        return step;
+      } else {
+        this.#refuse(step);
+        return undefined;
+      }
+    }
+    return undefined;
+  }
+
+  #refuse({ code, message, blame }: GroupRefusal): void {
+    this.#refusal = { code, message, blame, at: this.#before + this.#cursor };
+    this.#buffer = new Uint8Array(0);
+    this.#message = undefined;
+    this.#from = this.#cursor = this.#end = 0;
+  }
+
+  #finish(): void {
+    const message = this.#message;
+    if (message === undefined) return;
+    const source = this.#buffer.slice(this.#from, this.#cursor);
+    this.#done.push({
+      source,
+      body: source.subarray(message.bodyFrom - this.#from, message.bodyTo - this.#from),
+      bodyKind: message.stated.kind,
+      version: message.stated.version,
+      attached: source.subarray(message.bodyTo - this.#from),
+      attachments: message.draft,
+    });
+    this.#message = undefined;
+    this.#from = this.#cursor;
+  }
+
+  /** What a message begins with: a genus version, a body. */
+  #lead(): Step {
+    const first = this.#buffer[this.#cursor] ?? 0;
+    if (isBody(first)) return this.#body();
+    if (!isCounter(first))
+      return malformed("What stands where a message begins is neither a body nor a genus version.").refusal;
+    const counter = this.#counter();
+    if ("code" in counter) return counter;
+    if (counter.genus === null) return malformed("A group is attached to no message; send the body before it.").refusal;
+    this.#genus = counter.genus;
+    this.#cursor += this.#bytes(counter.length);
+    return "read";
+  }
+
+  #body(): Step {
+    const there = this.#end - this.#cursor;
+    if (there < HEAD_BYTES) return short("a body", HEAD_BYTES).refusal;
+    const stated = statedVersion(this.#buffer.subarray(this.#cursor, this.#cursor + HEAD_BYTES));
+    if (stated === undefined)
+      return refuse(
+        "KERI_UNSUPPORTED",
+        "A body does not begin with a version string of KERI 1.0 or 2.0 in JSON, CBOR or MessagePack.",
+        "peer",
+      ).refusal;
+    if (stated.size > this.#bounds.bodyBytesMax) return tooLarge("A body", this.#bounds.bodyBytesMax);
+    if (stated.size < HEAD_BYTES)
+      return malformed(`A body states ${stated.size} bytes, less than its own version string.`).refusal;
+    if (this.#genus !== undefined && this.#genus !== stated.version.major)
+      return refuse(
+        "KERI_UNSUPPORTED",
+        `A body of version ${stated.version.major} follows a genus version ${this.#genus}; state the body's before it.`,
+        "peer",
+      ).refusal;
+    if (there < stated.size) return short("a body", stated.size).refusal;
+    const bodyFrom = this.#cursor;
+    this.#cursor += stated.size;
+    this.#message = {
+      stated,
+      bodyFrom,
+      bodyTo: this.#cursor,
+      draft: emptyDraft(),
+      genus: stated.version.major,
+      separated: false,
+    };
+    return "read";
+  }
+
+  /** What follows a body: groups, line feeds, and then the next message. */
+  #attached(message: PendingMessage): Step {
+    const first = this.#buffer[this.#cursor] ?? 0;
+    if (isBody(first)) {
+      this.#finish();
+      return "read";
+    }
+    const room = this.#bounds.attachedBytesMax - (this.#cursor - message.bodyTo);
+    if (first === LINE_FEED) {
+      if (room < 1) return tooLarge("What is attached", this.#bounds.attachedBytesMax);
+      message.separated = true;
+      this.#cursor += 1;
+      return "read";
+    }
+    if (!isCounter(first)) return malformed("What follows a message is neither a group nor a body.").refusal;
+    const counter = this.#counter(message.genus);
+    if ("code" in counter) return counter;
+    if (counter.genus !== null) return this.#switched(message, counter);
+    if (message.separated) return malformed("A group stands after a line feed; attach it to its body.").refusal;
+    return this.#group(message, room);
+  }
+
+  /** A genus version after a body: for what is attached to it if a group follows, else for the next message. */
+  #switched(message: PendingMessage, counter: Counter & { readonly genus: Genus }): Step {
+    const bytes = this.#bytes(counter.length);
+    const next = this.#buffer[this.#cursor + bytes];
+    if (this.#cursor + bytes >= this.#end || next === undefined) return short("a message", bytes + 1).refusal;
+    const ours = isCounter(next) && !message.separated && this.#cursor === message.bodyTo;
+    if (ours) {
+      message.genus = counter.genus;
+      this.#cursor += bytes;
+    } else {
+      this.#finish();
+    }
+    return "read";
+  }
+
+  #group(message: PendingMessage, room: number): Step {
+    const there = this.#end - this.#cursor;
+    for (let size = Math.min(there, room, WINDOW_BYTES); ; ) {
+      const text = this.#text(size);
+      const draft = emptyDraft();
+      const read = readGroup(text, 0, message.genus, draft);
+      if (read.ok) {
+        addDraft(message.draft, draft);
+        this.#cursor += this.#bytes(read.value);
+        return "read";
+      }
+      if (read.refusal.missing === undefined) return read.refusal;
+      const needed = this.#bytes(Math.ceil((text.length + read.refusal.missing) / 4) * 4);
+      if (needed > room) return tooLarge("What is attached", this.#bounds.attachedBytesMax);
+      if (needed > there) return { ...read.refusal, missing: needed };
+      size = Math.min(there, room, Math.max(size * 2, needed));
+    }
+  }
+
+  /** The counter at the cursor; `missing` of its refusal is in bytes from the cursor on. */
+  #counter(genus: Genus = this.#genus ?? 1): Counter | GroupRefusal {
+    const text = this.#text(Math.min(this.#end - this.#cursor, 8));
+    const read = readCounter(text, 0, genus);
+    if (read.ok) return read.value;
+    const { missing } = read.refusal;
+    return missing === undefined
+      ? read.refusal
+      : { ...read.refusal, missing: this.#bytes(Math.ceil((text.length + missing) / 4) * 4) };
+  }
+
+  /** Text of `size` bytes from the cursor on: as they are in the text domain, their Base64 in the binary one. */
+  #text(size: number): string {
+    const bytes = this.#buffer.subarray(this.#cursor, this.#cursor + size);
+    if (bytes[0] === HYPHEN) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+    return toBase64Url(bytes.subarray(0, bytes.length - (bytes.length % 3)));
+  }
+
+  /** Bytes of so many characters (a multiple of four), in the domain that the cursor stands in. */
+  #bytes(characters: number): number {
+    return this.#buffer[this.#cursor] === HYPHEN ? characters : (characters / 4) * 3;
+  }
+}
+
+const moved = (message: PendingMessage, by: number): PendingMessage => ({
+  ...message,
+  bodyFrom: message.bodyFrom - by,
+  bodyTo: message.bodyTo - by,
+});
+
+/** A whole stream at once. Bounds and refusals: as StreamParser. */
+export function parseStream(bytes: Uint8Array, bounds: StreamBounds = STREAM_BOUNDS): StreamProgress {
+  const parser = new StreamParser(bounds);
+  const { messages } = parser.push(bytes);
+  const { messages: last, refusal } = parser.end();
+  return { messages: [...messages, ...last], refusal };
+}
