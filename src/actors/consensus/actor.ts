@@ -122,6 +122,7 @@ export class ConsensusActor {
       joined: () => this.#report(),
     });
     this.#older.start();
+    this.catchUp.begin();
     this.post({ type: "started" });
     this.#survey();
   }
@@ -230,6 +231,7 @@ export class ConsensusActor {
     this.#stopped = true;
     this.#bundling.stop();
     this.#older.stop();
+    this.catchUp.stop();
     this.fetching.stop();
     this.#timers.stop();
     this.passingOn.stop();
@@ -330,6 +332,7 @@ export class ConsensusActor {
       case "requestSynchronisation":
         return this.catchUp.start(effect.view);
       case "halt":
+        this.catchUp.stop();
         this.fetching.stop();
         return this.#ports.observer.halted(effect.height, effect.root, effect.theirs);
       case "recordEvidence": {

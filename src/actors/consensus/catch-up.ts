@@ -41,7 +41,23 @@ export class CatchUp {
 
   constructor(stores: CatchUpStores) {
     this.#stores = stores;
-    this.#checkpoint = new CheckpointFetch({ ...stores, gaveUp: () => this.start(this.#target) });
+    this.#checkpoint = new CheckpointFetch({
+      ...stores,
+      askOthers: () => stores.fetching.askOthers(EVENTS),
+      gaveUp: () => {
+        stores.fetching.done(EVENTS);
+        this.start(this.#target);
+      },
+    });
+  }
+
+  /** Frees what an earlier life fetched in vain. */
+  begin(): void {
+    this.#checkpoint.begin();
+  }
+
+  stop(): void {
+    this.#checkpoint.stop();
   }
 
   /** Asks until the finalised block of this view is in the log; asking twice is once. */
@@ -49,17 +65,23 @@ export class CatchUp {
     const { fetching, outgoing, context, ports } = this.#stores;
     this.#target = target;
     if (this.#checkpoint.isRunning) return;
-    fetching.want(EVENTS, null, (peer) => {
+    const ask = (peer: MemberIndex): void => {
       const { pendingFinal, final } = context();
       const from = heightOf(final.height + 1);
-      if (pendingFinal === null && final.view >= target) fetching.done(EVENTS);
+      if (pendingFinal === null && final.view >= target) this.#caughtUp();
       else if (ports.checkpoints === undefined || this.#checkpoint.isBarred)
         outgoing.send(peer, { kind: "eventsRequest", from });
       else {
         const above = heightOf(final.height + ports.checkpoints.distance);
         outgoing.send(peer, { kind: "checkpointRequest", from, above });
       }
-    });
+    };
+    fetching.want(EVENTS, null, ask, (peer) => (this.#checkpoint.isDistrusted(peer) ? 1 : 0));
+  }
+
+  #caughtUp(): void {
+    this.#stores.fetching.done(EVENTS);
+    this.#checkpoint.forget();
   }
 
   /**
@@ -71,14 +93,14 @@ export class CatchUp {
     if (!fetching.has(EVENTS)) return ok(undefined); // asked for, and caught up since
     if (!fetching.isAnswered(EVENTS, from))
       return refuse("NOT_ASKED", "A checkpoint from a peer that was not asked for it.", "peer");
-    const taken = this.#checkpoint.offer(message);
-    if (this.#checkpoint.isRunning) fetching.done(EVENTS);
+    const taken = this.#checkpoint.offer(from, message);
+    if (this.#checkpoint.isRunning && !this.#checkpoint.isOpen) fetching.done(EVENTS);
     return taken;
   }
 
   /** Refuses: as `CheckpointFetch.take`. */
-  segment(segment: Uint8Array): Result<void> {
-    return this.#checkpoint.take(segment);
+  segment(from: MemberIndex, segment: Uint8Array): Result<void> {
+    return this.#checkpoint.take(from, segment);
   }
 
   /**
@@ -88,6 +110,7 @@ export class CatchUp {
   take(from: MemberIndex, message: Extract<PeerMessage, { kind: "events" }>): Result<void> {
     const { committee, ports, signatures, fetching, context, frontier, appended, step } = this.#stores;
     if (!fetching.isAnswered(EVENTS, from)) return ok(undefined); // it came late, or twice
+    if (this.#checkpoint.isRunning) return ok(undefined); // its block is where the log goes on
     step([]); // so that the machine's final block is the log's head
     const { final, halted } = context();
     if (halted !== null || message.from !== final.height + 1 || message.events.length === 0) return ok(undefined);
@@ -111,7 +134,8 @@ export class CatchUp {
       // Of a descendant, when the page ends before it: then that one is what to ask for next.
       { type: "certificateVerified", kind: "finalization", view, hash: blockHash, signers },
     ]);
-    if (context().pendingFinal === null) fetching.done(EVENTS);
+    this.#checkpoint.blocksCame();
+    if (context().pendingFinal === null) this.#caughtUp();
     else fetching.again(EVENTS, from);
     return ok(undefined);
   }

@@ -8,22 +8,21 @@ import { equalBytes } from "../../base/bytes.ts";
 import { view as viewOf } from "../../base/brands.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { MerkleFrontier } from "../../crypto/merkle.ts";
-import { type CheckpointStatement, segmentDigest, segmentsRoot } from "../../events/facts/checkpoint.ts";
-import type { PeerMessage } from "../../events/facts/peer-message.ts";
+import { segmentDigest } from "../../events/facts/checkpoint.ts";
 import type { Context } from "../../machines/consensus/types.ts";
 import { decodeSegment } from "../../projections/checkpoint/segment.ts";
 import { openBlock } from "./blocks.ts";
+import { type CheckpointMessage, CheckpointOffers, type Offer } from "./checkpoint-offers.ts";
 import type { Fetching } from "./fetching.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Committee, ConsensusPorts, FetchedCheckpoint } from "./ports.ts";
-import { finalises } from "./synchronisation.ts";
 
 /** Segments asked for at once: a peer that is slow holds up one of them. */
 const AT_ONCE = 4;
-/** Without a segment for so long, the peers may have gone on to another checkpoint: the newest is asked for anew. Units: ms. */
-const PATIENCE_MS = 30_000;
-
-type CheckpointMessage = Extract<PeerMessage, { kind: "checkpoint" }>;
+/** Without a segment for so long, the newest checkpoint is asked for anew: several peers were asked meanwhile. Units: Δ. */
+const TURN_DELTAS = 12;
+/** Where even those time out that did so before, peers are slow rather than liars: the turn doubles up to this. Units: ms. */
+const TURN_CAP_MS = 30_000;
 
 export interface CheckpointFetchStores {
   readonly committee: Committee;
@@ -31,6 +30,8 @@ export interface CheckpointFetchStores {
   readonly fetching: Fetching;
   readonly outgoing: Outgoing;
   readonly context: () => Context;
+  /** One offer is here: whoever was not asked yet is to be asked, too. */
+  readonly askOthers: () => void;
   /** Everything is here: the actor stops, then the ports adopt it. */
   readonly complete: (found: FetchedCheckpoint) => void;
   /** Nothing came of it: the peers are to be asked anew. */
@@ -38,28 +39,44 @@ export interface CheckpointFetchStores {
 }
 
 interface Wanted {
-  readonly statement: CheckpointStatement;
-  readonly segments: readonly Digest[];
-  /** The same, to look one up. */
-  readonly named: ReadonlySet<Digest>;
+  readonly offer: Offer;
+  /** Without repetition, in order; up to `looked` they were looked for on the disk. */
+  readonly digests: readonly Digest[];
+  looked: number;
+  isLooking: boolean;
   readonly missing: Set<Digest>;
+  /** Whom each was asked of last, if anybody was connected. */
+  readonly asked: Map<Digest, MemberIndex | null>;
+  /** Who was asked and did not give it before the next was asked. */
+  readonly slow: Set<MemberIndex>;
   progressAt: number;
 }
 
 const nameOf = (digest: Digest): string => `segment/${digest}`;
-const bad = (what: string) => refuse("BAD_CHECKPOINT", `A checkpoint from a peer: ${what}.`, "peer");
 
 export class CheckpointFetch {
   readonly #stores: CheckpointFetchStores;
+  readonly #offers: CheckpointOffers;
   #wanted: Wanted | undefined;
+  /** Asked for before it was given up: they may still come. */
+  #late: ReadonlySet<Digest> = new Set();
+  #turn: unknown;
+  #turnMs: number;
   #isBarred = false;
 
   constructor(stores: CheckpointFetchStores) {
     this.#stores = stores;
+    this.#offers = new CheckpointOffers({ ...stores, chosen: (offer) => this.#want(offer) });
+    this.#turnMs = TURN_DELTAS * stores.committee.timings.delta;
   }
 
   get isRunning(): boolean {
     return this.#wanted !== undefined;
+  }
+
+  /** Whether a higher checkpoint than the one that is being fetched would be taken. */
+  get isOpen(): boolean {
+    return !this.#offers.isClosed;
   }
 
   /** A checkpoint could not be read here, and the next is as likely not to be: blocks lead on. */
@@ -67,96 +84,159 @@ export class CheckpointFetch {
     return this.#isBarred;
   }
 
-  /** A peer's newest checkpoint. Refuses: NO_CHECKPOINTS, MALFORMED, BAD_CHECKPOINT, CHECKPOINT_TOO_OLD, CHECKPOINT_UNREADABLE. */
-  offer(message: CheckpointMessage): Result<void> {
-    const { committee, ports, context } = this.#stores;
-    const { checkpoints } = ports;
-    if (checkpoints === undefined) return refuse("NO_CHECKPOINTS", "This member takes no checkpoints.", "peer");
-    if (this.#wanted !== undefined) return ok(undefined);
-    const opened = openBlock(message.block);
-    if (!opened.ok) return opened;
-    const { checkpoint, hash } = opened.value;
-    if (checkpoint === null) return bad("its block is none");
-    const { statement } = checkpoint;
-    if (message.proof.kind !== "finalization" || !finalises(committee, hash, message.proof))
-      return bad("its finality proof does not hold");
-    if (segmentsRoot(message.segments) !== statement.segments) return bad("the digests are not those of its segments");
-    if (statement.height <= context().final.height + checkpoints.distance)
-      return refuse("CHECKPOINT_TOO_OLD", `A checkpoint of height ${statement.height} spares nothing.`, "peer");
-    const missing = new Set(message.segments);
-    for (const digest of message.segments) {
-      const here = checkpoints.fetched(statement.height, digest); // of an attempt before a restart
-      if (here !== undefined && segmentDigest(here) === digest) missing.delete(digest);
-    }
-    const { segments } = message;
-    this.#wanted = { statement, segments, named: new Set(segments), missing, progressAt: ports.clock.now() };
-    this.#goOn();
-    return ok(undefined);
+  isDistrusted(member: MemberIndex): boolean {
+    return this.#offers.isDistrusted(member);
+  }
+
+  /** What lies on the disk of a fetch that the log is beyond by now is freed. */
+  begin(): void {
+    const { ports, context } = this.#stores;
+    const final = context().final.height;
+    ports.checkpoints?.discardFetched((height) => height > final);
+  }
+
+  /** The newest checkpoint of a peer that was asked. Refuses: as `CheckpointOffers.take`. */
+  offer(from: MemberIndex, message: CheckpointMessage): Result<void> {
+    return this.#isBarred ? ok(undefined) : this.#offers.take(from, message);
+  }
+
+  blocksCame(): void {
+    this.#offers.blocksCame();
+  }
+
+  /** No fetch goes on from what is on the disk: the log reached its end by blocks, or will. */
+  forget(): void {
+    this.stop();
+    this.#stores.ports.checkpoints?.discardFetched(() => false);
+  }
+
+  stop(): void {
+    this.#drop();
+    this.#offers.end();
   }
 
   /** Refuses: BAD_SEGMENT for what nobody asked for, CHECKPOINT_UNREADABLE. */
-  take(segment: Uint8Array): Result<void> {
+  take(from: MemberIndex, segment: Uint8Array): Result<void> {
     const wanted = this.#wanted;
-    const digest = segmentDigest(segment);
     if (wanted === undefined) return ok(undefined); // asked for twice, since the first answer was slow
-    if (!wanted.named.has(digest))
+    const digest = segmentDigest(segment);
+    if (!wanted.missing.has(digest)) {
+      if (wanted.digests.includes(digest) || this.#late.has(digest)) return ok(undefined);
+      wanted.slow.add(from);
       return refuse("BAD_SEGMENT", "A segment from a peer is none that was asked for.", "peer");
-    if (!wanted.missing.has(digest)) return ok(undefined);
-    const { ports, fetching } = this.#stores;
-    if (!decodeSegment(segment).ok) return this.#giveUp(wanted, "a segment is not of a kind that it knows");
-    ports.checkpoints?.keep(wanted.statement.height, digest, segment);
-    wanted.missing.delete(digest);
-    wanted.progressAt = ports.clock.now();
-    fetching.done(nameOf(digest));
-    return this.#goOn();
+    }
+    const { ports } = this.#stores;
+    if (!decodeSegment(segment).ok) return this.#giveUp("a segment is not of a kind that it knows");
+    ports.checkpoints?.keep(wanted.offer.statement.height, digest, segment);
+    return this.#have(wanted, digest);
   }
 
-  #goOn(): Result<void> {
-    const wanted = this.#wanted;
-    if (wanted === undefined) return ok(undefined);
-    const { fetching, complete } = this.#stores;
+  #want(offer: Offer): void {
+    const { ports } = this.#stores;
+    if (this.#wanted?.offer === offer) return;
+    this.#drop();
+    ports.checkpoints?.discardFetched((height) => height === offer.statement.height);
+    const missing = new Set(offer.segments);
+    const wanted: Wanted = {
+      offer,
+      digests: [...missing],
+      looked: 0,
+      isLooking: false,
+      missing,
+      asked: new Map(),
+      slow: new Set(),
+      progressAt: ports.clock.now(),
+    };
+    this.#wanted = wanted;
+    this.#watch(wanted);
+    this.#look(wanted);
+  }
+
+  #have(wanted: Wanted, digest: Digest): Result<void> {
+    const { ports, fetching, complete } = this.#stores;
+    wanted.missing.delete(digest);
+    wanted.asked.delete(digest);
+    wanted.progressAt = ports.clock.now();
+    fetching.done(nameOf(digest));
     if (wanted.missing.size > 0) {
-      let asked = 0;
-      for (const digest of wanted.missing) {
-        if (asked === AT_ONCE) break;
-        asked += 1;
-        if (!fetching.has(nameOf(digest))) this.#fetch(wanted, digest);
-      }
+      this.#look(wanted);
       return ok(undefined);
     }
-    const found = this.#open(wanted);
-    if (!found.ok) return this.#giveUp(wanted, found.refusal.message);
-    this.#wanted = undefined;
+    const found = this.#open(wanted.offer);
+    if (!found.ok) return this.#giveUp(found.refusal.message);
+    this.stop();
     complete(found.value);
     return ok(undefined);
   }
 
+  /** The next one is here from an attempt before a restart, or is asked for: one to a turn, since to read it is to hash it. */
+  #look(wanted: Wanted): void {
+    if (wanted.isLooking || wanted.asked.size >= AT_ONCE) return;
+    const digest = wanted.digests[wanted.looked];
+    if (digest === undefined) return;
+    const { ports } = this.#stores;
+    wanted.isLooking = true;
+    ports.schedule(() => {
+      if (this.#wanted !== wanted) return;
+      wanted.isLooking = false;
+      wanted.looked += 1;
+      const isMissing = wanted.missing.has(digest);
+      const here = isMissing && ports.checkpoints?.fetched(wanted.offer.statement.height, digest) !== undefined;
+      if (here) return void this.#have(wanted, digest);
+      if (isMissing) this.#fetch(wanted, digest);
+      this.#look(wanted);
+    });
+  }
+
+  /** Of those who wrote or offered it first; whoever does not give one before the next is asked is asked last. */
   #fetch(wanted: Wanted, digest: Digest): void {
-    const { ports, fetching, outgoing, gaveUp } = this.#stores;
-    fetching.want(nameOf(digest), null, (peer: MemberIndex) => {
-      if (this.#wanted === wanted && ports.clock.now() - wanted.progressAt > PATIENCE_MS) {
-        this.#drop(wanted);
-        gaveUp();
-      } else if (this.#wanted !== wanted || !wanted.missing.has(digest)) fetching.done(nameOf(digest));
-      else outgoing.send(peer, { kind: "segmentRequest", digest });
+    const { fetching, outgoing } = this.#stores;
+    const { asked, slow, offer } = wanted;
+    asked.set(digest, null);
+    const ask = (peer: MemberIndex): void => {
+      const before = asked.get(digest);
+      if (before !== undefined && before !== null) slow.add(before);
+      asked.set(digest, peer);
+      outgoing.send(peer, { kind: "segmentRequest", digest });
+    };
+    fetching.want(nameOf(digest), null, ask, (peer) => {
+      if (slow.has(peer) || asked.get(digest) === peer) return 2;
+      return offer.by.has(peer) || offer.signers.includes(peer) ? 0 : 1;
+    });
+  }
+
+  /** A turn without a segment is the last of this attempt. */
+  #watch(wanted: Wanted): void {
+    const { clock } = this.#stores.ports;
+    const left = wanted.progressAt + this.#turnMs - clock.now();
+    this.#turn = clock.set(Math.max(0, left), () => {
+      if (clock.now() < wanted.progressAt + this.#turnMs) return this.#watch(wanted);
+      if (this.#offers.withheld(wanted.offer)) this.#turnMs = Math.min(TURN_CAP_MS, 2 * this.#turnMs);
+      this.stop();
+      this.#stores.gaveUp();
     });
   }
 
   /** q members signed what this version cannot read: it goes on with blocks. */
-  #giveUp(wanted: Wanted, what: string): Result<void> {
+  #giveUp(what: string): Result<void> {
     this.#isBarred = true;
-    this.#drop(wanted);
+    this.forget();
     this.#stores.gaveUp();
     return unreadable(what);
   }
 
-  #drop(wanted: Wanted): void {
+  #drop(): void {
+    const { ports, fetching } = this.#stores;
+    ports.clock.clear(this.#turn);
+    const wanted = this.#wanted;
     this.#wanted = undefined;
-    for (const digest of wanted.missing) this.#stores.fetching.done(nameOf(digest));
+    if (wanted === undefined) return;
+    this.#late = new Set(wanted.asked.keys());
+    for (const digest of this.#late) fetching.done(nameOf(digest));
   }
 
   /** Whether the first segment is the place in the log that the statement says. */
-  #open({ statement, segments }: Wanted): Result<FetchedCheckpoint> {
+  #open({ statement, segments }: Offer): Result<FetchedCheckpoint> {
     const { committee, ports } = this.#stores;
     const [first] = segments;
     const bytes = first && ports.checkpoints?.fetched(statement.height, first);

@@ -8,6 +8,7 @@ const WAIT_CAP_MS = 5000;
 
 interface Wanted {
   readonly ask: (peer: MemberIndex) => void;
+  readonly rank: (peer: MemberIndex) => number;
   /** Who was asked and has not answered. */
   readonly asked: Set<MemberIndex>;
   wait: number;
@@ -22,10 +23,10 @@ export class Fetching {
     this.#ports = ports;
   }
 
-  /** Starts asking under a name; asking twice for the same is once. */
-  want(name: string, first: MemberIndex | null, ask: (peer: MemberIndex) => void): void {
+  /** Starts asking under a name, those of lowest rank first; asking twice for the same is once. */
+  want(name: string, first: MemberIndex | null, ask: Wanted["ask"], rank: Wanted["rank"] = () => 0): void {
     if (this.#wanted.has(name)) return;
-    const wanted: Wanted = { ask, asked: new Set(), wait: FIRST_WAIT_MS, handle: undefined };
+    const wanted: Wanted = { ask, rank, asked: new Set(), wait: FIRST_WAIT_MS, handle: undefined };
     this.#wanted.set(name, wanted);
     this.#ask(name, wanted, first);
   }
@@ -37,6 +38,17 @@ export class Fetching {
   /** Whether this peer was asked and answers now: one answer for one question, or a liar would answer for everybody. */
   isAnswered(name: string, from: MemberIndex): boolean {
     return this.#wanted.get(name)?.asked.delete(from) === true;
+  }
+
+  /** Asks everybody at once who has not been asked or has answered. */
+  askOthers(name: string): void {
+    const wanted = this.#wanted.get(name);
+    if (wanted === undefined) return;
+    for (const peer of this.#ports.peers.connected()) {
+      if (wanted.asked.has(peer)) continue;
+      wanted.asked.add(peer);
+      wanted.ask(peer);
+    }
   }
 
   /** Progress: the next attempt comes soon again. */
@@ -62,10 +74,12 @@ export class Fetching {
 
   #ask(name: string, wanted: Wanted, preferred: MemberIndex | null): void {
     const connected = this.#ports.peers.connected();
+    const lowest = Math.min(...connected.map(wanted.rank));
+    const open = connected.filter((one) => wanted.rank(one) === lowest);
     const peer =
       preferred !== null && connected.includes(preferred)
         ? preferred
-        : connected[Math.floor(this.#ports.random() * connected.length)];
+        : open[Math.floor(this.#ports.random() * open.length)];
     if (peer !== undefined) {
       wanted.asked.add(peer);
       wanted.ask(peer);

@@ -100,7 +100,7 @@ export class Ingress {
       case "segmentRequest":
         return this.#answering.segment(from, message.digest);
       case "segment":
-        return this.taken(from, this.#actor.catchUp.segment(message.segment));
+        return this.taken(from, this.#actor.catchUp.segment(from, message.segment));
     }
   }
 

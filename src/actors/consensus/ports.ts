@@ -73,9 +73,11 @@ export interface Checkpoints {
   readonly segmentsOf: (height: Height) => readonly Digest[] | undefined;
   /** Bytes of a segment of such a checkpoint, as they are on the disk. */
   readonly segment: (digest: Digest) => Uint8Array | undefined;
-  /** Of a checkpoint that is being fetched: which segments are here already, and one that came. */
+  /** Of a checkpoint that is being fetched: a segment that is here already as its digest says, and one that came. */
   readonly fetched: (height: Height, digest: Digest) => Uint8Array | undefined;
   readonly keep: (height: Height, digest: Digest, segment: Uint8Array) => void;
+  /** Frees the segments that were fetched, but for those of checkpoints of these heights. */
+  readonly discardFetched: (isKept: (height: Height) => boolean) => void;
   /** The actor has stopped: the log is to begin there (`beginAt`), then everything is started again from log and segments. */
   readonly adopt: (found: FetchedCheckpoint) => void;
 }

@@ -2,7 +2,8 @@
  * Checkpoints on disk: a directory for each height, a file for each segment, named by its digest, and the list of digests in order. A
  * directory gets its name when it is whole; what is being written or fetched lies beside it.
  */
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rm, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Digest, Height } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
@@ -12,6 +13,7 @@ import { SEGMENTS_MAX, SEGMENT_BYTES_MAX, segmentDigest } from "../../events/fac
 
 const DIGEST_BYTES = 32;
 const MANIFEST = "manifest";
+const DISCARDED = ".discarded";
 /** Whole ones that are kept beside the one that the log begins with: peers may be fetching the older of them. */
 const KEPT = 2;
 
@@ -96,11 +98,21 @@ export class CheckpointStore {
     this.refresh();
   }
 
-  /** Removes what was left half written when the process ended. */
-  discardUnfinished(stage: Stage): void {
+  /**
+   * Removes what is half written or half fetched, but for the heights that are kept. It is out of the way at once; its files go in the
+   * background, since there may be thousands; what is left of them when the process ends goes the next time.
+   */
+  discardUnfinished(stage: Stage, isKept: (height: Height) => boolean = () => false): void {
     if (!existsSync(this.#directory)) return;
-    for (const name of readdirSync(this.#directory))
-      if (name.endsWith(`.${stage}`)) rmSync(join(this.#directory, name), { recursive: true, force: true });
+    for (const name of readdirSync(this.#directory)) {
+      const path = join(this.#directory, name);
+      if (name.endsWith(`.${stage}${DISCARDED}`)) remove(path);
+      else if (name.endsWith(`.${stage}`) && !isKept(heightOf(Number.parseInt(name, 10)))) {
+        const discarded = join(this.#directory, `${randomUUID()}.${stage}${DISCARDED}`);
+        renameSync(path, discarded);
+        remove(discarded);
+      }
+    }
   }
 
   #path(height: Height, stage?: Stage): string {
@@ -113,6 +125,11 @@ export class CheckpointStore {
       for (const digest of this.segmentsOf(height) ?? []) index.set(digest, join(this.#path(height), digest));
     return index;
   }
+}
+
+/** A directory that is on its way already is no error. */
+function remove(path: string): void {
+  rm(path, { recursive: true, force: true }, () => {});
 }
 
 function readSound(path: string, digest: Digest): Uint8Array | undefined {

@@ -279,6 +279,7 @@ class ConsensusWorker {
         segment: (digest) => this.#checkpoints.segment(digest),
         fetched: (height, digest) => this.#checkpoints.fetched(height, digest),
         keep: (height, digest, segment) => this.#checkpoints.keep("fetched", height, digest, segment),
+        discardFetched: (isKept) => this.#checkpoints.discardUnfinished("fetched", isKept),
         adopt: (found) => void this.#adopt(log, found),
       },
       observer: {
@@ -302,6 +303,7 @@ class ConsensusWorker {
       this.#isOver = true;
       this.#checkpoints.complete("fetched", statement.height, segments);
       log.beginAt(event, pruneBelow, [mark]);
+      this.#checkpoints.discardUnfinished("fetched");
       this.#host.post({ kind: "adopted", height: event.height });
     } catch (error) {
       this.#isOver = false;

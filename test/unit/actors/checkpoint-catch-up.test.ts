@@ -161,8 +161,9 @@ describe("catch-up from a checkpoint", () => {
       return segments > 2 ? [] : undefined;
     };
     world.boot(3, { emptyDisk: true });
-    world.until("it has some", () => segments > 3 && (world.disks[3]?.fetched.size ?? 0) > 0);
-    const kept = present(world.disks[3], "the fourth's").fetched.size;
+    const disk = present(world.disks[3], "the fourth's");
+    world.until("it has some", () => segments > 3 && disk.fetched.size > 0);
+    const kept = [...disk.fetched.values()].reduce((sum, one) => sum + one.size, 0);
     world.node(3).kill();
     let asked = 0;
     world.tamper = (from, _to, message) => {
@@ -173,6 +174,7 @@ describe("catch-up from a checkpoint", () => {
     world.until("it adopts a checkpoint", () => adopted(world).length === 1);
     expect(kept).toBeGreaterThan(0);
     expect(asked).toBeGreaterThan(0);
+    expect(asked).toBeLessThan(present(disk.manifests.get(height(present(adopted(world)[0], "one"))), "whole").length);
     world.settle();
   });
 });
@@ -265,6 +267,7 @@ describe("what peers forge is refused by name, and the next one is asked", () =>
     );
     actor.receive(memberIndex(liar), encode(peerMessageShape, present(pushed, "told above")));
     expect(refused).toContain("NOT_ASKED");
+    world.until("it adopts a checkpoint", () => adopted(world).length === 1);
     untilWhole(world);
     expectWhole(world);
   });

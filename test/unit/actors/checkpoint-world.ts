@@ -44,7 +44,7 @@ class Disk {
   projection = new Database(":memory:");
   readonly segments = new Map<Digest, Uint8Array>();
   readonly manifests = new Map<Height, readonly Digest[]>();
-  readonly fetched = new Map<Digest, Uint8Array>();
+  readonly fetched = new Map<Height, Map<Digest, Uint8Array>>();
   /** The mark of the verified log: what an enclave vouches for. */
   verified = { next: height(0), tree: MerkleFrontier.empty, parent: ZERO_DIGEST };
   adopted: Height[] = [];
@@ -69,6 +69,8 @@ export class CheckpointNode {
   readonly actor: ConsensusActor;
   readonly refused: string[] = [];
   readonly vouched: number[] = [];
+  /** The turns in which a segment of a fetch was looked for on the disk. */
+  readonly looks: number[] = [];
   alive = true;
   #root: Digest = ZERO_DIGEST;
 
@@ -167,10 +169,19 @@ export class CheckpointNode {
       log,
       segmentsOf: (at) => disk.manifests.get(at),
       segment: (digest) => disk.segments.get(digest),
-      fetched: (_height, digest) => disk.fetched.get(digest),
-      keep: (_height, digest, segment) => disk.fetched.set(digest, segment),
+      fetched: (at, digest) => {
+        this.looks.push(world.turn);
+        return disk.fetched.get(at)?.get(digest);
+      },
+      keep: (at, digest, segment) =>
+        disk.fetched.set(at, (disk.fetched.get(at) ?? new Map<Digest, Uint8Array>()).set(digest, segment)),
+      discardFetched: (isKept) => {
+        for (const at of disk.fetched.keys()) if (!isKept(at)) disk.fetched.delete(at);
+      },
       adopt: ({ statement, segments, event, tree, pruneBelow }) => {
-        for (const digest of segments) disk.segments.set(digest, present(disk.fetched.get(digest), "kept"));
+        const fetched = present(disk.fetched.get(statement.height), "kept");
+        for (const digest of segments) disk.segments.set(digest, present(fetched.get(digest), "kept"));
+        disk.fetched.clear();
         disk.manifests.set(statement.height, segments);
         log.beginAt(event, pruneBelow, []);
         disk.verified = { next: height(event.height + 1), tree, parent: event.hash };
@@ -239,6 +250,8 @@ export class CheckpointWorld {
   readonly random: () => number;
   readonly every: number;
   now = 1_700_000_000_000;
+  /** Tasks run so far. */
+  turn = 0;
   /** What a newer version writes besides, as far as this one can tell. */
   strangeSegments: readonly Uint8Array[] = [];
   /** Members that adopted a checkpoint and are about to start again. */
@@ -309,6 +322,7 @@ export class CheckpointWorld {
       const task = this.#queue.pop(end);
       if (task === undefined) throw new Error(`not in time: ${what}`);
       this.now = task.at;
+      this.turn += 1;
       task.run();
     }
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -47,13 +47,35 @@ test("a file that is not what its name says is not given to a peer, and nothing 
   expect(() => [...store.read(height(40))]).toThrow(/is not there/);
 });
 
-test("fetched segments survive a restart, half-written ones do not", () => {
+const entries = (): readonly string[] => readdirSync(join(directory, "checkpoints")).sort();
+
+test("fetched segments survive a restart, half-written ones do not", async () => {
   keep(height(20), "fetched");
   keep(height(40), "written");
   const again = new CheckpointStore(join(directory, "checkpoints"));
   again.discardUnfinished("written");
   expect(again.fetched(height(20), first)).toEqual(segments[0]);
-  expect(readdirSync(join(directory, "checkpoints"))).toEqual(["20.fetched"]);
+  await expect.poll(entries).toEqual(["20.fetched"]);
+});
+
+test("of what was fetched only the heights that are asked for stay, and nothing of the rest is seen any more", async () => {
+  for (const at of [20, 40, 60]) keep(height(at), "fetched");
+  keep(height(80));
+  store.complete("written", height(80), digests);
+  store.discardUnfinished("fetched", (at) => at > 40);
+  expect([20, 40, 60].map((at) => store.fetched(height(at), first) !== undefined)).toEqual([false, false, true]);
+  expect(store.heights()).toEqual([80]);
+  keep(height(20), "fetched"); // anew, while the old files may still be there
+  await expect.poll(entries).toEqual(["20.fetched", "60.fetched", "80"]);
+  expect(store.fetched(height(20), first)).toEqual(segments[0]);
+});
+
+test("what a process that ended left on its way out goes with the next", async () => {
+  mkdirSync(join(directory, "checkpoints", "5a.fetched.discarded", "rest"), { recursive: true });
+  store.discardUnfinished("written");
+  expect(entries()).toEqual(["5a.fetched.discarded"]);
+  store.discardUnfinished("fetched");
+  await expect.poll(entries).toEqual([]);
 });
 
 test("the newest two stay, and the one that the log begins with", () => {
