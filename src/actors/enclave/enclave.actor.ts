@@ -396,8 +396,8 @@ export class Enclave {
   }
 
   #fired(timer: string): void {
-    this.#timers.delete(timer);
     try {
+      this.#timers.delete(timer);
       this.#step({ type: "timerFired", at: this.#ports.now(), timer });
     } catch (error) {
       this.#ports.onFatal(error);

@@ -4,7 +4,7 @@
  */
 import type { Aid, Said } from "../../base/brands.ts";
 import { utf8 } from "../../base/bytes.ts";
-import { type Shape, bytes, integer, list, nullable, record, text } from "../../base/codec.ts";
+import { type Shape, bytes, integer, list, nullable, record } from "../../base/codec.ts";
 import { hkdf } from "../../crypto/hkdf.ts";
 import { type KeyStateRef, saidShape } from "../../events/facts/command.ts";
 

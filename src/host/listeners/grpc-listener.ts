@@ -2,14 +2,14 @@
  * A mutual TLS 1.3 listener in front of a grpc-js server.
  *
  * The sockets are ours: a connection reaches gRPC only after its certificate has been judged, handlers learn who calls from
- * the connection and not from the certificate, and connections can be closed one by one when a key is rotated or removed.
+ * the connection and not from the certificate, and connections can be ended one by one when a key is rotated or removed.
  * OpenSSL's own verdict is not asked (`rejectUnauthorized: false`): our chains are anchored in the founding document and
  * bound to key states, which `authenticate` checks.
  */
 import { constants } from "node:crypto";
 import { type AddressInfo, type Socket, isIPv6 } from "node:net";
 import { type TLSSocket, createServer } from "node:tls";
-import { type Server, ServerCredentials } from "@grpc/grpc-js";
+import { type ConnectionInjector, type Server, ServerCredentials } from "@grpc/grpc-js";
 import { Fault } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import type { Caller, CallerOf, PeerCall } from "../services/oracle-port.ts";
@@ -37,13 +37,13 @@ export type ConnectionRefusal =
   | "CLOSED"
   | (string & {});
 
-export interface GrpcListenerOptions {
+export interface GrpcListenerOptions<C extends Caller = Caller> {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
   readonly tls: TlsIdentity;
   /** Judges the leaf certificate (DER) that the peer has proved to own. Refuses with any code; the connection is closed. */
-  readonly authenticate: (certificate: Uint8Array) => Result<Caller> | Promise<Result<Caller>>;
+  readonly authenticate: (certificate: Uint8Array) => Result<C> | Promise<Result<C>>;
   readonly server: Server;
   /** Counts a connection that was not let in. */
   readonly onRefused?: (reason: ConnectionRefusal) => void;
@@ -72,13 +72,18 @@ const LIMITS: ListenerLimits = {
   handshakeTimeoutMs: 10_000,
 };
 
-export interface GrpcListener {
+export interface GrpcListener<C extends Caller = Caller> {
   readonly port: number;
   readonly callerOf: CallerOf;
   /** Live connections that have been let in. */
   readonly connections: () => number;
   /** Closes the connections of these callers at once; returns how many. */
-  readonly closeWhere: (predicate: (caller: Caller) => boolean) => number;
+  readonly closeWhere: (predicate: (caller: C) => boolean) => number;
+  /**
+   * Ends these connections gracefully: their clients are told to make new ones (GOAWAY), calls in flight end within `graceMs`, then what
+   * is left is destroyed. `isNew`: made since the last `renew`. Returns how many.
+   */
+  readonly retireWhere: (predicate: (caller: C, isNew: boolean) => boolean, graceMs: number) => number;
   /** Replaces key and certificate for new connections. */
   readonly renew: (tls: TlsIdentity) => void;
   /** Takes no more connections, lets calls end for `graceMs`, then destroys what is left. */
@@ -86,11 +91,16 @@ export interface GrpcListener {
 }
 
 /** A TCP connection from accept to close; `caller` once its certificate has been accepted. */
-interface Connection {
+interface Connection<C> {
   /** The TLS socket once admitted: HTTP/2 has taken over its handle, so destroying the one beneath would not close it. */
   socket: Socket;
   readonly timer: NodeJS.Timeout;
-  caller: Caller | undefined;
+  /** How often the listener's certificate had been renewed when it was made. */
+  readonly generation: number;
+  caller: C | undefined;
+  /** One for each connection: grpc-js ends connections by what injected them. */
+  injector: ConnectionInjector | undefined;
+  isRetiring: boolean;
 }
 
 const UNKNOWN = refuse(
@@ -110,11 +120,9 @@ const contextOf = (tls: TlsIdentity) =>
  * Bounds: see ListenerLimits; beyond them a connection is closed before its handshake.
  * Throws: Fault LISTEN_FAILED when the address cannot be bound.
  */
-export async function openGrpcListener(options: GrpcListenerOptions): Promise<GrpcListener> {
+export async function openGrpcListener<C extends Caller>(options: GrpcListenerOptions<C>): Promise<GrpcListener<C>> {
   const limits = { ...LIMITS, ...options.limits };
-  const connections = new Connections(limits, options.onRefused ?? (() => undefined));
-  // Not "secure" for grpc-js: TLS ends here, it gets the decrypted sockets.
-  const injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
+  const connections = new Connections<C>(limits, options.onRefused ?? (() => undefined));
   const server = createServer({
     ...contextOf(options.tls),
     requestCert: true,
@@ -129,7 +137,10 @@ export async function openGrpcListener(options: GrpcListenerOptions): Promise<Gr
     if (certificate === undefined) return connections.drop(peer, "NO_CERTIFICATE");
     const caller = await options.authenticate(Uint8Array.from(certificate.raw));
     if (!caller.ok) return connections.drop(peer, caller.refusal.code);
-    if (connections.admit(peer, caller.value, socket)) injector.injectConnection(socket);
+    // Not "secure" for grpc-js: TLS ends here, it gets the decrypted sockets.
+    connections.admit(peer, caller.value, socket, () =>
+      options.server.createConnectionInjector(ServerCredentials.createInsecure()),
+    );
   };
   server.on("connection", (socket: Socket) => connections.accept(socket));
   server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) =>
@@ -153,27 +164,31 @@ export async function openGrpcListener(options: GrpcListenerOptions): Promise<Gr
     },
     connections: () => connections.admitted,
     closeWhere: (predicate) => connections.closeWhere(predicate),
-    renew: (tls) => server.setSecureContext(contextOf(tls)),
+    retireWhere: (predicate, graceMs) => connections.retireWhere(predicate, graceMs),
+    renew: (tls) => {
+      server.setSecureContext(contextOf(tls));
+      connections.renewed();
+    },
     close: async (graceMs) => {
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
       connections.refuseAll();
-      injector.drain(graceMs);
+      connections.retireWhere(() => true, graceMs);
       const timer = setTimeout(() => connections.destroyAll(), graceMs);
       await closed;
       clearTimeout(timer);
-      injector.destroy();
     },
   };
 }
 
 /** The live connections of one listener, by the address of their other end. */
-class Connections {
+class Connections<C extends Caller> {
   readonly #limits: ListenerLimits;
   readonly #refused: (reason: ConnectionRefusal) => void;
-  readonly #all = new Map<string, Connection>();
+  readonly #all = new Map<string, Connection<C>>();
   #unauthenticated = 0;
+  #generation = 0;
   #closing = false;
 
   constructor(limits: ListenerLimits, refused: (reason: ConnectionRefusal) => void) {
@@ -195,7 +210,14 @@ class Connections {
       return;
     }
     const timer = setTimeout(() => this.drop(peer, "HANDSHAKE_TIMED_OUT"), this.#limits.handshakeTimeoutMs);
-    const connection: Connection = { socket, timer, caller: undefined };
+    const connection: Connection<C> = {
+      socket,
+      timer,
+      generation: this.#generation,
+      caller: undefined,
+      injector: undefined,
+      isRetiring: false,
+    };
     if (this.#unauthenticated >= this.#limits.unauthenticatedMax) this.#dropOldestUnauthenticated();
     this.#all.set(peer, connection);
     this.#unauthenticated += 1;
@@ -223,37 +245,49 @@ class Connections {
     connection.socket.destroy();
   }
 
-  /** Whether the connection still stands and may go on to gRPC. */
-  admit(peer: string, caller: Caller, socket: TLSSocket): boolean {
+  /** If the connection still stands it goes on to gRPC. */
+  admit(peer: string, caller: C, socket: TLSSocket, inject: () => ConnectionInjector): void {
     const connection = this.#all.get(peer);
-    if (connection === undefined || connection.caller !== undefined) return false;
-    if (this.#closing) {
-      this.drop(peer, "CLOSED");
-      return false;
-    }
-    if (this.#countOf(caller.aid) >= this.#limits.ofOneCallerMax) {
-      this.drop(peer, "TOO_MANY_OF_ONE_CALLER");
-      return false;
-    }
+    if (connection === undefined || connection.caller !== undefined) return;
+    if (this.#closing) return this.drop(peer, "CLOSED");
+    if (this.#countOf(caller.aid) >= this.#limits.ofOneCallerMax) return this.drop(peer, "TOO_MANY_OF_ONE_CALLER");
     clearTimeout(connection.timer);
     connection.caller = caller;
     connection.socket = socket;
     socket.once("close", () => this.#forget(peer, connection));
     this.#unauthenticated -= 1;
-    return true;
+    connection.injector = inject();
+    connection.injector.injectConnection(socket);
   }
 
+  /** Those that are to end do not count: their client makes new ones meanwhile. */
   #countOf(aid: Caller["aid"]): number {
     let count = 0;
-    for (const { caller } of this.#all.values()) if (caller?.aid === aid) count += 1;
+    for (const { caller, isRetiring } of this.#all.values()) if (caller?.aid === aid && !isRetiring) count += 1;
     return count;
   }
 
-  callerAt(peer: string): Caller | undefined {
+  callerAt(peer: string): C | undefined {
     return this.#all.get(peer)?.caller;
   }
 
-  closeWhere(predicate: (caller: Caller) => boolean): number {
+  renewed(): void {
+    this.#generation += 1;
+  }
+
+  retireWhere(predicate: (caller: C, isNew: boolean) => boolean, graceMs: number): number {
+    let retired = 0;
+    for (const connection of this.#all.values()) {
+      const { caller, generation, isRetiring, injector } = connection;
+      if (caller === undefined || isRetiring || !predicate(caller, generation === this.#generation)) continue;
+      connection.isRetiring = true;
+      injector?.drain(graceMs);
+      retired += 1;
+    }
+    return retired;
+  }
+
+  closeWhere(predicate: (caller: C) => boolean): number {
     let closed = 0;
     for (const [peer, connection] of [...this.#all]) {
       if (connection.caller === undefined || !predicate(connection.caller)) continue;
@@ -275,9 +309,10 @@ class Connections {
     for (const { socket } of this.#all.values()) socket.destroy();
   }
 
-  #forget(peer: string, connection: Connection): void {
+  #forget(peer: string, connection: Connection<C>): void {
     if (this.#all.get(peer) !== connection) return;
     clearTimeout(connection.timer);
+    connection.injector?.destroy();
     this.#all.delete(peer);
     if (connection.caller === undefined) this.#unauthenticated -= 1;
   }

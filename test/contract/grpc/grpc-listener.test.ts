@@ -28,6 +28,8 @@ const whoAmI: grpc.MethodDefinition<Buffer, Buffer> = {
   responseDeserialize: raw,
 };
 
+const slow = { ...whoAmI, path: "/test.Who/Waits" };
+
 type AuthContext = ReturnType<grpc.ServerUnaryCall<Buffer, Buffer>["getAuthContext"]>;
 
 interface Opened {
@@ -82,10 +84,10 @@ function clientOf(listener: GrpcListener, identity: TestIdentity | undefined): g
   return client;
 }
 
-const ask = (client: grpc.Client): Promise<string> =>
+const ask = (client: grpc.Client, { path } = whoAmI): Promise<string> =>
   new Promise((resolve, reject) => {
     client.makeUnaryRequest(
-      whoAmI.path,
+      path,
       raw,
       raw,
       Buffer.from("?"),
@@ -224,6 +226,60 @@ describe("the gRPC listener", () => {
     await closed(fromAlice);
     expect(fromBob.destroyed).toBe(false);
     expect(listener.connections()).toBe(1);
+  });
+
+  it("ends the connections of a caller whose key was rotated: calls in flight end, the next one comes on a new connection", async () => {
+    const { listener, server } = await open();
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const begun = new Promise<void>((resolve) => {
+      server.register(
+        slow.path,
+        ((_call, reply) => {
+          resolve();
+          void held.then(() => reply(null, Buffer.from("done")));
+        }) as grpc.handleUnaryCall<Buffer, Buffer>,
+        raw,
+        raw,
+        "unary",
+      );
+    });
+    const [fromAlice, fromBob] = [clientOf(listener, alice), clientOf(listener, bob)];
+    expect(await ask(fromBob)).toBe("bob");
+    const inFlight = ask(fromAlice, slow);
+    await begun;
+    expect(listener.retireWhere(({ aid }) => aid === "alice", 5_000)).toBe(1);
+    expect(listener.retireWhere(({ aid }) => aid === "alice", 5_000)).toBe(0); // it is ending already
+    expect(await ask(fromAlice)).toBe("alice"); // while the other is still in flight
+    expect(listener.connections()).toBe(3);
+    release();
+    expect(await inFlight).toBe("done");
+    await expect.poll(() => listener.connections()).toBe(2);
+  });
+
+  it("destroys what is left of a retired connection when its grace is over", async () => {
+    const { listener, server } = await open();
+    const begun = new Promise<void>((resolve) => {
+      server.register(slow.path, (() => resolve()) as grpc.handleUnaryCall<Buffer, Buffer>, raw, raw, "unary");
+    });
+    const inFlight = ask(clientOf(listener, alice), slow);
+    const failed = expect(inFlight).rejects.toMatchObject({ code: expect.any(Number) as number });
+    await begun;
+    expect(listener.retireWhere(() => true, 100)).toBe(1);
+    await failed;
+    await expect.poll(() => listener.connections()).toBe(0);
+  });
+
+  it("tells connections that were made under an older certificate from newer ones", async () => {
+    const { listener } = await open();
+    const old = clientOf(listener, alice);
+    expect(await ask(old)).toBe("alice");
+    listener.renew(node);
+    expect(await ask(clientOf(listener, bob))).toBe("bob");
+    expect(listener.retireWhere((_caller, isNew) => !isNew, 1_000)).toBe(1);
+    await expect.poll(() => listener.connections()).toBe(1);
+    expect(await ask(old)).toBe("alice"); // on a new connection
+    expect(listener.retireWhere((_caller, isNew) => !isNew, 1_000)).toBe(0);
   });
 
   it("uses a renewed certificate for new connections", async () => {
