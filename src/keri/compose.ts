@@ -137,7 +137,7 @@ function thresholdFor(count: number, given: Threshold | undefined): Threshold {
 
 /**
  * Receipts that keep an event safe while f witnesses are faulty: the least sufficient majority that n witnesses can always give.
- * Source: KERI white paper §11.7 (KAACE), as keripy's `ample` computes it.
+ * Source: KERI's agreement algorithm (KAACE), as keripy's `ample` computes it by default.
  */
 export function ampleWitnesses(witnesses: number): number {
   if (witnesses === 0) return 0;

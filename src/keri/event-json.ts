@@ -8,7 +8,7 @@ import { type Refusal, type Result, ok, refuse } from "../base/result.ts";
 /** 64 KiB: an inception of some hundred keys and witnesses, and what a fact may carry. */
 export const EVENT_BYTES_MAX = 65_536;
 /** Weighted thresholds nest lists four deep, seals less; the parser must not be led down a stranger's thousand brackets. */
-const DEPTH_MAX = 16;
+export const BODY_DEPTH_MAX = 16;
 
 export type EventFields = Readonly<Record<string, unknown>>;
 export type JsonRefusal = Refusal<"KERI_MALFORMED" | "TOO_LARGE">;
@@ -21,7 +21,7 @@ export function parseEventJson(bytes: Uint8Array): Result<EventFields, JsonRefus
     return refuse("TOO_LARGE", `The event has ${bytes.length} bytes; at most ${EVENT_BYTES_MAX} are read.`, "peer");
   const text = fromUtf8(bytes);
   if (text === undefined) return malformed("The event is not UTF-8.");
-  if (nestsTooDeep(text)) return malformed(`The event nests deeper than ${DEPTH_MAX} levels.`);
+  if (nestsTooDeep(text)) return malformed(`The event nests deeper than ${BODY_DEPTH_MAX} levels.`);
   const value = parsed(text);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return malformed("The event is not one JSON object.");
@@ -58,7 +58,7 @@ function nestsTooDeep(text: string): boolean {
     } else if (character === '"') quoted = true;
     else if (character === "{" || character === "[") {
       depth += 1;
-      if (depth > DEPTH_MAX) return true;
+      if (depth > BODY_DEPTH_MAX) return true;
     } else if (character === "}" || character === "]") depth -= 1;
   }
   return false;
