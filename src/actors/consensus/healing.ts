@@ -57,6 +57,7 @@ export class Healing {
   readonly #fetching: Fetching;
   readonly #answering: Answering;
   readonly #faults = new Allowance(FAULTS);
+  /** How often each was mended that has not been read again since. */
   readonly #mended = new Map<Height, number>();
   /** What holds, from genesis on. */
   #sound: Verified<MerkleFrontier>;
@@ -270,6 +271,7 @@ export class Healing {
     const gap = log.gap?.();
     if (gap !== undefined && gap.below === gap.begins - 1 && events.some(({ height }) => height === gap.begins))
       log.join?.(); // what a checkpoint stood in for is all here now
+    for (const height of this.#mended.keys()) if (height < this.#sound.next) this.#mended.delete(height);
     for (const { height } of events) this.#mended.set(height, (this.#mended.get(height) ?? 0) + 1);
     const [first] = events;
     if (first !== undefined) observer.told({ kind: "mended", height: first.height, count: events.length, from });

@@ -4,7 +4,7 @@ import type { Log } from "../../events/store/log.ts";
 
 const MARK = "heal-notes";
 /** The newest; who wants more reads the node's log files. */
-const NOTES_MAX = 16;
+export const NOTES_MAX = 16;
 /** Units: bytes; four for each character at most. */
 const NOTE_MAX = 1200;
 const shape = list(text(NOTE_MAX), NOTES_MAX);

@@ -23,7 +23,7 @@ import { type SignerClient, signerClient } from "../enclave/signer-client.ts";
 import { type Founding, openFounding } from "../founding/document.ts";
 import { batchedSigner } from "./batched-signer.ts";
 import { CheckpointStore } from "../checkpoints/checkpoint-store.ts";
-import { addNotes } from "./heal-notes.ts";
+import { NOTES_MAX, addNotes } from "./heal-notes.ts";
 import { closeJournal, isJournalLost, loseJournal } from "./journal-id.ts";
 import {
   START,
@@ -62,8 +62,8 @@ class ConsensusWorker {
   #isSetAside = false;
   #isSurveying = false;
   #healing: { readonly member: Healing; readonly failed: (error: unknown) => void } | undefined;
-  /** What this start did about the log. */
-  readonly #notes: string[] = [];
+  /** What this start did about the log, the newest of it. */
+  #notes: readonly string[] = [];
 
   async start(): Promise<void> {
     data.port.on("message", (messages: readonly ToConsensus[]) =>
@@ -162,7 +162,7 @@ class ConsensusWorker {
 
   #loseJournal(log: LogDatabase, reason: string): void {
     loseJournal(log);
-    this.#notes.push(`its journal was given up: ${reason}`);
+    this.#note(`its journal was given up: ${reason}`);
     this.#tell({ kind: "journalLost", reason });
   }
 
@@ -171,14 +171,18 @@ class ConsensusWorker {
     this.#log = undefined;
     const path = setAside(data.directory, new Date());
     this.#isSetAside = true;
-    this.#notes.push(`log.db could not be read (${fault.message}) and lies beside as ${basename(path)}`);
+    this.#note(`log.db could not be read (${fault.message}) and lies beside as ${basename(path)}`);
     this.#tell({ kind: "setAside", path, reason: fault.message });
   }
 
+  #note(what: string): void {
+    this.#notes = [...this.#notes, what].slice(-NOTES_MAX);
+  }
+
   #tell(report: LogReport): void {
-    if (report.kind === "damaged") this.#notes.push(`height ${report.height} was damaged: ${report.reason}`);
+    if (report.kind === "damaged") this.#note(`height ${report.height} was damaged: ${report.reason}`);
     if (report.kind === "mended")
-      this.#notes.push(
+      this.#note(
         `${report.count === 1 ? "one event" : `${report.count} events`} from height ${report.height} on put in place, from ${report.from === null ? "the founding document" : `member ${report.from}`}`,
       );
     this.#host.post({ kind: "healing", report });
