@@ -8,11 +8,13 @@
  */
 import { type Refusal, refuse } from "../base/result.ts";
 import { toBase64Url } from "./cesr/base64url.ts";
-import { type Counter, type Genus, readCounter } from "./cesr/counter.ts";
+import { type Counter, type Genus, type GroupKind, readCounter } from "./cesr/counter.ts";
 import { type AttachmentsDraft, type GroupRefusal, addDraft, emptyDraft, readGroup } from "./cesr/groups.ts";
 import { malformed, short } from "./cesr/refusal.ts";
+import { encloses, readEnclosed } from "./enclosed.ts";
 import type { KeriMessage } from "./messages.ts";
-import { type StatedVersion, parseVersion } from "./version.ts";
+import { HEAD_BYTES, beginsBody, statedVersion } from "./stated-version.ts";
+import type { StatedVersion } from "./version.ts";
 
 export interface StreamBounds {
   /** Bytes of one body. */
@@ -35,13 +37,14 @@ export interface StreamProgress {
 
 interface PendingMessage {
   readonly stated: StatedVersion;
-  readonly bodyFrom: number;
-  readonly bodyTo: number;
+  /** Where the body is in the buffer; or the body, when it came inside a text primitive. */
+  readonly body: { readonly from: number; readonly to: number } | Uint8Array;
+  readonly attachedFrom: number;
   readonly draft: AttachmentsDraft;
   /** Tables of what is attached. */
   genus: Genus;
-  /** A line feed came: nothing more is attached. */
-  separated: boolean;
+  /** A line feed came, or the group around it ended: nothing more is attached. */
+  closed: boolean;
 }
 
 /** What a step did: read something, or needs so many bytes from the cursor on, or refused. */
@@ -51,39 +54,20 @@ type Step = "read" | GroupRefusal;
 const PIECE_BYTES = 65_536;
 /** Text of a group that is looked at first; more only when it goes on. */
 const WINDOW_BYTES = 2_048;
-/** Longest beginning of a body that states its version: {"v":" and 19 characters. */
-const HEAD_BYTES = 25;
+/** A group that holds messages may be as large as one body in Base64 and what is attached to it, and some counters. */
+const enclosedBytesMax = ({ bodyBytesMax, attachedBytesMax }: StreamBounds): number =>
+  Math.ceil(bodyBytesMax / 3) * 4 + attachedBytesMax + 64;
 
 const LINE_FEED = 0x0a;
 const HYPHEN = 0x2d;
-const BRACE = 0x7b;
-/** "-" as the first six bits. */
-const isBinaryCounter = (byte: number): boolean => byte >> 2 === 0x3e;
-const isCounter = (byte: number): boolean => byte === HYPHEN || isBinaryCounter(byte);
-/** A JSON object, a CBOR map of up to 23 fields, a MessagePack map of up to 15. */
-const isBody = (byte: number): boolean =>
-  byte === BRACE || (byte >= 0x81 && byte <= 0x8f) || (byte >= 0xa1 && byte <= 0xb7);
+/** "-" as text, or as the first six bits. */
+const isCounter = (byte: number): boolean => byte === HYPHEN || byte >> 2 === 0x3e;
+
+/** Letters that begin a message in version 1 only, where no genus version was stated. */
+const LEADS_1 = /^-[-0]?[TUW]/;
 
 const tooLarge = (what: string, max: number): GroupRefusal =>
   refuse("TOO_LARGE", `${what} has more than ${max} bytes; send less at once.`, "peer").refusal;
-
-/** Version that a body states in its first field; undefined where it has none of KERI 1.0 or 2.0. `head` has 25 bytes. */
-function statedVersion(head: Uint8Array): StatedVersion | undefined {
-  const text = Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString("latin1");
-  if (text.startsWith('{"v":"')) return jsonVersion(text.slice(6));
-  const string = text.slice(1, 3);
-  // {"v": text of 17 or 19 characters} in CBOR: 61 76, 71 or 73. In MessagePack: a1 76, b1 or b3.
-  const cbor = string === "\x61\x76" ? text.charCodeAt(3) - 0x60 : 0;
-  const pack = string === "\xa1\x76" ? text.charCodeAt(3) - 0xa0 : 0;
-  const length = cbor + pack;
-  const stated = length === 17 || length === 19 ? parseVersion(text.slice(4, 4 + length)) : undefined;
-  return stated?.kind === (cbor > 0 ? "CBOR" : "MGPK") ? stated : undefined;
-}
-
-function jsonVersion(text: string): StatedVersion | undefined {
-  const stated = parseVersion(text.slice(0, 17)) ?? parseVersion(text.slice(0, 19));
-  return stated?.kind === "JSON" ? stated : undefined;
-}
 
 export class StreamParser {
   readonly #bounds: StreamBounds;
@@ -177,30 +161,64 @@ export class StreamParser {
   #finish(): void {
     const message = this.#message;
     if (message === undefined) return;
+    const { body, stated } = message;
     const source = this.#buffer.slice(this.#from, this.#cursor);
     this.#done.push({
       source,
-      body: source.subarray(message.bodyFrom - this.#from, message.bodyTo - this.#from),
-      bodyKind: message.stated.kind,
-      version: message.stated.version,
-      attached: source.subarray(message.bodyTo - this.#from),
+      body: body instanceof Uint8Array ? body : source.subarray(body.from - this.#from, body.to - this.#from),
+      bodyKind: stated.kind,
+      version: stated.version,
+      attached: source.subarray(message.attachedFrom - this.#from),
       attachments: message.draft,
     });
     this.#message = undefined;
     this.#from = this.#cursor;
   }
 
-  /** What a message begins with: a genus version, a body. */
+  /** What a message begins with: a genus version, a body, a group that holds messages. */
   #lead(): Step {
     const first = this.#buffer[this.#cursor] ?? 0;
-    if (isBody(first)) return this.#body();
+    if (beginsBody(first)) return this.#body();
     if (!isCounter(first))
-      return malformed("What stands where a message begins is neither a body nor a genus version.").refusal;
-    const counter = this.#counter();
+      return malformed("What stands where a message begins is neither a body nor a group that holds one.").refusal;
+    const genus = this.#genus ?? (LEADS_1.test(this.#text(3)) ? 1 : 2);
+    const counter = this.#counter(genus);
     if ("code" in counter) return counter;
-    if (counter.genus === null) return malformed("A group is attached to no message; send the body before it.").refusal;
-    this.#genus = counter.genus;
-    this.#cursor += this.#bytes(counter.length);
+    if (counter.genus !== null) {
+      this.#genus = counter.genus;
+      this.#cursor += this.#bytes(counter.length);
+      return "read";
+    }
+    if (encloses(counter.kind))
+      return this.#enclosed(this.#bytes(counter.length + counter.count * 4), genus, counter.kind);
+    return counter.kind === "unsupported"
+      ? refuse("KERI_UNSUPPORTED", `Messages in groups of code ${counter.letter} are not read.`, "peer").refusal
+      : malformed("A group is attached to no message; send the body before it.").refusal;
+  }
+
+  /** A group that holds messages, of `size` bytes. Only after a group of a body alone does the message stay open. */
+  #enclosed(size: number, genus: Genus, kind: GroupKind): Step {
+    const { bodyBytesMax, attachedBytesMax } = this.#bounds;
+    const max = enclosedBytesMax(this.#bounds);
+    if (size > max) return tooLarge("A group that holds messages", max);
+    if (this.#end - this.#cursor < size) return short("a group that holds messages", size).refusal;
+    const read = readEnclosed(this.#text(size), genus);
+    if (!read.ok) return read.refusal;
+    const start = this.#cursor;
+    const found = read.value.map((message) => ({
+      ...message,
+      attachedFrom: start + this.#bytes(message.attachedFrom),
+      end: start + this.#bytes(message.end),
+    }));
+    if (found.some(({ body }) => body.length > bodyBytesMax)) return tooLarge("A body", bodyBytesMax);
+    if (found.some(({ attachedFrom, end }) => end - attachedFrom > attachedBytesMax))
+      return tooLarge("What is attached", attachedBytesMax);
+    const closed = kind !== "nonNativeBody";
+    for (const { body, stated, draft, attachedFrom, end } of found) {
+      this.#finish();
+      this.#cursor = end;
+      this.#message = { stated, body, attachedFrom, draft, genus: stated.version.major, closed };
+    }
     return "read";
   }
 
@@ -228,11 +246,11 @@ export class StreamParser {
     this.#cursor += stated.size;
     this.#message = {
       stated,
-      bodyFrom,
-      bodyTo: this.#cursor,
+      body: { from: bodyFrom, to: this.#cursor },
+      attachedFrom: this.#cursor,
       draft: emptyDraft(),
       genus: stated.version.major,
-      separated: false,
+      closed: false,
     };
     return "read";
   }
@@ -240,14 +258,14 @@ export class StreamParser {
   /** What follows a body: groups, line feeds, and then the next message. */
   #attached(message: PendingMessage): Step {
     const first = this.#buffer[this.#cursor] ?? 0;
-    if (isBody(first)) {
+    if (beginsBody(first)) {
       this.#finish();
       return "read";
     }
-    const room = this.#bounds.attachedBytesMax - (this.#cursor - message.bodyTo);
+    const room = this.#bounds.attachedBytesMax - (this.#cursor - message.attachedFrom);
     if (first === LINE_FEED) {
       if (room < 1) return tooLarge("What is attached", this.#bounds.attachedBytesMax);
-      message.separated = true;
+      message.closed = true;
       this.#cursor += 1;
       return "read";
     }
@@ -255,7 +273,11 @@ export class StreamParser {
     const counter = this.#counter(message.genus);
     if ("code" in counter) return counter;
     if (counter.genus !== null) return this.#switched(message, counter);
-    if (message.separated) return malformed("A group stands after a line feed; attach it to its body.").refusal;
+    if (encloses(counter.kind)) {
+      this.#finish();
+      return "read";
+    }
+    if (message.closed) return malformed("A group stands after the end of its message; attach it to its body.").refusal;
     return this.#group(message, room);
   }
 
@@ -264,7 +286,7 @@ export class StreamParser {
     const bytes = this.#bytes(counter.length);
     const next = this.#buffer[this.#cursor + bytes];
     if (this.#cursor + bytes >= this.#end || next === undefined) return short("a message", bytes + 1).refusal;
-    const ours = isCounter(next) && !message.separated && this.#cursor === message.bodyTo;
+    const ours = isCounter(next) && !message.closed && this.#cursor === message.attachedFrom;
     if (ours) {
       message.genus = counter.genus;
       this.#cursor += bytes;
@@ -319,8 +341,8 @@ export class StreamParser {
 
 const moved = (message: PendingMessage, by: number): PendingMessage => ({
   ...message,
-  bodyFrom: message.bodyFrom - by,
-  bodyTo: message.bodyTo - by,
+  body: message.body instanceof Uint8Array ? message.body : { from: message.body.from - by, to: message.body.to - by },
+  attachedFrom: message.attachedFrom - by,
 });
 
 /** A whole stream at once. Bounds and refusals: as StreamParser. */

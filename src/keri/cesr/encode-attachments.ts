@@ -34,15 +34,16 @@ function coupleText(code: string, receiptor: string, sig: Uint8Array): string {
 
 const sourceText = ({ aid, sn, said }: SealSource): string => (aid ?? "") + snText(sn) + said;
 
-const transferable = ({ aid, establishment, signatures }: TransferableSignatures, genus: Genus): string =>
-  aid +
-  (establishment === null ? "" : snText(establishment.sn) + establishment.said) +
-  group("controllerSignatures", signatures.map(indexed), genus);
+function transferable({ aid, establishment, signatures }: TransferableSignatures, genus: Genus): string {
+  assert(signatures.length > 0, "a transferable identifier's group holds a signature");
+  const event = establishment === null ? "" : snText(establishment.sn) + establishment.said;
+  return aid + event + group("controllerSignatures", signatures.map(indexed), genus);
+}
 
 /**
  * Text of all groups: signatures of controllers, of witnesses, seals of sources, receipts of transferable and other
  * identifiers, first-seen couples; those of one kind in one group.
- * Throws: Defect for what no reader would take (an index, a number, a date out of bounds).
+ * Throws: Defect for what no reader would take (an index or number out of bounds, an identifier without signatures).
  */
 export function encodeAttachments(attachments: Attachments, genus: Genus): Uint8Array {
   const { transferableSignatures, sealSources } = attachments;

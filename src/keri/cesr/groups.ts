@@ -306,6 +306,7 @@ export function readGroup(
   if (counter.value.genus !== null) return malformed("A genus version stands where a group belongs.");
   const { kind, count, framed, letter, length } = counter.value;
   if (kind === "unsupported") return unsupported(`Groups of code ${letter} of version ${genus} are not read.`);
+  if (count === 0) return malformed(`A group of code ${letter} holds nothing; leave it out.`);
   const start = at + length;
   const least = framed ? count * 4 : count * (ELEMENT_MIN[kind] ?? 0);
   if (text.length - start < least) return cut(letter, least - (text.length - start));

@@ -1,7 +1,11 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { concatBytes, fromUtf8, toHex, utf8 } from "../../../src/base/bytes.ts";
+import { encodeCounter } from "../../../src/keri/cesr/counter.ts";
 import { encodeAttachments } from "../../../src/keri/cesr/encode-attachments.ts";
+import { encodeMatter } from "../../../src/keri/cesr/matter.ts";
 import { StreamParser, parseStream } from "../../../src/keri/stream.ts";
+import { bodyOf, toBinary } from "./cesr/attachments.ts";
 import { publishedStreams } from "./streams.ts";
 
 const streams = publishedStreams();
@@ -38,4 +42,184 @@ test("a stream cut into single bytes gives the same messages as in one piece", (
     const last = parser.end();
     expect({ messages: [...messages, ...last.messages], refusal: last.refusal }).toEqual(parseStream(bytes));
   }
+});
+
+const JSON_1 = bodyOf(1);
+const JSON_2 = bodyOf(2);
+const signatures = encodeAttachments(
+  {
+    controllerSignatures: [{ index: 0, ondex: 0, algorithm: "ed25519", sig: new Uint8Array(64).fill(7) }],
+    witnessSignatures: [],
+    receiptCouples: [],
+    transferableSignatures: [],
+    sealSources: [],
+    firstSeen: [],
+  },
+  2,
+);
+
+/** Text of a body inside a primitive, in its group. */
+function wrapped(body: Uint8Array): string {
+  const lead = (3 - (body.length % 3)) % 3;
+  const text = encodeMatter((["4B", "5B", "6B"] as const)[lead] ?? "4B", body);
+  return encodeCounter("nonNativeBody", text.length / 4, 2) + text;
+}
+
+const framed = (kind: "bodyWithAttachments" | "generic", text: string): string =>
+  encodeCounter(kind, text.length / 4, 2) + text;
+
+test("bodies in CBOR and MessagePack are found by the version string in their first field", () => {
+  for (const kind of ["CBOR", "MGPK"] as const)
+    for (const major of [1, 2] as const) {
+      const body = bodyOf(major, kind);
+      const parsed = parseStream(concatBytes(body, body));
+      expect(parsed).toMatchObject({ refusal: null, messages: [{ bodyKind: kind, version: { major } }, {}] });
+      expect(parsed.messages[1]?.body).toEqual(body);
+    }
+});
+
+test("messages inside groups are read, text and binary: a body, a body with what is attached, several in a group", () => {
+  const groups = fromUtf8(signatures) ?? "";
+  const one = wrapped(JSON_2);
+  const both = framed("bodyWithAttachments", one + groups);
+  for (const [text, count] of [
+    [one, 1],
+    [one + groups, 1],
+    [both, 1],
+    [framed("generic", one + groups + both + one), 3],
+    [framed("generic", `-_AAACAA${framed("generic", both)}${both}`), 2],
+    [`-_AAACAA${both}${one}${groups}${both}`, 3],
+  ] as const) {
+    for (const bytes of [utf8(text), toBinary(utf8(text))]) {
+      const parsed = parseStream(bytes);
+      expect(parsed.refusal, text.slice(0, 30)).toBeNull();
+      expect(parsed.messages).toHaveLength(count);
+      expect(concatBytes(...parsed.messages.map(({ source }) => source))).toEqual(bytes);
+      for (const { body, attached, attachments } of parsed.messages) {
+        expect(body).toEqual(JSON_2);
+        expect(parseStream(concatBytes(body, attached)).messages[0]?.attachments).toEqual(attachments);
+      }
+    }
+  }
+});
+
+test("groups that hold no message, two where one belongs, or a body that is none are refused", () => {
+  const one = wrapped(JSON_2);
+  const groups = fromUtf8(signatures) ?? "";
+  for (const text of [
+    framed("generic", ""),
+    framed("bodyWithAttachments", groups),
+    framed("bodyWithAttachments", one + one),
+    framed("generic", framed("bodyWithAttachments", one) + groups),
+    framed("bodyWithAttachments", one) + groups,
+    `-HAB${encodeMatter("4A", utf8("abc"))}`,
+    `-HAC${encodeMatter("4B", utf8("abc"))}AAAA`,
+    one.slice(0, -4),
+    Array.from({ length: 12 }).reduce<string>((text) => framed("generic", text), one),
+  ])
+    expect(parseStream(utf8(text)).refusal?.code, text.slice(0, 30)).toMatch(/^KERI_/);
+  expect(parseStream(utf8("-FABAAAA")).refusal?.code).toBe("KERI_UNSUPPORTED");
+});
+
+test("genus versions stand before messages of their version; another is unsupported, never taken for it", () => {
+  const switched = concatBytes(utf8("-_AAABAA"), JSON_1, utf8("-_AAACAA"), JSON_2, utf8("\n-_AAABAA"), JSON_1);
+  expect(parseStream(switched)).toMatchObject({ refusal: null, messages: [{}, {}, {}] });
+  expect(parseStream(concatBytes(utf8("-_AAABAA"), JSON_2)).refusal).toMatchObject({ code: "KERI_UNSUPPORTED", at: 8 });
+  expect(parseStream(concatBytes(JSON_1, utf8("-_AAABAA"))).refusal?.code).toBe("KERI_MALFORMED");
+});
+
+test("a stream that ends within a message is refused, wherever it is cut; the messages before are given", () => {
+  const bytes = concatBytes(JSON_2, signatures, JSON_2, signatures);
+  const whole = new Set([
+    0,
+    JSON_2.length,
+    JSON_2.length + signatures.length,
+    bytes.length - signatures.length,
+    bytes.length,
+  ]);
+  for (let end = 0; end <= bytes.length; end++) {
+    const { messages, refusal } = parseStream(bytes.subarray(0, end));
+    expect(refusal?.code, `${end}`).toBe(whole.has(end) ? undefined : "KERI_MALFORMED");
+    expect(concatBytes(...messages.map(({ source }) => source)).length).toBeLessThanOrEqual(end);
+  }
+});
+
+test("sizes beyond the bounds are refused before anything of that size has come", () => {
+  const bounds = { bodyBytesMax: 1_000, attachedBytesMax: 500 };
+  const sized = (size: number) => utf8(`{"v":"KERI10JSON${size.toString(16).padStart(6, "0")}_","t":"icp"`);
+  expect(parseStream(sized(1_001), bounds).refusal?.code).toBe("TOO_LARGE");
+  expect(parseStream(sized(0xffffff)).refusal?.code).toBe("TOO_LARGE");
+  expect(parseStream(sized(1_000), bounds).refusal?.code).toBe("KERI_MALFORMED");
+  for (const group of ["-A__", "-0V_____", "--V_____", "-F__", "-V__"])
+    expect(parseStream(concatBytes(JSON_1, utf8(group)), bounds).refusal?.code, group).toBe("TOO_LARGE");
+  for (const group of ["--A_____", "--B_____", "--H_____"])
+    expect(parseStream(utf8(group)).refusal?.code, group).toBe("TOO_LARGE");
+  // Many groups together are no more than one.
+  const many = concatBytes(JSON_2, ...Array.from({ length: 6 }, () => signatures));
+  expect(parseStream(many, bounds).refusal).toMatchObject({ code: "TOO_LARGE" });
+});
+
+test("a refusal stays, and says where in the stream it was", () => {
+  const parser = new StreamParser();
+  parser.push(concatBytes(JSON_2, signatures));
+  const refused = parser.push(utf8("?"));
+  expect(refused.refusal).toMatchObject({ code: "KERI_MALFORMED", at: JSON_2.length + signatures.length });
+  expect(parser.push(JSON_2)).toEqual({ messages: [], refusal: refused.refusal });
+  expect(parser.end()).toEqual({ messages: [], refusal: refused.refusal });
+});
+
+/** Parsed in pieces of these sizes, over and over. */
+function inPieces(bytes: Uint8Array, sizes: readonly number[]) {
+  const parser = new StreamParser();
+  const messages = [];
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = sizes[i % sizes.length] ?? 1;
+    messages.push(...parser.push(bytes.subarray(at, at + size)).messages);
+    at += size;
+  }
+  const { messages: last, refusal } = parser.end();
+  return { messages: [...messages, ...last], refusal };
+}
+
+test("whatever a stream holds and however it is cut, the outcome is the same; what is accepted is kept byte for byte", () => {
+  const seeds = streams.filter(({ stream }) => stream.length < 3_000).map(({ stream }) => utf8(stream));
+  const groups = fromUtf8(signatures) ?? "";
+  const enclosed = utf8(
+    framed("generic", wrapped(JSON_2) + groups + framed("bodyWithAttachments", wrapped(JSON_2) + groups)),
+  );
+  const seed = fc.constantFrom(
+    ...seeds,
+    enclosed,
+    toBinary(enclosed),
+    concatBytes(JSON_2, toBinary(signatures), JSON_2),
+  );
+  const edit = fc.record({
+    at: fc.nat(),
+    kind: fc.constantFrom("set", "cut", "insert", "swap"),
+    byte: fc.oneof(fc.nat(255), fc.constantFrom(..."-AVH_{\n0".split("").map((one) => one.charCodeAt(0)))),
+  });
+  fc.assert(
+    fc.property(
+      seed,
+      fc.array(edit, { maxLength: 3 }),
+      fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }),
+      (base, edits, sizes) => {
+        let bytes: Uint8Array = base;
+        for (const { at, kind, byte } of edits) {
+          const place = at % (bytes.length + 1);
+          const [before, after] = [bytes.subarray(0, place), bytes.subarray(place)];
+          if (kind === "set") bytes = concatBytes(before, Uint8Array.of(byte), after.subarray(1));
+          if (kind === "cut") bytes = before;
+          if (kind === "insert") bytes = concatBytes(before, Uint8Array.of(byte), after);
+          if (kind === "swap") bytes = concatBytes(after, before);
+        }
+        const parsed = parseStream(bytes);
+        expect(inPieces(bytes, sizes)).toEqual(parsed);
+        const kept = concatBytes(...parsed.messages.map(({ source }) => source));
+        expect(kept).toEqual(bytes.subarray(0, kept.length));
+        if (parsed.refusal === null) expect(kept).toHaveLength(bytes.length);
+      },
+    ),
+    { numRuns: 1_500 },
+  );
 });
