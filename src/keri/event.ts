@@ -268,6 +268,11 @@ function readReply(opened: Opened): Result<ReplyMessage, EventRefusal> {
     if (!aid.ok) return aid;
     attributes[name] = value;
   }
+  // From version 2 on a reply names its author; whose signatures count is for the rules.
+  const author = opened.version.major === 2 ? readAid("i", opened.fields["i"]) : ok(null);
+  if (!author.ok) return author;
   const said = readOwnSaid(opened, ["d"]);
-  return said.ok ? ok({ ...common(opened), type: "rpy", said: said.value, date: dt, route: r, attributes }) : said;
+  return said.ok
+    ? ok({ ...common(opened), type: "rpy", said: said.value, author: author.value, date: dt, route: r, attributes })
+    : said;
 }

@@ -141,6 +141,8 @@ export interface ReplyMessage {
   readonly bytes: Uint8Array;
   readonly bodyKind: BodyKind;
   readonly version: ProtocolVersion;
+  /** Who replies, as version 2 states it; null in version 1. */
+  readonly author: Aid | null;
   /** ISO 8601 with microseconds and offset, as it came. */
   readonly date: string;
   readonly route: string;
