@@ -243,7 +243,7 @@ export class NodeProcess implements Receiver {
       observer: {
         refused: (reason, member) => this.#refused(reason, member),
         advanced: () => {},
-        halted: (height) => {
+        halted: ({ height }) => {
           if (replica.isHonest) this.#world.invariants.halted(replica, height);
         },
         evidence: (kind, member, view) => {

@@ -331,10 +331,12 @@ export class ConsensusActor {
         return this.#buildProposal(effect);
       case "requestSynchronisation":
         return this.catchUp.start(effect.view);
-      case "halt":
+      case "halt": {
+        const { height, root, theirs } = effect;
         this.catchUp.stop();
         this.fetching.stop();
-        return this.#ports.observer.halted(effect.height, effect.root, effect.theirs);
+        return this.#ports.observer.halted({ height, root, theirs });
+      }
       case "recordEvidence": {
         const { kind, member, view } = effect.evidence;
         return this.#ports.observer.evidence(kind, member, view);

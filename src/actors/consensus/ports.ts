@@ -4,7 +4,7 @@ import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import type { Block, LogEvent } from "../../events/facts/block.ts";
 import type { CheckpointStatement } from "../../events/facts/checkpoint.ts";
 import type { BeginningLog, Log } from "../../events/store/log.ts";
-import type { ConsensusEffect, ConsensusEvent, Timings } from "../../machines/consensus/types.ts";
+import type { ConsensusEffect, ConsensusEvent, Divergence, Timings } from "../../machines/consensus/types.ts";
 
 /** A final block on its way to the executor, in order of height. */
 export interface Delivery {
@@ -45,7 +45,8 @@ export interface ConsensusPorts {
   readonly observer: {
     readonly refused: (reason: string, member: MemberIndex | null) => void;
     readonly advanced: (position: Position) => void;
-    readonly halted: (height: Height, root: Digest, theirs: Digest) => void;
+    /** It is recorded: no later life of this log votes either. */
+    readonly halted: (divergence: Divergence) => void;
     readonly evidence: (kind: string, member: MemberIndex, view: number) => void;
     /** The machine took an event: what it answers is not recorded yet. For the simulator's invariants and records. */
     readonly stepped?: (event: ConsensusEvent, effects: readonly ConsensusEffect[]) => void;

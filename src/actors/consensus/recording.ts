@@ -2,13 +2,13 @@
 import { type Digest, type Height, view as viewOf } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
 import type { LogEvent } from "../../events/facts/block.ts";
-import type { Candidate, JournalRecord, LogBatch, StoredBundle } from "../../events/store/log-batch.ts";
+import type { Candidate, JournalRecord, LogBatch, Mark, StoredBundle } from "../../events/store/log-batch.ts";
 import type { ConsensusEffect } from "../../machines/consensus/types.ts";
 import type { Blocks, OpenedBlock } from "./blocks.ts";
 import { certificateRow, evidenceMark, journalRow } from "./journal.ts";
 import type { Committee, Delivery } from "./ports.ts";
 import type { Signatures } from "./signatures.ts";
-import { votesAboveMark } from "./start.ts";
+import { divergedMark, votesAboveMark } from "./start.ts";
 
 export interface RecordingStores {
   readonly committee: Committee;
@@ -41,7 +41,7 @@ class Recording {
   readonly #journal: JournalRecord[] = [];
   readonly #events: LogEvent[] = [];
   readonly #heights: { readonly digest: Digest; readonly height: Height }[] = [];
-  readonly #marks: { readonly name: string; readonly value: Uint8Array }[] = [];
+  readonly #marks: Mark[] = [];
   readonly #final: Delivery[] = [];
   #last: OpenedBlock | undefined;
 
@@ -68,6 +68,9 @@ class Recording {
         return;
       case "recordFinal":
         this.#finalised(effect);
+        return;
+      case "halt":
+        this.#marks.push(divergedMark(effect));
         return;
       case "recordEvidence":
         this.#marks.push(evidenceMark(committee, effect.evidence, signatures));

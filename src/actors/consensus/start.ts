@@ -1,16 +1,16 @@
 /** What a member starts with: its verified log and its journal (consensus.md, "On restart, load the flags first"). */
 import type { Digest, Height, View } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
-import { decode, encode, integer } from "../../base/codec.ts";
+import { decode, encode, hex, integer, record } from "../../base/codec.ts";
 import { assert, present } from "../../base/errors.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import type { Certificate, LogEvent } from "../../events/facts/block.ts";
 import { LogDamage } from "../../events/store/damage.ts";
 import type { Log } from "../../events/store/log.ts";
-import type { StoredBundle } from "../../events/store/log-batch.ts";
+import type { Mark, StoredBundle } from "../../events/store/log-batch.ts";
 import { rootsFloor } from "../../machines/consensus/certify.ts";
 import { restoreContext } from "../../machines/consensus/restore.ts";
-import type { Context } from "../../machines/consensus/types.ts";
+import type { Context, Divergence } from "../../machines/consensus/types.ts";
 import { type OpenedBlock, finalOf, openBlock, summaryOf } from "./blocks.ts";
 import { readJournal } from "./journal.ts";
 import type { Committee } from "./ports.ts";
@@ -37,6 +37,29 @@ function readVotesAbove(log: Log): View | undefined {
   const bound = decode(integer<View>(), stored, 16);
   assert(bound.ok, "the mark holds what was encoded");
   return bound.value;
+}
+
+/** Where this replica parted from f+1 others, as a mark of the log: it is gone only with the log itself. */
+const DIVERGED_MARK = "diverged";
+
+const divergenceShape = record<Divergence>("divergence", {
+  height: integer<Height>(),
+  root: hex<Digest>(32),
+  theirs: hex<Digest>(32),
+});
+
+export const divergedMark = ({ height, root, theirs }: Divergence): Mark => ({
+  name: DIVERGED_MARK,
+  value: encode(divergenceShape, { height, root, theirs }),
+});
+
+/** Undefined for a replica that may take part. */
+export function readDivergence(log: Log): Divergence | undefined {
+  const stored = log.mark(DIVERGED_MARK);
+  if (stored === undefined) return undefined;
+  const divergence = decode(divergenceShape, stored, 256);
+  assert(divergence.ok, "the mark holds what was encoded");
+  return divergence.value;
 }
 
 /**
@@ -93,6 +116,7 @@ export function loadStart(log: Log, committee: Committee, frontier: MerkleFronti
       executed: executed as Height,
       roots,
       votesAbove: readVotesAbove(log) ?? (journalLost ? "unknown" : null),
+      halted: readDivergence(log) ?? null,
     },
     {
       votes: journal.votes,

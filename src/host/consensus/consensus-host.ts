@@ -168,6 +168,9 @@ class WorkerConsensus implements ConsensusHost {
       case "damaged":
         this.#rejectReady(new Fault("LOG_DAMAGED", message.reason)); // if it was starting
         return this.#options.onEvent(message);
+      case "halted":
+        this.#rejectReady(new Fault("DIVERGED", "This replica parted from the others.")); // if it was starting
+        return this.#options.onEvent(message);
       default:
         return this.#options.onEvent(message);
     }

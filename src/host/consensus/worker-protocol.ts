@@ -4,7 +4,7 @@ import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
 import type { HealingReport } from "../../actors/consensus/healing.ts";
 import type { Delivery, Position } from "../../actors/consensus/ports.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
-import type { Timings } from "../../machines/consensus/types.ts";
+import type { Divergence, Timings } from "../../machines/consensus/types.ts";
 
 export interface ConsensusWorkerData {
   readonly directory: string;
@@ -61,7 +61,8 @@ export type FromConsensus =
   | { readonly kind: "peers"; readonly connected: number }
   | { readonly kind: "refused"; readonly reason: string; readonly port: "cluster" | "consensus" }
   | { readonly kind: "evidence"; readonly evidence: string; readonly member: MemberIndex; readonly view: number }
-  | { readonly kind: "halted"; readonly height: Height; readonly root: Digest; readonly theirs: Digest }
+  /** It parted from f+1 others, now or in an earlier life: it does nothing more. */
+  | { readonly kind: "halted"; readonly divergence: Divergence }
   /** A record of the log is not what was written: the member takes no more part, its next start heals (DESIGN §4). */
   | { readonly kind: "damaged"; readonly height: number | null; readonly reason: string }
   /** What a start does about a damaged log, or one that lost its journal. */

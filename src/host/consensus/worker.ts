@@ -5,7 +5,7 @@ import { workerData } from "node:worker_threads";
 import { ConsensusActor } from "../../actors/consensus/actor.ts";
 import type { Committee, ConsensusPorts, FetchedCheckpoint, Position } from "../../actors/consensus/ports.ts";
 import { Healing } from "../../actors/consensus/healing.ts";
-import { ensureGenesis, loadStart } from "../../actors/consensus/start.ts";
+import { ensureGenesis, loadStart, readDivergence } from "../../actors/consensus/start.ts";
 import { proofDefect } from "../../actors/consensus/synchronisation.ts";
 import { epoch, height as heightOf } from "../../base/brands.ts";
 import { Fault, present } from "../../base/errors.ts";
@@ -14,6 +14,7 @@ import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import { privateKeyPem, spkiOf } from "../../crypto/x509.ts";
 import { blockHash, bodyHash, bundleDigest, genesisEvent } from "../../events/facts/hashing.ts";
 import type { LogEvent } from "../../events/facts/block.ts";
+import type { Divergence } from "../../machines/consensus/types.ts";
 import { LogDamage } from "../../events/store/damage.ts";
 import { type LogDatabase, openLogDatabase } from "../../events/store/log-database.ts";
 import type { Verified } from "../../events/store/log-verify.ts";
@@ -89,6 +90,8 @@ class ConsensusWorker {
     this.#log = log;
     const defect = this.#isSetAside ? "the log is a new one" : log.defect();
     if (defect !== undefined) this.#loseJournal(log, defect);
+    const divergence = readDivergence(log);
+    if (divergence !== undefined) return this.#parted(log, divergence);
     const isLost = isJournalLost(log, data.directory);
     const verified = await this.#soundLog(log, founding, committee, genesis);
     const start = this.#loadStart(log, committee, verified, isLost);
@@ -113,6 +116,13 @@ class ConsensusWorker {
       hash: head.hash,
       begins: log.gap()?.begins ?? null,
     });
+  }
+
+  /** It parted from the others in an earlier life: it neither speaks nor listens to anybody. */
+  #parted(log: LogDatabase, divergence: Divergence): void {
+    this.#isOver = true;
+    this.#host.post({ kind: "notes", notes: addNotes(log, this.#notes, new Date()) });
+    this.#host.post({ kind: "halted", divergence });
   }
 
   /** What holds up to the head; a record that does not is fetched from peers first, however long that takes. */
@@ -292,7 +302,7 @@ class ConsensusWorker {
           this.#watchSurvey();
           this.#advanced(position);
         },
-        halted: (height, root, theirs) => this.#host.post({ kind: "halted", height, root, theirs }),
+        halted: (divergence) => this.#host.post({ kind: "halted", divergence }),
         evidence: (evidence, member, view) => this.#host.post({ kind: "evidence", evidence, member, view }),
       },
     };

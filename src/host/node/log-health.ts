@@ -1,5 +1,6 @@
 /** What a node tells of its log: in its own log, in metrics, to probes and to operators (ADR 0017). */
 import type { LogReport } from "../consensus/worker-protocol.ts";
+import type { Divergence } from "../../machines/consensus/types.ts";
 import type { HealthCheck } from "../listeners/health-http.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -16,6 +17,8 @@ export class LogHealth {
   /** Why the node does not serve; undefined while its log holds. */
   #trouble: string | undefined;
   #notes: readonly string[] = [];
+  /** Why the node will never serve with this log, and what to do. */
+  #divergence: string | undefined;
 
   /** `onTrouble` is told when the node will not serve soon by itself. */
   constructor(logger: Logger, metrics: Metrics, onTrouble: (trouble: string) => void) {
@@ -37,6 +40,22 @@ export class LogHealth {
       ...(height !== null && { height }),
     });
     return last === undefined || now - last > AGAIN_MS;
+  }
+
+  /** This replica computed another state than f+1 others: no peer can heal that. */
+  diverged({ height, root, theirs }: Divergence): void {
+    this.#trouble = `diverged at height ${height}`;
+    this.#divergence = `at height ${height} this node computed root ${root}, more others than may lie have ${theirs}: it votes and serves no more, after a restart either. Find out why, then begin it anew without its log (docs/OPERATING.md, "Diverged")`;
+    this.#logger.error("This node parted from the others: it votes and serves no more", {
+      code: "DIVERGED",
+      height,
+      reason: this.#divergence,
+    });
+    this.#onTrouble(this.#trouble);
+  }
+
+  get isDiverged(): boolean {
+    return this.#divergence !== undefined;
   }
 
   report(report: LogReport): void {
@@ -106,7 +125,8 @@ export class LogHealth {
 
   /** For operators: what happened to the log, and what is wrong with it now. */
   notes(): readonly string[] {
-    return this.#trouble === undefined ? this.#notes : [...this.#notes, `now: ${this.#trouble}`];
+    const now = this.#divergence ?? this.#trouble;
+    return now === undefined ? this.#notes : [...this.#notes, `now: ${now}`];
   }
 
   check(): HealthCheck {

@@ -5,7 +5,7 @@ import { Fault } from "../../base/errors.ts";
 import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
 import { FOUNDING_BYTES_MAX, type FounderCard } from "../../events/facts/founding.ts";
 import { quorumOf } from "../../machines/consensus/committee.ts";
-import type { Timings } from "../../machines/consensus/types.ts";
+import type { Divergence, Timings } from "../../machines/consensus/types.ts";
 import { bindAddress } from "../config/bind-address.ts";
 import type { NodeConfig } from "../config/schema.ts";
 import { type EnclaveHost, startEnclave } from "../enclave/enclave-host.ts";
@@ -189,7 +189,7 @@ class Node implements RunningNode {
   /** After unsealing, once; a failure stops the node with its reason. */
   #serve(enclave: EnclaveHost): void {
     this.#mayServe = !this.#stopping;
-    if (this.#starting !== undefined || this.#stopping) return;
+    if (this.#starting !== undefined || this.#stopping || this.#log.isDiverged) return;
     const { config, logger, metrics } = this.#options;
     const giveUp = new AbortController();
     this.#giveUp = giveUp;
@@ -215,6 +215,7 @@ class Node implements RunningNode {
       onLogReport: (report) => this.#log.report(report),
       onLogNotes: (notes) => this.#log.note(notes),
       onDamaged: (height, reason) => this.#damaged(enclave, height, reason),
+      onDiverged: (divergence) => this.#diverged(divergence),
       onAdopted: () => this.#serveAnew(enclave),
       onFatal: (code, reason) => this.#fatal(code, reason),
     });
@@ -240,6 +241,12 @@ class Node implements RunningNode {
     if (!this.#log.damaged(height, reason, Date.now()))
       return this.#fatal("LOG_DAMAGED", `${reason}; it was healed within the hour: replace the disk`);
     this.#serveAnew(enclave);
+  }
+
+  /** The process stays, to say so: who restarts nodes that end would only hide it. */
+  #diverged(divergence: Divergence): void {
+    this.#log.diverged(divergence);
+    void this.#stopServing();
   }
 
   /** From the disk, with the keys that are still unsealed. */

@@ -8,7 +8,7 @@ import { Fault, present } from "../../base/errors.ts";
 import type { Position } from "../../actors/consensus/ports.ts";
 import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
 import { openSqlite } from "../../events/store/sqlite.ts";
-import type { Timings } from "../../machines/consensus/types.ts";
+import type { Divergence, Timings } from "../../machines/consensus/types.ts";
 import { type ExecutedBlock, Ledger, emptyLedger } from "../../projections/ledger/ledger.ts";
 import { LedgerTables } from "../../projections/ledger/tables.ts";
 import { LiveGraph } from "../../projections/rebac/live-graph.ts";
@@ -67,6 +67,8 @@ export interface ServingOptions {
   readonly onLogNotes: (notes: readonly string[]) => void;
   /** The log is damaged: service must stop and start anew, which heals it. */
   readonly onDamaged: (height: number | null, reason: string) => void;
+  /** This replica parted from the others: service must stop, for good. */
+  readonly onDiverged: (divergence: Divergence) => void;
   /** The log goes on from a checkpoint that was fetched: service must stop and start anew, from there. */
   readonly onAdopted: () => void;
   /** Service cannot go on: the sentence says where and why. */
@@ -268,12 +270,7 @@ class Parts implements Serving {
             });
             return;
           case "halted":
-            this.#fatal(
-              "DIVERGED",
-              new Error(
-                `at height ${event.height} this replica has root ${event.root}, f+1 others agree on ${event.theirs}; it no longer votes or serves`,
-              ),
-            );
+            if (!this.#stopping) this.#options.onDiverged(event.divergence);
             return;
           case "adopted":
             return this.#adopted(event.height);

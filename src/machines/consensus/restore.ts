@@ -36,6 +36,8 @@ export interface Membership {
   readonly roots: Readonly<Record<number, Digest>>;
   /** "unknown" when this disk should hold a journal and does not; the bound once a survey found it (lost journal). */
   readonly votesAbove: Context["votesAbove"];
+  /** Where it parted from the others in an earlier life: it takes part no more. */
+  readonly halted: Context["halted"];
 }
 
 /**
@@ -100,7 +102,6 @@ export function restoreContext(membership: Membership, restored: Restored): Cont
     asked: null,
     synchronising: null,
     survey: {},
-    halted: null,
     attested: {},
   };
 }

@@ -94,6 +94,13 @@ export interface FinalBlock {
   readonly checkpoint: Height;
 }
 
+/** Where this replica parted from f+1 others: they have another root for a height that it has executed. */
+export interface Divergence {
+  readonly height: Height;
+  readonly root: Digest;
+  readonly theirs: Digest;
+}
+
 export interface Context {
   readonly epoch: Epoch;
   readonly self: MemberIndex;
@@ -147,7 +154,7 @@ export interface Context {
   readonly votesAbove: View | "unknown" | null;
   /** Highest certificates that others sent while the journal is lost, by member. */
   readonly survey: Readonly<Record<number, View>>;
-  readonly halted: { readonly height: Height; readonly root: Digest; readonly theirs: Digest } | null;
+  readonly halted: Divergence | null;
   /** Roots that others attest, by member: the newest of each. */
   readonly attested: Readonly<Record<number, { readonly height: Height; readonly root: Digest }>>;
 }
@@ -276,7 +283,7 @@ export type ConsensusEffect =
       readonly checkpoint: Height | null;
     }
   | { readonly type: "requestSynchronisation"; readonly view: View; readonly hash: Digest }
-  /** This replica executed something else than f+1 others: it stops voting and serving (DESIGN §4). */
-  | { readonly type: "halt"; readonly height: Height; readonly root: Digest; readonly theirs: Digest }
+  /** This replica executed something else than f+1 others: recorded first, it stops voting and serving for good (DESIGN §4). */
+  | ({ readonly type: "halt" } & Divergence)
   /** Counted and logged: what arrived and why it was not taken. */
   | { readonly type: "refuseInput"; readonly reason: string; readonly member: MemberIndex | null };

@@ -118,6 +118,7 @@ export class Member {
           executed,
           roots: Object.fromEntries(this.roots),
           votesAbove: this.disk.votesAbove,
+          halted: null, // one that halted takes nothing more, in no life
         },
         this.disk.restored,
       ),

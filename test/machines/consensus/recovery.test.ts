@@ -149,6 +149,16 @@ describe("executed roots", () => {
     expect(JSON.stringify(one.context)).toBe(before);
   });
 
+  it("a halted replica is halted after a restart, whatever it hears", () => {
+    const one = new Scenario().finalise(a);
+    const root = one.executed(a);
+    attest(one, 1, "theirs", 1, 2).forget().restart();
+    expect(one.standing).toBe("halted");
+    expect(one.context.halted).toEqual({ height: 1, root, theirs: digest("theirs") });
+    one.hold("x").propose(blockOn(a, 2, { bundles: ["x"] })).connected(3).fires("leader").fires("standstill");
+    expect(one.effects).toEqual([]);
+  });
+
   it("only the newest executed heights keep their roots, though a restarted executor tells of all of them", () => {
     const one = new Scenario();
     for (let at = 1; at <= 2000; at++)

@@ -75,6 +75,7 @@ export class Scenario {
   #roots: Record<number, Digest> = { 0: GENESIS_ROOT };
   #executed = height(0);
   #votesAbove: Context["votesAbove"];
+  #halted: Context["halted"] = null;
   #machine: Stepper<typeof consensusMachine>;
 
   constructor({ self = 0, size = 4, votesAbove = null }: ScenarioOptions = {}) {
@@ -107,6 +108,7 @@ export class Scenario {
       executed: this.#executed,
       roots: this.#roots,
       votesAbove: this.#votesAbove,
+      halted: this.#halted,
     };
     return createStepper(consensusMachine, { input: restoreContext(membership, this.#disk) });
   }
@@ -146,6 +148,11 @@ export class Scenario {
       case "recordVotesAbove":
         this.#votesAbove = effect.view;
         return;
+      case "halt": {
+        const { height: at, root, theirs } = effect;
+        this.#halted = { height: at, root, theirs };
+        return;
+      }
       case "recordCandidate": {
         const block = this.#blocks.get(effect.hash);
         if (block === undefined) throw new Error("a candidate without its bytes was recorded");

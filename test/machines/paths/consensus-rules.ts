@@ -172,9 +172,10 @@ const lostJournal: Rule = ({ before, life }) => {
   return undefined;
 };
 
-/** DESIGN §4: a halted replica votes, sends and remembers nothing more. */
+/** DESIGN §4: a halted replica votes, sends and remembers nothing more, in no later life either. */
 const haltsForGood: Rule = ({ before, input, life }) => {
-  if (contextOf(before.life).halted === null || input.kind === "restart") return undefined;
+  if (contextOf(before.life).halted === null) return undefined;
+  if (input.kind === "restart") return contextOf(life).halted === null ? "a restart forgot that it halted" : undefined;
   return life.refused === undefined || life.effects.length > 0 ? "a halted replica took an event" : undefined;
 };
 
@@ -198,7 +199,8 @@ const restartsFromDisk: Rule = ({ before, life, input }) => {
   });
   if (live.toSorted().join() !== flags.toSorted().join()) return `disk holds ${live.join()}, flags ${flags.join()}`;
   const starts = input.kind === "event" && input.event.type === "started" && before.restarts > 0;
-  if (starts && records(life, "requestSignature").map(voteName).toSorted().join() !== live.toSorted().join())
+  const owed = contextOf(life).halted === null ? live : []; // who halted says nothing again either
+  if (starts && records(life, "requestSignature").map(voteName).toSorted().join() !== owed.toSorted().join())
     return "a restart did not ask for the signatures of its votes again";
   return undefined;
 };

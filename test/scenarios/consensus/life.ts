@@ -20,6 +20,7 @@ export interface Disk extends Restored {
   readonly executed: Height;
   readonly roots: Readonly<Record<number, Digest>>;
   readonly votesAbove: Context["votesAbove"];
+  readonly halted: Context["halted"];
 }
 
 type Effect<T extends ConsensusEffect["type"]> = Extract<ConsensusEffect, { type: T }>;
@@ -68,13 +69,14 @@ export const EMPTY_DISK: Disk = {
   executed: height(0),
   roots: { 0: GENESIS_ROOT },
   votesAbove: null,
+  halted: null,
 };
 
 export const finalOf = (disk: Disk): FinalBlock => disk.log.at(-1) ?? GENESIS;
 
 /** A member that has loaded its flags; its first event is `started`. */
 export function boot({ self, size, disk }: Pick<Life, "self" | "size" | "disk">): Life {
-  const { executed, roots, votesAbove } = disk;
+  const { executed, roots, votesAbove, halted } = disk;
   const membership = {
     epoch: epoch(0),
     self: memberIndex(self),
@@ -84,6 +86,7 @@ export function boot({ self, size, disk }: Pick<Life, "self" | "size" | "disk">)
     executed,
     roots,
     votesAbove,
+    halted,
   };
   const stepper = createStepper(consensusMachine, { input: restoreContext(membership, disk) });
   return {
@@ -152,6 +155,10 @@ function recorded(disk: Disk, effect: ConsensusEffect, blocks: Blocks): Disk {
       return { ...disk, certificates: [...disk.certificates, effect] };
     case "recordVotesAbove":
       return { ...disk, votesAbove: effect.view };
+    case "halt": {
+      const { height: at, root, theirs } = effect;
+      return { ...disk, halted: { height: at, root, theirs } };
+    }
     case "recordCandidate":
       return { ...disk, candidates: [...disk.candidates, { block: known(effect.hash, blocks), judged: true }] };
     case "recordFinal": {

@@ -154,7 +154,7 @@ export class CheckpointNode {
       observer: {
         refused: (reason) => this.refused.push(reason),
         advanced: ({ vouchesFrom }) => this.vouched.push(vouchesFrom),
-        halted: (at) => {
+        halted: ({ height: at }) => {
           throw new Error(`member ${self} halted at ${at}`);
         },
         evidence: () => {},

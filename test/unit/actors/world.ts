@@ -20,7 +20,7 @@ import { blockHash, bodyHash, bundleDigest, clusterOf, genesisEvent } from "../.
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../../src/events/facts/peer-message.ts";
 import { LOST_COMMITS_MARK, type LogDatabase, openLogDatabase } from "../../../src/events/store/log-database.ts";
 import { fromGenesis, verifyRange } from "../../../src/events/store/log-verify.ts";
-import { DEFAULT_TIMINGS } from "../../../src/machines/consensus/types.ts";
+import { DEFAULT_TIMINGS, type Divergence } from "../../../src/machines/consensus/types.ts";
 import { EventQueue, mulberry32 } from "../../machines/consensus/event-queue.ts";
 
 const document = new TextEncoder().encode("a founding document");
@@ -48,6 +48,7 @@ export class Node {
   readonly actor: ConsensusActor;
   readonly delivered: Delivery[] = [];
   readonly refused: string[] = [];
+  readonly halted: Divergence[] = [];
   commits = 0;
   alive = true;
   root: Digest = sha256Digest(new Uint8Array());
@@ -116,7 +117,7 @@ export class Node {
       observer: {
         refused: (reason) => this.refused.push(reason),
         advanced: () => {},
-        halted: () => {},
+        halted: (divergence) => this.halted.push(divergence),
         evidence: () => {},
       },
     };
