@@ -28,3 +28,9 @@ export function base64ToNumber(text: string): number | undefined {
   }
   return value;
 }
+
+/** Whether the first `length` bytes, which only align a value, are zero. */
+export function beginsWithZeros(bytes: Uint8Array, length: number): boolean {
+  for (let i = 0; i < length; i++) if (bytes[i] !== 0) return false;
+  return true;
+}

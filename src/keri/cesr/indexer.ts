@@ -5,7 +5,7 @@
 import { concatBytes } from "../../base/bytes.ts";
 import { assert, present } from "../../base/errors.ts";
 import { type Result, ok } from "../../base/result.ts";
-import { base64ToNumber, fromBase64Url, numberToBase64, toBase64Url } from "./base64url.ts";
+import { base64ToNumber, beginsWithZeros, fromBase64Url, numberToBase64, toBase64Url } from "./base64url.ts";
 import { type CesrRefusal, malformed, short } from "./refusal.ts";
 
 interface IndexerSizes {
@@ -91,16 +91,22 @@ export function encodeIndexed({ code, index, ondex, raw }: Indexed): string {
 export const encodeIndexedBinary = (indexed: Indexed): Uint8Array =>
   present(fromBase64Url(encodeIndexed(indexed)), "an indexed signature is whole groups of four characters");
 
+/** The code at `at`; undefined where the table has none. */
+function codeAt(text: string, at: number): IndexerCode | undefined {
+  const first = text.charAt(at);
+  const code = first === "0" || first === "2" || first === "3" ? text.slice(at, at + 2) : first;
+  return isIndexerCode(code) ? code : undefined;
+}
+
 /** The indexed signature at `at` of `text`, and how many characters it takes. Refuses: KERI_MALFORMED (`missing` where the text ends early). */
 export function readIndexed(text: string, at = 0): Result<Indexed & { readonly length: number }, CesrRefusal> {
-  const first = text.charAt(at);
-  if (first === "") return short("an indexed signature", 4);
-  const code = text.slice(at, at + (first === "0" || first === "2" || first === "3" ? 2 : 1));
-  if (code.length === 1 && /^[023]$/.test(code)) return short("the code of an indexed signature", 1);
-  if (!isIndexerCode(code)) return malformed(`"${text.slice(at, at + 2)}" begins no indexed signature.`);
+  const left = text.length - at;
+  // Every one is whole groups of four characters.
+  if (left < 4) return short("an indexed signature", 4 - left);
+  const code = codeAt(text, at);
+  if (code === undefined) return malformed(`"${text.slice(at, at + 2)}" begins no indexed signature.`);
   const table: IndexerSizes = CODES[code];
   const head = code.length + table.index + table.ondex;
-  const left = text.length - at;
   if (left < head) return short(`an indexed signature of code ${code}`, head - left);
   const index = base64ToNumber(text.slice(at + code.length, at + code.length + table.index));
   const ondex = base64ToNumber(text.slice(at + code.length + table.index, at + head));
@@ -110,18 +116,12 @@ export function readIndexed(text: string, at = 0): Result<Indexed & { readonly l
   const padded = fromBase64Url("A".repeat(pad) + text.slice(at + head, at + length));
   if (index === undefined || ondex === undefined || padded === undefined)
     return malformed(`An indexed signature of code ${code} holds characters outside the URL alphabet of Base64.`);
-  for (let i = 0; i < pad; i++)
-    if (padded[i] !== 0)
-      return malformed(`An indexed signature of code ${code} has pad bits that are not zero; send its one text.`);
+  if (!beginsWithZeros(padded, pad))
+    return malformed(`An indexed signature of code ${code} has pad bits that are not zero; send its one text.`);
   if (table.current && ondex !== 0)
     return malformed(`An indexed signature of code ${code} has no prior index; 0 must stand there.`);
-  return ok({
-    code,
-    index,
-    ondex: table.current ? null : table.ondex === 0 ? index : ondex,
-    raw: padded.slice(pad),
-    length,
-  });
+  const both = table.ondex === 0 ? index : ondex;
+  return ok({ code, index, ondex: table.current ? null : both, raw: padded.slice(pad), length });
 }
 
 /** The indexed signature that fills `bytes` of the binary domain. Refuses: KERI_MALFORMED, also for anything after it. */

@@ -9,7 +9,7 @@
 import { concatBytes } from "../../base/bytes.ts";
 import { assert, present } from "../../base/errors.ts";
 import { type Result, ok } from "../../base/result.ts";
-import { base64ToNumber, fromBase64Url, numberToBase64, toBase64Url } from "./base64url.ts";
+import { base64ToNumber, beginsWithZeros, fromBase64Url, numberToBase64, toBase64Url } from "./base64url.ts";
 import { MATTER_SIZES, type MatterCode, type MatterSizes, hardLength, isMatterCode } from "./matter-codes.ts";
 import { type CesrRefusal, malformed, short } from "./refusal.ts";
 
@@ -70,16 +70,15 @@ export function readMatter(text: string, at = 0): Result<Matter & { readonly len
   const padded = fromBase64Url("A".repeat(pad) + text.slice(at + head, at + length));
   if (padded === undefined || base64ToNumber(soft) === undefined)
     return malformed(`A primitive of code ${code} holds characters outside the URL alphabet of Base64.`);
-  for (let i = 0; i < pad + sizes.lead; i++)
-    if (padded[i] !== 0)
-      return malformed(`A primitive of code ${code} has pad bits or lead bytes that are not zero; send its one text.`);
+  if (!beginsWithZeros(padded, pad + sizes.lead))
+    return malformed(`A primitive of code ${code} has pad bits or lead bytes that are not zero; send its one text.`);
   if (sizes.full === null) {
     if (length === head && sizes.lead > 0)
       return malformed(`A primitive of code ${code} has no room for its lead bytes.`);
     return ok({ code, raw: padded.slice(sizes.lead), soft: "", length });
   }
-  for (let i = 0; i < sizes.extra; i++)
-    if (soft.charAt(i) !== "_") return malformed(`The tag of code ${code} is not aligned by "_"; send its one text.`);
+  if (!soft.startsWith("_".repeat(sizes.extra)))
+    return malformed(`The tag of code ${code} is not aligned by "_"; send its one text.`);
   return ok({ code, raw: padded.slice(pad + sizes.lead), soft: soft.slice(sizes.extra), length });
 }
 
