@@ -6,29 +6,10 @@
  */
 import type { Aid, Said } from "../base/brands.ts";
 import type { Refusal, Result } from "../base/result.ts";
-import type { Threshold } from "../crypto/threshold.ts";
 import type { KerlFact } from "./kerl-facts.ts";
-import type { EscrowReason, EventSeal, KeyEvent, Trait } from "./messages.ts";
-
-/** Where an identifier stands after one of its events. */
-export interface KerlKeyState {
-  readonly aid: Aid;
-  /** The event after which this holds. */
-  readonly sn: number;
-  readonly said: Said;
-  readonly type: KeyEvent["type"];
-  /** The last establishment event up to there: it set everything below. */
-  readonly establishment: { readonly sn: number; readonly said: Said };
-  /** CESR texts. */
-  readonly keys: readonly string[];
-  readonly threshold: Threshold;
-  readonly nextDigests: readonly string[];
-  readonly nextThreshold: Threshold;
-  readonly witnesses: readonly string[];
-  readonly witnessThreshold: number;
-  readonly traits: readonly Trait[];
-  readonly delegator: Aid | null;
-}
+import type { KeyState } from "./key-state.ts";
+import type { EscrowReason, EventSeal, KeyEvent } from "./messages.ts";
+import type { RuleName } from "./rule-names.ts";
 
 /** Position of an event in a log. */
 export interface EventRef {
@@ -71,27 +52,32 @@ export interface KerlReply {
 /**
  * Answers of one moment. Synchronous; the same question gets the same answer until a fact is applied.
  * Cost: keyState, eventAt, event, escrowCount are asked for every message and must be O(1) in memory (an index at worst);
- * keyStateAt, anchor, signers are asked where a message names them (delegation, receipts, recovery): one indexed look-up;
+ * keyStateAt, anchors, signers, escrow are asked where a message names them (delegation, receipts, recovery): one indexed look-up;
  * eventBytes is asked only for receipts, forks and recovery and may read from disk.
  */
 export interface KerlReader {
   /** The latest state in force. */
-  keyState(aid: Aid): KerlKeyState | undefined;
+  keyState(aid: Aid): KeyState | undefined;
   /** The state after the event in force at `sn`. */
-  keyStateAt(aid: Aid, sn: number): KerlKeyState | undefined;
+  keyStateAt(aid: Aid, sn: number): KeyState | undefined;
   /** The event in force at `sn`. */
   eventAt(aid: Aid, sn: number): KerlEvent | undefined;
   /** Any accepted event, superseded ones too. */
   event(said: Said): KerlEvent | undefined;
   /** Exact bytes of an accepted event's body. */
   eventBytes(said: Said): Uint8Array | undefined;
-  /** The first event *in force* of `delegator` that holds this event seal. */
-  anchor(delegator: Aid, seal: EventSeal): EventRef | undefined;
+  /** Every accepted event of `delegator` that holds this event seal, superseded ones too, in the order they were accepted; mostly one. */
+  anchors(delegator: Aid, seal: EventSeal): readonly EventRef[];
   /** Names (`signerName…` below) of those whose signatures for this accepted event are kept. Bounds: SIGNERS_PER_EVENT_MAX. */
   signers(said: Said): ReadonlySet<string>;
-  /** What waits for the log of this identifier to change, in the order it came. */
+  /** By its name (`escrowName`). */
+  escrow(name: string): KerlEscrow | undefined;
+  /**
+   * Receipts and replies that wait for the log of this identifier, their signer, in the order they came. (Delegated events that
+   * wait for an anchor are found by the seal: their name is known then.)
+   */
   waitingFor(aid: Aid): readonly KerlEscrow[];
-  /** What is kept under the name of this identifier (field `i`), in the order it came. Bounds: twice ESCROWS_PER_AID_MAX. */
+  /** What is kept under the name of this identifier (field `i`), in the order it came. Bounds: twice ESCROW_BOUNDS.perAid. */
   escrowsOf(aid: Aid): readonly KerlEscrow[];
   /** All escrows of everybody. */
   escrowCount(): number;
@@ -107,28 +93,36 @@ export interface KerlEntry extends KerlEvent {
   readonly attached: Uint8Array;
   readonly eventSeals: readonly EventSeal[];
   /** The identifier's state after it. */
-  readonly state: KerlKeyState;
+  readonly state: KeyState;
 }
 
 /** The strokes by which `applyKerlFact` writes. Each is total: nothing is refused, since the rules came before. */
 export interface KerlStore extends KerlReader {
-  /** In force at (aid, sn) from now on; `entry.state` is the identifier's latest state; its event seals can be found by `anchor`. */
+  /** In force at (aid, sn) from now on; `entry.state` is the identifier's latest state; its event seals can be found by `anchors`. */
   putEvent(entry: KerlEntry): void;
-  /** No more in force; found by `event` still, its seals no more by `anchor`. */
+  /** No more in force; `event` and `anchors` find it still. */
   supersede(aid: Aid, sn: number, said: Said): void;
-  /** `attached` are CESR groups to keep after those of the event. */
+  /** `attached` are CESR groups to keep after those of the event; null where they came with it. */
   addSigners(said: Said, signers: readonly string[], attached: Uint8Array | null): void;
   /** Adds, or replaces the one of the same name (`escrowName`), keeping its height and order. */
   putEscrow(escrow: Omit<KerlEscrow, "order">): void;
   /** No effect when there is none of this name. */
-  removeEscrow(name: string, aid: Aid): void;
+  removeEscrow(name: string): void;
   putFork(aid: Aid, ref: EventRef, event: Uint8Array, attached: Uint8Array): void;
   putReply(subject: string, reply: KerlReply, bytes: Uint8Array, attached: Uint8Array): void;
 }
 
-export const ESCROWS_PER_AID_MAX = 16;
-export const ESCROW_BYTES_PER_AID_MAX = 65_536;
-export const ESCROWS_MAX = 4096;
+/** How much may wait. Receipts are counted apart from events and replies. */
+export interface EscrowBounds {
+  readonly perAid: number;
+  /** Bodies and attachments. */
+  readonly bytesPerAid: number;
+  /** Of everybody. */
+  readonly all: number;
+}
+
+/** In the log. Source: docs/adr/0020. */
+export const ESCROW_BOUNDS: EscrowBounds = { perAid: 16, bytesPerAid: 65_536, all: 4096 };
 /** The log has no other clock than its height. */
 export const ESCROW_HEIGHTS_MAX = 1024;
 /** Escrows judged anew in one command. */
@@ -148,6 +142,9 @@ export const transferableName = (aid: Aid, sn: number, index: number): string =>
 export const escrowName = (escrow: Pick<KerlEscrow, "said" | "reason" | "waitsFor">): string =>
   escrow.reason === "unverified-receipt" ? `receipt:${escrow.said}:${escrow.waitsFor}` : `event:${escrow.said}`;
 
+/** An escrow of a receipt, not of an event or a reply: counted apart, so that receipts of strangers keep no event out. */
+export const isReceiptEscrow = (escrow: Pick<KerlEscrow, "reason">): boolean => escrow.reason === "unverified-receipt";
+
 /** Whether it has waited too long; the caller drops it by a fact (KERI_EXPIRED). */
 export const isExpired = (escrow: KerlEscrow, height: number): boolean => height - escrow.height >= ESCROW_HEIGHTS_MAX;
 
@@ -166,10 +163,22 @@ export type KerlCode =
  */
 export type KerlVerdict = "accepted" | `escrowed:${EscrowReason}` | "known" | "receipt" | "replied" | "duplicitous";
 
+/** When and under what bounds a message is judged. */
+export interface KerlMoment {
+  readonly height: number;
+  /** Default: ESCROW_BOUNDS. */
+  readonly bounds?: EscrowBounds;
+}
+
 export interface KerlJudgement {
   readonly verdict: KerlVerdict;
   /** In the order in which they are to be applied; none where nothing changed. */
   readonly facts: readonly KerlFact[];
 }
 
-export type KerlResult = Result<KerlJudgement, Refusal<KerlCode>>;
+/** Why a message is rejected; `rule` says which one of the specification's, where it is one (KERI_RULE). */
+export interface KerlRefusal extends Refusal<KerlCode> {
+  readonly rule?: RuleName;
+}
+
+export type KerlResult = Result<KerlJudgement, KerlRefusal>;

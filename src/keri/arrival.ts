@@ -1,0 +1,260 @@
+/** What a message does by itself when it comes: the facts of it, before anything that waits is looked at again. */
+import type { Aid, Said } from "../base/brands.ts";
+import { type Result, ok } from "../base/result.ts";
+import { NO_ATTACHMENTS, joinAttachments } from "./attachment-groups.ts";
+import { encodeAttachments } from "./cesr/encode-attachments.ts";
+import { escrowFact, keptAttachments } from "./escrow.ts";
+import { type EventOutcome, judgeEvent, provisionalState } from "./judge-event.ts";
+import type { KerlFact } from "./kerl-facts.ts";
+import {
+  FORKS_PER_AID_MAX,
+  type KerlEscrow,
+  type KerlJudgement,
+  type KerlMoment,
+  type KerlReader,
+  type KerlRefusal,
+  type KerlResult,
+  SIGNERS_PER_EVENT_MAX,
+  escrowName,
+} from "./kerl.ts";
+import type { Attachments, KeyEvent, ReceiptMessage, ReplyMessage, TransferableSignatures } from "./messages.ts";
+import { checkReceipts } from "./receipts.ts";
+import { judgeReply, replySigner } from "./replies.ts";
+import { badSignature, broken } from "./rule-names.ts";
+import { signaturesMax, validWitnesses } from "./signature-checks.ts";
+import { storedBody, storedEvent } from "./stored-body.ts";
+import { bySigner } from "./transferable-receipts.ts";
+
+/** Receipts that came before their event wait under its name. */
+const pendingReceipts = (reader: KerlReader, { aid, said }: KeyEvent): KerlEscrow | undefined =>
+  reader.escrow(escrowName({ said, reason: "unverified-receipt", waitsFor: aid }));
+
+const eventEscrow = (reader: KerlReader, said: Said, aid: Aid): KerlEscrow | undefined =>
+  reader.escrow(escrowName({ said, reason: "out-of-order", waitsFor: aid }));
+
+export interface EventArrival {
+  readonly event: KeyEvent;
+  /** Exact bytes of what came with it, and the same decoded; null bytes where it was put together of several messages. */
+  readonly attached: Uint8Array | null;
+  readonly attachments: Attachments;
+  /** Signatures that wait for this event count too. */
+  readonly cumulative: boolean;
+}
+
+export function arriveEvent(reader: KerlReader, arrival: EventArrival, now: KerlMoment): KerlResult {
+  const { event, attachments } = arrival;
+  const known = reader.event(event.said);
+  if (known !== undefined) {
+    const { added, signers } = checkReceipts(reader, known, attachments, true);
+    return ok(signers.length === 0 ? nothingNew : received(known, added, signers, event.version.major));
+  }
+  const pending = pendingReceipts(reader, event);
+  const earlier = arrival.cumulative ? eventEscrow(reader, event.said, event.aid) : undefined;
+  let gathered = attachments;
+  if (earlier !== undefined) gathered = joinAttachments(keptAttachments(earlier), gathered);
+  if (pending !== undefined) gathered = joinAttachments(gathered, keptAttachments(pending));
+  const outcome = judgeEvent(reader, event, gathered);
+  if (!outcome.ok) return outcome;
+  switch (outcome.value.kind) {
+    case "accepted":
+      return accepted(reader, arrival, gathered, outcome.value, pending, now);
+    case "escrowed": {
+      const { reason, waitsFor, keep } = outcome.value;
+      const { aid, sn, said } = event;
+      const waiting = { aid, sn, said, reason, waitsFor, body: event, attachments: keep };
+      return judged(`escrowed:${reason}`, escrowFact(reader, waiting, now, !arrival.cumulative));
+    }
+    case "duplicitous":
+      return ok({ verdict: "duplicitous", facts: forkFacts(reader, event, outcome.value.proof) });
+    default:
+      return outcome.value satisfies never;
+  }
+}
+
+const nothingNew: KerlJudgement = { verdict: "known", facts: [] };
+
+/** Groups are written by the tables of the body that they stand behind. */
+const received = (
+  { aid, sn, said }: { readonly aid: Aid; readonly sn: number; readonly said: Said },
+  added: Attachments,
+  signers: readonly string[],
+  genus: 1 | 2,
+): KerlJudgement => ({
+  verdict: "receipt",
+  facts: [{ kind: "keriReceiptAdded", aid, sn, said, attached: encodeAttachments(added, genus), signers }],
+});
+
+function judged(
+  verdict: KerlJudgement["verdict"],
+  fact: Result<KerlFact | null, KerlRefusal>,
+  before: readonly KerlFact[] = [],
+): KerlResult {
+  if (!fact.ok) return fact;
+  return ok({ verdict, facts: fact.value === null ? before : [...before, fact.value] });
+}
+
+function accepted(
+  reader: KerlReader,
+  { event, attached, attachments }: EventArrival,
+  gathered: Attachments,
+  { proof, superseded, anchor, signers }: Extract<EventOutcome, { readonly kind: "accepted" }>,
+  pending: KerlEscrow | undefined,
+  now: KerlMoment,
+): KerlResult {
+  const { aid, sn, said } = event;
+  const asItCame = attached !== null && gathered === attachments && holdsWhole(proof, attachments);
+  const sealSources =
+    anchor !== null && proof.sealSources.length === 0 ? [{ aid: null, ...anchor }] : proof.sealSources;
+  const fact: KerlFact = {
+    kind: "keyEventAccepted",
+    aid,
+    sn,
+    said,
+    event: event.bytes,
+    attached: asItCame ? attached : encodeAttachments({ ...proof, sealSources, firstSeen: [] }, event.version.major),
+    superseded,
+    anchor,
+    signers,
+  };
+  if (pending === undefined) return ok({ verdict: "accepted", facts: [fact] });
+  // Their signers are unknown still: they wait for those now, no longer for the event.
+  const held = new Set(proof.transferableSignatures.map((group) => group.aid));
+  const unknown = keptAttachments(pending).transferableSignatures.filter((group) => !held.has(group.aid));
+  const body = storedBody(pending.event);
+  const moved = body.type === "rct" ? receiptsOfUnknown(reader, body, unknown, now) : [];
+  return ok({ verdict: "accepted", facts: [fact, ...moved] });
+}
+
+/** Whether nothing that was attached failed: then it is kept byte for byte. */
+function holdsWhole(proof: Attachments, given: Attachments): boolean {
+  return (
+    proof.controllerSignatures.length === given.controllerSignatures.length &&
+    proof.witnessSignatures.length === given.witnessSignatures.length &&
+    proof.receiptCouples.length === given.receiptCouples.length &&
+    countOf(proof.transferableSignatures) === countOf(given.transferableSignatures)
+  );
+}
+
+const countOf = (groups: readonly TransferableSignatures[]): number =>
+  groups.reduce((sum, { signatures }) => sum + signatures.length, 0);
+
+function forkFacts(
+  reader: KerlReader,
+  { aid, sn, said, bytes, version }: KeyEvent,
+  proof: Attachments,
+): readonly KerlFact[] {
+  const kept = reader.forks(aid);
+  if (kept.length >= FORKS_PER_AID_MAX || kept.some((fork) => fork.said === said)) return [];
+  return [{ kind: "keyEventForked", aid, sn, said, event: bytes, attached: encodeAttachments(proof, version.major) }];
+}
+
+/** Receipts by identifiers that are not known yet wait for each of them. What finds no room is left out. */
+function receiptsOfUnknown(
+  reader: KerlReader,
+  body: ReceiptMessage,
+  unknown: readonly TransferableSignatures[],
+  now: KerlMoment,
+): readonly KerlFact[] {
+  const facts: KerlFact[] = [];
+  for (const [signer, groups] of bySigner(unknown)) {
+    const { aid, sn, said } = body;
+    const attachments = { ...NO_ATTACHMENTS, transferableSignatures: groups };
+    const waiting = { aid, sn, said, reason: "unverified-receipt", waitsFor: signer, body, attachments } as const;
+    const fact = escrowFact(reader, waiting, now, true);
+    if (fact.ok && fact.value !== null) facts.push(fact.value);
+  }
+  return facts;
+}
+
+export function arriveReceipt(
+  reader: KerlReader,
+  receipt: ReceiptMessage,
+  attachments: Attachments,
+  now: KerlMoment,
+  cumulative: boolean,
+): KerlResult {
+  const { aid, sn, said } = receipt;
+  const given = { ...attachments, controllerSignatures: [], sealSources: [], firstSeen: [] };
+  if (given.witnessSignatures.length + given.receiptCouples.length + given.transferableSignatures.length === 0)
+    return broken("receipt-empty");
+  const event = reader.event(said);
+  if (event === undefined) {
+    const early = cumulative ? witnessedAlready(reader, receipt, given) : ok(given);
+    if (!early.ok) return early;
+    const waiting = {
+      aid,
+      sn,
+      said,
+      reason: "unverified-receipt",
+      waitsFor: aid,
+      body: receipt,
+      attachments: early.value,
+    } as const;
+    return judged("escrowed:unverified-receipt", escrowFact(reader, waiting, now, true));
+  }
+  // The SAID says which event it is; a sequence number that says otherwise changes nothing about the signature.
+  if (event.aid !== aid) return broken("receipt-identifier");
+  const { added, signers, anyHolds, unknown } = checkReceipts(reader, event, given, false);
+  const waiting = receiptsOfUnknown(reader, receipt, unknown, now);
+  if (signers.length > 0) {
+    const judgement = received(event, added, signers, receipt.version.major);
+    return ok({ ...judgement, facts: [...judgement.facts, ...waiting] });
+  }
+  if (unknown.length > 0) return ok({ verdict: "escrowed:unverified-receipt", facts: waiting });
+  return anyHolds ? ok(nothingNew) : badSignature("None of the receipt's signatures holds over the event's bytes.");
+}
+
+/** Where the event itself waits, its bytes are there: what does not hold over them need not wait. Refuses: KERI_BAD_SIGNATURE. */
+function witnessedAlready(
+  reader: KerlReader,
+  { aid, said }: ReceiptMessage,
+  given: Attachments,
+): Result<Attachments, KerlRefusal> {
+  const escrow = eventEscrow(reader, said, aid);
+  const event = escrow === undefined ? undefined : storedEvent(escrow.event);
+  const state = event === undefined ? undefined : provisionalState(reader, event);
+  if (event === undefined || state === undefined) return ok(given);
+  const { witnessSignatures, receiptCouples, transferableSignatures } = given;
+  const { signatures, couples } = validWitnesses(
+    event.bytes,
+    state.witnesses,
+    witnessSignatures.slice(0, signaturesMax(state.witnesses.length)),
+    receiptCouples.slice(0, SIGNERS_PER_EVENT_MAX),
+  );
+  return signatures.length + couples.length + transferableSignatures.length === 0
+    ? badSignature("None of the receipt's signatures holds over the event's bytes.")
+    : ok({ ...given, witnessSignatures: signatures, receiptCouples: couples });
+}
+
+export function arriveReply(
+  reader: KerlReader,
+  reply: ReplyMessage,
+  attachments: Attachments,
+  now: KerlMoment,
+): KerlResult {
+  const signer = replySigner(reply);
+  const { said, bytes, version } = reply;
+  const earlier = eventEscrow(reader, said, signer);
+  const gathered = earlier === undefined ? attachments : joinAttachments(keptAttachments(earlier), attachments);
+  const outcome = judgeReply(reader, reply, gathered);
+  if (!outcome.ok) return outcome;
+  switch (outcome.value.kind) {
+    case "known":
+      return ok(nothingNew);
+    case "escrowed": {
+      const { reason, keep } = outcome.value;
+      const waiting = { aid: signer, sn: 0, said, reason, waitsFor: signer, body: reply, attachments: keep };
+      return judged(`escrowed:${reason}`, escrowFact(reader, waiting, now, false));
+    }
+    case "accepted": {
+      const { signedAt, proof } = outcome.value;
+      const attached = encodeAttachments(proof, version.major);
+      return ok({
+        verdict: "replied",
+        facts: [{ kind: "keriReplyAccepted", aid: signer, said, signedAt, reply: bytes, attached }],
+      });
+    }
+    default:
+      return outcome.value satisfies never;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The rules of key event receipt logs: a message and the logs as they are in, a verdict and facts out. Pure; whatever keeps the
+ * logs answers `KerlReader` and folds the facts by `applyKerlFact`.
+ *
+ * Source: ToIP KERI specification (sections by rule: rule-names.ts); order of judgement as keripy's. Deviates, where the log's total
+ * order allows more: the first accepted event of a place is in force for everybody; escrows are judged anew within the command
+ * that ends their wait; rivals with valid signatures are evidence.
+ */
+import type { Result } from "../base/result.ts";
+import { ok } from "../base/result.ts";
+import { arriveEvent, arriveReceipt, arriveReply } from "./arrival.ts";
+import type { EventRefusal } from "./event.ts";
+import { applyKerlFact } from "./kerl-fold.ts";
+import type { KerlFact } from "./kerl-facts.ts";
+import { KerlOverlay } from "./kerl-overlay.ts";
+import type { KerlJudgement, KerlMoment, KerlReader, KerlResult } from "./kerl.ts";
+import type { KeriMessage, ParsedBody } from "./messages.ts";
+import { settle } from "./settle.ts";
+import { bodyOf } from "./stored-body.ts";
+
+/**
+ * Judges a message by itself, as keripy does when it comes: signatures of an event that waits count only once `settle` looks at it
+ * again. For `sky kel verify`; the log uses judgeMessage. Refuses: see KerlRefusal.
+ */
+export function judgeArrival(reader: KerlReader, message: KeriMessage, now: KerlMoment): KerlResult {
+  const body: Result<ParsedBody, EventRefusal> = bodyOf(message);
+  return body.ok ? arrive(reader, message, body.value, now, false) : body;
+}
+
+function arrive(
+  reader: KerlReader,
+  { attached, attachments }: KeriMessage,
+  body: ParsedBody,
+  now: KerlMoment,
+  cumulative: boolean,
+): KerlResult {
+  switch (body.type) {
+    case "rct":
+      return arriveReceipt(reader, body, attachments, now, cumulative);
+    case "rpy":
+      return arriveReply(reader, body, attachments, now);
+    default:
+      return arriveEvent(reader, { event: body, attached, attachments, cumulative }, now);
+  }
+}
+
+/**
+ * Judges a message together with all that waits: signatures that came before for the same event count, and what waited for it is
+ * judged anew, in the order it came (Bounds: REPROCESSED_MAX). The verdict is that of the message after all of this.
+ * Refuses: see KerlRefusal; then nothing changed.
+ */
+export function judgeMessage(reader: KerlReader, message: KeriMessage, now: KerlMoment): KerlResult {
+  const body: Result<ParsedBody, EventRefusal> = bodyOf(message);
+  if (!body.ok) return body;
+  const arrived = arrive(reader, message, body.value, now, true);
+  if (!arrived.ok || arrived.value.facts.length === 0) return arrived;
+  const pendingReceipt = body.value.type === "rct" && arrived.value.verdict === "escrowed:unverified-receipt";
+  if (reader.escrowCount() === 0 || (arrived.value.verdict !== "accepted" && !pendingReceipt)) return arrived;
+  const overlay = new KerlOverlay(reader);
+  for (const fact of arrived.value.facts) applyKerlFact(overlay, fact, now.height);
+  const settled = settle(overlay, body.value.type === "rpy" ? null : body.value, now);
+  return ok(concluded(arrived.value, body.value, [...arrived.value.facts, ...settled]));
+}
+
+/** The verdict and the facts after what followed: a wait that ended in the same breath is left out. */
+function concluded(arrived: KerlJudgement, { said }: ParsedBody, facts: readonly KerlFact[]): KerlJudgement {
+  const accepted = new Set(facts.filter(({ kind }) => kind === "keyEventAccepted").map((fact) => fact.said));
+  const kept = facts.filter(
+    (fact) => fact.kind !== "keyEventEscrowed" || !accepted.has(fact.said) || fact.waitsFor !== fact.aid,
+  );
+  const completed = arrived.verdict === "escrowed:unverified-receipt" && accepted.has(said);
+  return { verdict: completed ? "receipt" : arrived.verdict, facts: kept };
+}
