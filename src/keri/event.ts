@@ -93,7 +93,8 @@ export function parseBody(
   if (stated.size !== bytes.length)
     return malformed(`The version string states ${stated.size} bytes; the event has ${bytes.length}.`);
   const type = fields["t"];
-  if (!isMessageType(type)) return unsupported(`Messages of type ${String(type).slice(0, 8)} are not read here.`);
+  if (!isMessageType(type))
+    return unsupported(`Messages are of type ${Object.keys(FIELDS[1]).join(" ")}; this one is not.`);
   const names = FIELDS[version.major][type];
   if (!hasFields(fields, names)) return malformed(`The fields of ${type} are ${names.join(" ")}, in this order.`);
   const opened: Opened = { fields, bytes, bodyKind: kind, version };

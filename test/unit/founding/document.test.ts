@@ -1,9 +1,10 @@
 /** The founding document (DESIGN §6): what is refused before anybody trusts it. */
+import { p256 } from "@noble/curves/nist.js";
 import { describe, expect, test } from "vitest";
 import { decode, encode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
 import type { Result } from "../../../src/base/result.ts";
-import { signer } from "../../../src/crypto/ed25519.ts";
+import { publicKeyOf, signer } from "../../../src/crypto/ed25519.ts";
 import { sha256, sha256Digest } from "../../../src/crypto/hash.ts";
 import {
   type FoundingDocument,
@@ -14,7 +15,9 @@ import {
 import { assembleFounding, openFounding, sealFounding, signFounding } from "../../../src/host/founding/document.ts";
 import { type IdentitySeeds, newIdentity } from "../../../src/host/founding/identity.ts";
 import { newOperator, operatorCardOf } from "../../../src/host/founding/operator-file.ts";
-import { publicKeyOf } from "../../../src/crypto/ed25519.ts";
+import { encodeMatter } from "../../../src/keri/cesr/matter.ts";
+import { incept } from "../../../src/keri/compose.ts";
+import { keyText } from "../../../src/keri/key-text.ts";
 
 /** Bytes from a counter: the same document in every run. */
 function seeded(): (length: number) => Uint8Array {
@@ -61,6 +64,9 @@ const signAll = (bytes: Uint8Array): readonly FoundingSignature[] =>
 const signed = (document: Uint8Array, signatures: readonly FoundingSignature[]): Uint8Array =>
   encode(signedFoundingShape, { document, signatures });
 const bytes = encode(foundingDocumentShape, base);
+const half = { kind: "key", weight: { numerator: 1n, denominator: 2n } } as const;
+const otherKey = encodeMatter("1AAJ", p256.getPublicKey(new Uint8Array(32).fill(1), true));
+const otherCurve = incept({ keys: [otherKey], nextDigests: [] });
 const message = (result: Result<unknown>): string => (result.ok ? "ok" : result.refusal.message);
 
 test("a document that everybody signed opens, and its cluster id is the SHA-256 of it without signatures", () => {
@@ -88,6 +94,23 @@ test("a signature that is missing, of another document, or another's is refused 
   expect(
     message(openFounding(signed(bytes, [...all, signFounding(bytes, outsider.aid, signer(outsider.current))]))),
   ).toMatch(/neither founder nor operator/);
+});
+
+test("an admin may have weighted keys of several algorithms: its key state holds them all", () => {
+  const weighted = incept({
+    keys: [otherKey, keyText(publicKeyOf(random(32)))],
+    threshold: { clauses: [[half, half]] },
+    nextDigests: [],
+  });
+  const made = assembleFounding({ ...base, admins: [{ aid: weighted.aid, icp: weighted.event }] });
+  if (!made.ok) throw new Error(made.refusal.message);
+  const opened = openFounding(signed(made.value.bytes, signAll(made.value.bytes)));
+  if (!opened.ok) throw new Error(opened.refusal.message);
+  expect(opened.value.identifiers.get(weighted.aid)).toMatchObject({
+    threshold: { clauses: [[half, half]] },
+    keys: [{ algorithm: "p256" }, { algorithm: "ed25519" }],
+    keyTexts: [otherKey, expect.stringMatching(/^D/)],
+  });
 });
 
 test("every changed byte of the file is refused", () => {
@@ -133,6 +156,11 @@ describe("assembling refuses, before anybody signs,", () => {
       "a key of small order",
       { founders: [{ ...first, bootKey: new Uint8Array(32) }, ...base.founders.slice(1)] },
       /no acceptable Ed25519 point/,
+    ],
+    [
+      "a founder whose key is not of Ed25519",
+      { founders: [{ ...first, aid: otherCurve.aid, icp: otherCurve.event }, ...base.founders.slice(1)] },
+      /exactly one key at its inception, of Ed25519/,
     ],
     ["a gateway that is no founder", { gateways: [admin.aid] }, /gateway .*none of the founders/],
     [

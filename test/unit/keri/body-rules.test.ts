@@ -269,3 +269,14 @@ test("a version or serialisation other than the stream's is refused", () => {
   expect(verdict(utf8((fromUtf8(ixn.event) ?? "").replace("KERI10", "KERI11")))).toBe("KERI_UNSUPPORTED");
   expect(verdict(utf8((fromUtf8(ixn.event) ?? "").replace("KERI10", "ACDC10")))).toBe("KERI_UNSUPPORTED");
 });
+
+test("values that JavaScript cannot turn into text are refused like any other", () => {
+  for (const odd of [{ toString: 1, valueOf: 1 }, [[]], null, 1]) {
+    for (const name of ["t", "d", "i", "s", "p", "a"]) {
+      expect(verdict(changed(ixn.event, { [name]: odd }, { named: name === "d" ? [] : ["d"] }))).toMatch(/^KERI_/);
+    }
+    // A number of keys or witnesses may stand as a JSON integer.
+    for (const name of ["kt", "k", "nt", "n", "bt", "br", "ba"])
+      expect(verdict(changed(rot.event, { [name]: odd }))).toMatch(odd === 1 && name.endsWith("t") ? "read" : /^KERI_/);
+  }
+});
