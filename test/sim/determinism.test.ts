@@ -27,6 +27,22 @@ test("two processes and this one give one trace", { timeout: 60_000 }, () => {
   for (let i = 0; i < 2; i++) expect(inProcess(4)).toContain(`"traceHash":"${traceHash}"`);
 });
 
+test("a seed with checkpoints, lost disks and a liar gives the same trace and history twice", {
+  timeout: 60_000,
+}, () => {
+  const options = {
+    seed: 12,
+    nodes: 4,
+    byzantineKinds: ["liarInSync"],
+    faults: ["diskLost", "isolation", "powerCut"],
+    extras: ["checkpoints"],
+    minutes: MINUTES,
+  } as const;
+  const first = runSeed(options);
+  expect(first.faults["checkpoint written"]).toBeGreaterThan(0);
+  expect(runSeed(options)).toEqual(first);
+});
+
 test("seeds differ", () => {
   const hashes = SEEDS.map((seed) => runSeed({ seed, minutes: 0.05 }).traceHash);
   expect(new Set(hashes).size).toBe(SEEDS.length);

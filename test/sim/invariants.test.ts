@@ -53,6 +53,43 @@ test("a journal that forgets votes: sent before it was durable", () => {
   expect(found).toBe("durable before sending");
 });
 
+test("a journal that forgets certificates: a member goes on from what no disk holds", () => {
+  const found = brokenBy((world) =>
+    tamperBatches(world, (batch) => ({
+      ...batch,
+      journal: batch.journal?.filter(({ kind }) => kind !== "certificate") ?? [],
+    })),
+  );
+  expect(found).toBe("certificates are durable");
+});
+
+test("a journal that does not give back a certificate at the next start", () => {
+  const { violation } = runSeed({
+    ...CALM,
+    tamper: ({ replicas, scheduler }) => {
+      const [replica] = replicas;
+      if (replica === undefined) throw new Error("a first replica");
+      const open = replica.disk.open.bind(replica.disk);
+      replica.disk.open = (...given) => {
+        const log = open(...given) as MemoryLog;
+        const journal = log.journal.bind(log);
+        log.journal = (of) => journal(of).filter(({ kind }) => kind !== "certificate");
+        return log;
+      };
+      const killWhenItHoldsOne = (): void => {
+        const context = replica.process?.context;
+        const views = Object.keys({ ...context?.notarizations, ...context?.nullifications });
+        if (!views.some((view) => Number(view) > (context?.final.view ?? 0)))
+          return void scheduler.at(scheduler.now + 0.2, killWhenItHoldsOne);
+        replica.kill("it holds a certificate");
+        replica.bootLater(0);
+      };
+      killWhenItHoldsOne();
+    },
+  });
+  expect(violation?.invariant).toBe("certificates are durable");
+});
+
 test("two votes in one view break rule 8", () => {
   const found = brokenBy((world) =>
     tamperBatches(world, (batch) => {

@@ -5,7 +5,8 @@ import { concatBytes, utf8 } from "../../src/base/bytes.ts";
 import type { Executed, Header, LogEvent } from "../../src/events/facts/block.ts";
 import type { LogHashing } from "../../src/events/store/damage.ts";
 import type { LogBatch } from "../../src/events/store/log-batch.ts";
-import type { Log } from "../../src/events/store/log.ts";
+import type { Log, Repair } from "../../src/events/store/log.ts";
+import { MemoryCheckpoints } from "./checkpoint-store.ts";
 import { MemoryLog } from "./memory-log.ts";
 import type { Random } from "./random.ts";
 
@@ -14,6 +15,12 @@ export type Write =
   | { readonly kind: "commit"; readonly batch: LogBatch }
   | { readonly kind: "append"; readonly stream: string; readonly events: readonly LogEvent[] }
   | { readonly kind: "drop"; readonly digests: readonly Digest[] };
+
+/** What else becomes durable at once, where a log can be healed or goes on from a checkpoint. */
+export type Durable =
+  | Write
+  | ({ readonly kind: "repair" } & Repair)
+  | { readonly kind: "begin"; readonly event: LogEvent; readonly batch: Pick<LogBatch, "pruneBelow" | "marks"> };
 
 /** What becomes of a write. `torn`: the power goes while it is under way. `syncFailed`: part of it may be there nevertheless. */
 export type Fate = "done" | "crashBefore" | "torn" | "crashAfter" | "syncFailed" | "full";
@@ -83,6 +90,7 @@ export abstract class Disk {
   #plan: { readonly at: number; readonly fate: PlannedFate } | undefined;
   /** No write finds room. */
   isFull = false;
+  readonly checkpoints = new MemoryCheckpoints(() => this.isFull);
 
   /** Writes begun so far: their numbers are 1, 2, … over all lives. */
   get writes(): number {
@@ -109,7 +117,7 @@ export abstract class Disk {
   /** Flips a bit in a block, a bundle or a candidate that is stored. Returns what it hit; undefined when there is nothing. */
   abstract flipBit(): string | undefined;
   /** Opens the log that is on it, as a process does that starts. `written` hears of each write when it is durable. */
-  abstract open(path: string, hashing: LogHashing, written: (write: Write) => void): Log;
+  abstract open(path: string, hashing: LogHashing, written: (write: Durable) => void): Log;
   /** Nobody needs it any more. */
   close(): void {}
 }

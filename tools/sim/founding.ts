@@ -16,6 +16,7 @@ import {
   signFounding,
 } from "../../src/host/founding/document.ts";
 import { inceptSingle } from "../../src/keri/compose.ts";
+import type { SegmentMember } from "../../src/projections/checkpoint/segment.ts";
 import { Keys } from "./scheme.ts";
 
 export interface Identity {
@@ -33,6 +34,8 @@ export interface SimulatedFounding {
   /** Keys that sign consensus messages, by member. */
   readonly epochKeys: readonly Uint8Array[];
   readonly client: Identity;
+  /** As a checkpoint's state names them. */
+  readonly members: readonly SegmentMember[];
 }
 
 const demand = <T>(result: Result<T>): T => {
@@ -100,5 +103,6 @@ function found(size: number): SimulatedFounding {
     keys,
     epochKeys: members.map(({ epochKey }) => epochKey),
     client,
+    members: members.map(({ aid, epochKey }) => ({ aid, key: epochKey })),
   };
 }

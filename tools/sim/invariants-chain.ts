@@ -15,6 +15,7 @@ import {
 } from "../../src/events/facts/block.ts";
 import { bodyHash } from "../../src/events/facts/hashing.ts";
 import type { LogBatch } from "../../src/events/store/log-batch.ts";
+import { type CheckpointInvariants, type Ordered, orderedAfter } from "./invariants-checkpoints.ts";
 import { Violation } from "./violation.ts";
 
 /** How far a block's time may be ahead of those that notarized it (consensus.md, Time), and by how much their timers err. Units: ms. */
@@ -25,7 +26,10 @@ interface Final {
   readonly header: Header;
   /** Tree over the log up to this block. */
   readonly tree: MerkleFrontier;
+  readonly ordered: Ordered;
 }
+
+const NONE_ORDERED: Ordered = { block: 0, of: 0 };
 
 /** What one disk of a member has been given. */
 interface Given {
@@ -38,6 +42,7 @@ export interface ChainQuestions {
   readonly size: number;
   /** Whether the member that a bundle names signed it. */
   readonly isMade: (bundle: Uint8Array) => boolean;
+  readonly checkpoints: CheckpointInvariants;
   /** Root that honest members found at a height; undefined while none has executed it. */
   readonly root: (height: number) => Digest | undefined;
   /** The latest that any honest member's clock has said when it voted. Units: ms since 1970. */
@@ -88,6 +93,12 @@ export class ChainInvariants {
       if (!given.bundles.has(digest)) this.#broken(invariant, `${name} keeps a block without its bundle ${digest}`);
   }
 
+  /** Bundles that peers gave for blocks in the log. */
+  given(disk: object, bundles: readonly { readonly digest: Digest }[]): void {
+    const given = this.#givenOf(disk);
+    for (const { digest } of bundles) given.bundles.add(digest);
+  }
+
   #givenOf(disk: object): Given {
     let given = this.#given.get(disk);
     if (given === undefined) {
@@ -101,10 +112,15 @@ export class ChainInvariants {
     throw new Violation(invariant, message);
   }
 
+  /** Written out, not asked of the product: it is what is judged here. */
+  get #quorum(): number {
+    const { size } = this.#questions;
+    return size - Math.floor((size - 1) / 3);
+  }
+
   /** A batch ends with a finalization of its last block, by q members. */
   #judgeProof(name: string, { height, proof, hash }: LogEvent): void {
-    const { size } = this.#questions;
-    const quorum = size - Math.floor((size - 1) / 3);
+    const quorum = this.#quorum;
     if (proof.kind !== "finalization") this.#broken("final blocks are proven", `${name}: ${height} has no proof`);
     const { kind, signers, blockHash } = proof.certificate;
     const count = signers.reduce((sum, byte) => sum + bitsOf(byte), 0);
@@ -124,7 +140,8 @@ export class ChainInvariants {
         ? undefined
         : parent === undefined
           ? "nothing before it"
-          : this.#defect(header.value, parent, block.body);
+          : (this.#defect(header.value, parent, block.body) ??
+            this.#questions.checkpoints.defect(header.value, block.body, parent.ordered, this.#quorum));
     if (defect !== undefined) this.#broken("final blocks are valid", `${name}: block ${height}: ${defect}`);
     const bundles = bundlesOf(block.body);
     if (new Set(bundles).size !== bundles.length)
@@ -135,7 +152,8 @@ export class ChainInvariants {
           "final blocks are valid",
           `${name}: block ${height} orders bundle ${digest}, which its member did not sign`,
         );
-    this.#final[height] = { hash, header: header.value, tree: tree.appended(hash) };
+    const ordered = orderedAfter(parent?.ordered ?? NONE_ORDERED, height, block.body);
+    this.#final[height] = { hash, header: header.value, tree: tree.appended(hash), ordered };
   }
 
   #defect(header: Header, { hash, header: parent, tree }: Final, body: Uint8Array): string | undefined {

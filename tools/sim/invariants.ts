@@ -10,9 +10,11 @@ import { blockHash } from "../../src/events/facts/hashing.ts";
 import type { ConsensusEffect } from "../../src/machines/consensus/types.ts";
 import type { SettledCommand } from "../../src/projections/ledger/duplicates.ts";
 import type { ExecutedBlock } from "../../src/projections/ledger/ledger.ts";
-import type { Write } from "./disk.ts";
+import type { Durable } from "./disk.ts";
 import { CertificateInvariants } from "./invariants-certificates.ts";
 import { ChainInvariants } from "./invariants-chain.ts";
+import { CheckpointInvariants } from "./invariants-checkpoints.ts";
+import { DurableCertificates } from "./invariants-durable.ts";
 import { GraphInvariants } from "./invariants-graph.ts";
 import { Random } from "./random.ts";
 import { Violation } from "./violation.ts";
@@ -26,6 +28,10 @@ const FAULT_CODES: ReadonlySet<string> = new Set([
   "BAD_SIGNATURE",
   "BAD_CERTIFICATE",
   "FOREIGN_BUNDLE",
+  "BAD_CHECKPOINT",
+  "BAD_SEGMENT",
+  "FOREIGN_STATEMENT",
+  "CHECKPOINT_EQUIVOCATION",
 ]);
 
 /** What the invariants ask of a replica. */
@@ -57,6 +63,8 @@ export class Invariants {
   readonly #decided = new Set<number>();
   readonly #chain: ChainInvariants;
   readonly #standing: CertificateInvariants;
+  readonly #durable = new DurableCertificates();
+  readonly checkpoints = new CheckpointInvariants((height) => this.#roots[height]);
   /** What the graph's writers and the answers of nodes are held against. */
   readonly graph: GraphInvariants;
   #nullified = 0;
@@ -73,6 +81,7 @@ export class Invariants {
     this.#chain = new ChainInvariants({
       size,
       isMade,
+      checkpoints: this.checkpoints,
       root: (height) => this.#roots[height],
       latestClock: () => this.#latestClock,
     });
@@ -115,6 +124,7 @@ export class Invariants {
   /** One certificate of each kind in a view, and never both a nullification and a finalization. */
   #certificate(who: Observed, kind: CertificateKind, view: number, hash: string | null): void {
     this.#standing.adopted(who.name, kind, view, hash ?? "");
+    this.#durable.adopted(who.durableVotes, kind, view);
     if (!this.#decided.has(view)) this.#decided.add(view);
     const said = hash ?? "";
     const key = `${kind}/${view}`;
@@ -133,8 +143,14 @@ export class Invariants {
   }
 
   /** A write is durable: what it appends is agreed, what it votes obeys rule 8 over all lives of the member. */
-  written(who: Observed, write: Write): void {
+  written(who: Observed, write: Durable): void {
+    if (write.kind === "repair") return this.#repaired(who, write);
+    if (write.kind === "begin") {
+      this.#durable.written(who.durableVotes, write.batch);
+      return this.#repaired(who, { events: [write.event], bundles: [] });
+    }
     if (write.kind !== "commit") return;
+    this.#durable.written(who.durableVotes, write.batch);
     this.#latestClock = Math.max(this.#latestClock, who.now());
     for (const { height, hash } of write.batch.append?.events ?? []) {
       const known = this.final[height];
@@ -151,6 +167,29 @@ export class Invariants {
     }
     for (const { height, root } of write.batch.executed ?? []) this.#root(who, height, root);
     this.#chain.written(who.name, who.durableVotes, write.batch);
+  }
+
+  /** Blocks that peers gave for what was damaged, or older than a checkpoint, or the checkpoint's own: final ones all of them. */
+  #repaired(
+    who: Observed,
+    { events, bundles }: Pick<Extract<Durable, { kind: "repair" }>, "events" | "bundles">,
+  ): void {
+    for (const { height, hash } of events)
+      if (this.final[height] !== hash)
+        throw new Violation(
+          "agreement",
+          `${who.name}: puts ${hash} at ${height}, elsewhere ${this.final[height] ?? "none"}`,
+        );
+    this.#chain.given(who.durableVotes, bundles);
+  }
+
+  /** A life of a member begins with these certificates above its last final block. */
+  booted(
+    who: Observed,
+    final: number,
+    certificates: readonly { readonly kind: CertificateKind; readonly view: number }[],
+  ): void {
+    this.#durable.booted(who.name, who.durableVotes, final, certificates);
   }
 
   /** Rule 8. */
@@ -184,6 +223,7 @@ export class Invariants {
 
   /** Nothing is said before it is durable. */
   sent(who: Observed, message: PeerMessage): void {
+    this.#durable.speaks(who.name, who.durableVotes, () => who.durableFinalView());
     if (message.kind === "vote") this.#saidVote(who, message.vote, message.view, message.hash);
     if (message.kind !== "proposal") return;
     const header = decode(headerShape, message.block.header, HEADER_BYTES_MAX);

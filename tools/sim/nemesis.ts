@@ -75,6 +75,12 @@ export class Nemesis {
     return `${target.name} for ${Math.round(ms)} ms`;
   }
 
+  cutPower(target: Replica): string {
+    const how = this.crash(target);
+    target.losePower();
+    return how;
+  }
+
   pause(target: Replica): string {
     const ms = this.#lasting();
     target.busyUntil = Math.max(target.busyUntil, this.#world.scheduler.now) + ms;
@@ -170,7 +176,7 @@ const STRIKES: { readonly [K in FaultKind]: Strike } = {
     target.planWrite(ahead, fate);
     return `${target.name}: ${fate}, in ${ahead} writes`;
   },
-  powerCut: (nemesis) => nemesis.world.replicas.map((replica) => nemesis.crash(replica)).join(", "),
+  powerCut: (nemesis) => nemesis.world.replicas.map((replica) => nemesis.cutPower(replica)).join(", "),
   pause: (nemesis, target) => nemesis.pause(target),
   partition: (nemesis) => nemesis.partition(...nemesis.halves(), true),
   oneWayPartition: (nemesis) => nemesis.partition(...nemesis.halves(), false),

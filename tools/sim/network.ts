@@ -129,6 +129,10 @@ export class Network {
   }
 }
 
-/** Tag of the survey's answer: the one message whose content nothing but the connection (TLS) protects. */
+/**
+ * What nothing but the connection (TLS) protects: a survey's answer has no signature, and that of a statement is looked at when its
+ * height is final, long after the frame.
+ */
 const SURVEY_TAG = 12;
-const isUnsigned = (frame: Uint8Array): boolean => frame[1] === SURVEY_TAG;
+const STATEMENT_TAG = 13;
+const isUnsigned = (frame: Uint8Array): boolean => frame[1] === SURVEY_TAG || frame[1] === STATEMENT_TAG;

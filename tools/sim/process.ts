@@ -1,23 +1,22 @@
 /** One life of a node: the real consensus actor and the real ledger, from their start on this disk until the process ends. */
 import { ConsensusActor } from "../../src/actors/consensus/actor.ts";
-import type { ConsensusPorts } from "../../src/actors/consensus/ports.ts";
+import type { Checkpoints, ConsensusPorts, FetchedCheckpoint } from "../../src/actors/consensus/ports.ts";
 import { Healing, type HealingReport } from "../../src/actors/consensus/healing.ts";
 import { type Start, ensureGenesis, loadStart } from "../../src/actors/consensus/start.ts";
-import { type MemberIndex, height as heightOf, memberIndex } from "../../src/base/brands.ts";
-import { ZERO_DIGEST } from "../../src/base/bytes.ts";
+import { type Height, type MemberIndex, height as heightOf, memberIndex } from "../../src/base/brands.ts";
 import { decode } from "../../src/base/codec.ts";
-import { present } from "../../src/base/errors.ts";
-import { MerkleFrontier } from "../../src/crypto/merkle.ts";
+import { Fault, present } from "../../src/base/errors.ts";
+import type { MerkleFrontier } from "../../src/crypto/merkle.ts";
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../src/events/facts/peer-message.ts";
 import { LogDamage } from "../../src/events/store/damage.ts";
 import { LogDatabase } from "../../src/events/store/log-database.ts";
+import type { Verified } from "../../src/events/store/log-verify.ts";
 import type { Log } from "../../src/events/store/log.ts";
-import { type Verified, fromGenesis, verifyRange } from "../../src/events/store/log-verify.ts";
 import { loseJournal } from "../../src/host/consensus/journal-id.ts";
 import { standingOf } from "../../src/machines/consensus/consensus.machine.ts";
 import type { ConsensusEffect, ConsensusEvent, Context } from "../../src/machines/consensus/types.ts";
 import type { ExecutedBlock } from "../../src/projections/ledger/ledger.ts";
-import type { Write } from "./disk.ts";
+import type { Durable } from "./disk.ts";
 import { keyOfMember } from "./founding.ts";
 import type { Endpoint, Receiver } from "./network.ts";
 import type { Random } from "./random.ts";
@@ -25,14 +24,16 @@ import { changedFields } from "./record.ts";
 import { plantOtherEpoch } from "./other-epoch.ts";
 import type { Replica } from "./replica.ts";
 import type { Task } from "./scheduler.ts";
+import type { WritesCheckpoints } from "./folding.ts";
 import { Projection, Service } from "./service.ts";
+import { START, verified, verifiedMark } from "./verified-log.ts";
 import { Violation } from "./violation.ts";
 import { type World, countFault, hashing, replicasOf } from "./world.ts";
 
-/** Nothing of the log is read yet. */
-const START: Verified<MerkleFrontier> = { next: heightOf(0), tree: MerkleFrontier.empty, parent: ZERO_DIGEST };
 /** What a signature of the enclave takes. Units: ms. */
 const SIGNING_MS = 0.1;
+/** Until the enclave sealed the mark of an adopted checkpoint. Units: ms. */
+const SEALING_MS = 1;
 /** Between an event in the mailbox and its drain, at most. Units: ms. */
 const DRAIN_MS_MAX = 0.3;
 
@@ -119,10 +120,11 @@ export class NodeProcess implements Receiver {
     replica.isMarkedDamaged = true;
     countFault(this.#world, "log healed from peers");
     const { peers, clock, schedule, random, observer } = this.#ports(log);
-    const healed = ({ tree }: { readonly tree: MerkleFrontier }): void => {
+    const healed = (sound: Verified<MerkleFrontier>): void => {
       this.#healing = undefined;
       replica.isMarkedDamaged = false;
-      goOn(tree);
+      if (this.#world.profile.checkpoints) log.commit({ marks: [verifiedMark(sound)] });
+      goOn(sound.tree);
     };
     const told = (report: HealingReport): void => {
       const { record, scheduler } = this.#world;
@@ -155,11 +157,15 @@ export class NodeProcess implements Receiver {
   #begin(log: Log, tree: MerkleFrontier): void {
     const { replica } = this;
     if (this.#world.profile.otherEpoch) plantOtherEpoch(log);
-    const actor = new ConsensusActor(replica.committee, this.#ports(log), this.#loadStart(log, tree));
+    const start = this.#loadStart(log, tree);
+    if (replica.isHonest) this.#world.invariants.booted(replica, start.context.final.view, start.certificates);
+    const actor = new ConsensusActor(replica.committee, this.#ports(log), start);
     this.#actor = actor;
     const head = present(log.head(), "the log begins with genesis").height;
     const service = this.#startService(actor, head);
     this.#service = service;
+    const written = service.folding?.newest();
+    if (written !== undefined) actor.checkpointWritten(written.height, written.root, written.segments);
     for (const { height, root } of service.knownRoots()) actor.executed(height, root);
     actor.startDelivery(heightOf(service.ledger.height + 1));
     service.serveFrom(head);
@@ -190,25 +196,93 @@ export class NodeProcess implements Receiver {
         projected: (projector) => {
           if (replica.isHonest) this.#world.invariants.graph.projected(replica.name, projector);
         },
+        checkpoints: this.#writesCheckpoints(actor),
         submit: (signed) => actor.submit(signed),
         defect: (error) => {
           throw error;
         },
       });
     const service = open();
-    if (service.ledger.height <= head) return service;
-    // The tables are ahead of a log that was lost: they are derived, so they go.
+    const begins = this.#begins();
+    if (service.ledger.height <= head && service.ledger.height >= (begins ?? -1)) return service;
+    // The tables are ahead of a log that was lost, or below where it begins: they are derived, so they go.
     replica.projection?.close();
-    replica.projection = new Projection();
+    const projection = new Projection();
+    replica.projection = projection;
+    if (begins !== null) this.#fill(projection, begins);
     return open();
+  }
+
+  /** The checkpoint that the log begins with, while older blocks are still to come. */
+  #begins(): Height | null {
+    return this.#log instanceof LogDatabase ? (this.#log.gap()?.begins ?? null) : null;
+  }
+
+  #fill(projection: Projection, begins: Height): void {
+    const { replica } = this;
+    try {
+      const { height, root } = projection.fill(replica.disk.checkpoints, begins);
+      if (replica.isHonest) this.#world.invariants.checkpoints.filled(replica.name, height, root);
+    } catch (error) {
+      if (!(error instanceof Fault) || !replica.isHonest) throw error;
+      throw new Violation("a log begins with a checkpoint that is there", `${replica.name}: ${error.message}`);
+    }
+  }
+
+  #writesCheckpoints(actor: ConsensusActor): WritesCheckpoints | undefined {
+    const { replica } = this;
+    const { profile, invariants, founding, record, scheduler } = this.#world;
+    if (!profile.checkpoints) return undefined;
+    return {
+      every: profile.checkpointEvery,
+      store: replica.disk.checkpoints,
+      members: founding.members,
+      begins: () => this.#begins(),
+      written: (written) => {
+        record?.({ kind: "checkpoint", at: scheduler.now, node: replica.name, ...written });
+        if (replica.isHonest) invariants.checkpoints.wrote(replica.name, written);
+        countFault(this.#world, "checkpoint written");
+        actor.checkpointWritten(written.height, written.root, written.segments);
+      },
+    };
+  }
+
+  #checkpoints(log: Log): Checkpoints | undefined {
+    const { profile } = this.#world;
+    if (!profile.checkpoints || !(log instanceof LogDatabase)) return undefined;
+    const store = this.replica.disk.checkpoints;
+    return {
+      distance: profile.checkpointEvery,
+      log,
+      segmentsOf: (height) => store.segmentsOf(height),
+      segment: (digest) => store.segment(digest),
+      fetched: (height, digest) => store.fetched(height, digest),
+      keep: (height, digest, segment) => store.keep("fetched", height, digest, segment),
+      discardFetched: (isKept) => store.discardUnfinished("fetched", isKept),
+      adopt: (found) => void this.#later(SEALING_MS, () => this.#adopt(log, found)),
+    };
+  }
+
+  /** The actor has stopped. Segments first, then the log, then this life ends. */
+  #adopt(log: LogDatabase, { statement, segments, event, tree, pruneBelow }: FetchedCheckpoint): void {
+    const { replica } = this;
+    const { invariants } = this.#world;
+    if (replica.isHonest) invariants.checkpoints.adoptedBy(replica.name, statement);
+    replica.disk.checkpoints.complete("fetched", statement.height, segments);
+    const mark = verifiedMark({ next: heightOf(event.height + 1), tree, parent: event.hash });
+    log.beginAt(event, pruneBelow, [mark]);
+    countFault(this.#world, "checkpoint adopted");
+    replica.startAnew("adopted a checkpoint");
   }
 
   #ports(log: Log): ConsensusPorts {
     const { replica } = this;
     const { scheme, founding, network, replicas } = this.#world;
     const key = keyOfMember(founding, replica.member);
+    const checkpoints = this.#checkpoints(log);
     return {
       log,
+      ...(checkpoints !== undefined && { checkpoints }),
       peers: {
         send: (to, frame) => this.#send(to, frame),
         connected: () => {
@@ -388,7 +462,7 @@ export class NodeProcess implements Receiver {
     record({ kind: "stepped", at: scheduler.now, node: replica.name, state, event, effects, changed });
   }
 
-  #written(write: Write): void {
+  #written(write: Durable): void {
     const { replica } = this;
     const { trace, scheduler, invariants, record } = this.#world;
     trace.event("W", scheduler.now, replica.id);
@@ -403,6 +477,8 @@ export class NodeProcess implements Receiver {
       for (const { hash } of write.batch.candidates ?? []) trace.text(hash);
       for (const { root } of write.batch.executed ?? []) trace.text(root);
     }
+    if (write.kind === "begin") trace.text(`begin ${write.event.hash}`);
+    if (write.kind === "repair") for (const { hash } of write.events) trace.text(`repair ${hash}`);
     replica.busyUntil = Math.max(replica.busyUntil, scheduler.now) + 0.05 + replica.syncTime;
     if (replica.isHonest) invariants.written(replica, write);
     record?.({ kind: "written", at: scheduler.now, node: replica.name, write: replica.disk.writes, what: write });
@@ -430,17 +506,6 @@ export class NodeProcess implements Receiver {
   kill(): void {
     this.#alive = false;
     this.#log?.close();
-  }
-}
-
-/** Checks the whole log, as a node without a mark does. Throws: LogDamage. */
-function verified(log: Log): MerkleFrontier {
-  const slices = verifyRange(log, fromGenesis(log.head()?.height ?? heightOf(0), MerkleFrontier.empty));
-  for (;;) {
-    const slice = slices.next();
-    if (slice.done !== true) continue;
-    if (slice.value.kind === "damaged") throw new LogDamage(log.path, slice.value.height, slice.value.reason);
-    return slice.value.tree;
   }
 }
 

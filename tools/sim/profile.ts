@@ -42,7 +42,7 @@ export const FAULT_KINDS = [
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** What a run may have besides, by the names of its fields below. */
-export const EXTRAS = ["ed25519", "projector", "sqlite", "graph", "otherEpoch"] as const;
+export const EXTRAS = ["ed25519", "projector", "sqlite", "graph", "otherEpoch", "checkpoints"] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 export type Mode = "safety" | "liveness";
@@ -86,6 +86,10 @@ export interface Profile {
   readonly graph: boolean;
   /** Whether journals hold records of another epoch as well. */
   readonly otherEpoch: boolean;
+  /** Whether members write checkpoints, and come back by one; then they have tables, and the real log. */
+  readonly checkpoints: boolean;
+  /** C: blocks from one checkpoint to the next. */
+  readonly checkpointEvery: number;
 }
 
 export interface ProfileOptions {
@@ -101,6 +105,8 @@ export interface ProfileOptions {
 }
 
 const DEFAULT_MINUTES = 1;
+/** Share of the seeds whose members write checkpoints: such a run costs about twice as much. */
+const CHECKPOINTED = 0.25;
 const SIZES = [4, 4, 4, 4, 4, 4, 4, 5, 6, 7] as const;
 
 function timingsOf(random: Random): Timings {
@@ -148,7 +154,7 @@ export function profileOf(options: ProfileOptions, random: Random): Profile {
   const mode = options.mode ?? (random.chance(0.5) ? "liveness" : "safety");
   const timings = timingsOf(random);
   const network = networkOf(random);
-  return {
+  const profile = {
     mode,
     nodes,
     byzantine,
@@ -169,6 +175,26 @@ export function profileOf(options: ProfileOptions, random: Random): Profile {
       sqlite: random.chance(0.1),
       graph: random.chance(0.25),
       otherEpoch: seed % 20 === 13,
+      checkpoints: false,
     }),
+    checkpointEvery: 0,
+  };
+  return withCheckpoints(profile, options, random.fork("checkpoints"));
+}
+
+/** Drawn apart, so that a run without them is what it was before there were any. */
+function withCheckpoints(profile: Profile, options: ProfileOptions, random: Random): Profile {
+  if (!random.chance(CHECKPOINTED) && !profile.checkpoints) return profile;
+  const [, ...others] = profile.byzantine;
+  const lies = profile.byzantine.length > 0 && random.chance(0.4) && options.byzantineKinds === undefined;
+  const losesDisks = random.chance(0.5) && options.faults === undefined && !profile.faults.includes("diskLost");
+  return {
+    ...profile,
+    checkpoints: true,
+    checkpointEvery: random.pick([3, 5, 8, 16]),
+    sqlite: true,
+    projector: true,
+    ...(lies && { byzantine: ["liarInSync", ...others] }),
+    ...(losesDisks && { faults: [...profile.faults, "diskLost"] }),
   };
 }

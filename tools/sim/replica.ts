@@ -4,11 +4,13 @@ import type { Committee } from "../../src/actors/consensus/ports.ts";
 import { epoch } from "../../src/base/brands.ts";
 import { Fault } from "../../src/base/errors.ts";
 import { LogDamage } from "../../src/events/store/damage.ts";
+import { LogDatabase } from "../../src/events/store/log-database.ts";
 import type { Behaviour } from "./byzantine/behaviour.ts";
 import { type Disk, MemoryDisk, type PlannedFate } from "./disk.ts";
 import type { Observed } from "./invariants.ts";
 import { PowerCut } from "./power-cut.ts";
 import type { Endpoint } from "./network.ts";
+import type { Random } from "./random.ts";
 import { SqliteDisk } from "./sqlite-disk.ts";
 import { NodeProcess } from "./process.ts";
 import { Projection } from "./service.ts";
@@ -47,6 +49,8 @@ export class Replica implements Endpoint, Observed {
   /** It stays down until it is released. */
   isHeldDown = false;
   #heightAtLoss = 0;
+  /** Of what its disk does to checkpoints. */
+  #diskRandom: Random;
   #disks = 0;
   #boots = 0;
 
@@ -59,6 +63,7 @@ export class Replica implements Endpoint, Observed {
     const { founding, scheme, profile } = world;
     const { cluster, epochKeys: keys } = founding;
     this.committee = { cluster, epoch: epoch(0), self: member, keys, verify: scheme.verify, timings: profile.timings };
+    this.#diskRandom = world.random;
     this.disk = this.#newDisk();
   }
 
@@ -71,6 +76,7 @@ export class Replica implements Endpoint, Observed {
     this.projection = this.world.profile.projector ? new Projection() : undefined;
     this.#disks += 1;
     const random = this.world.random.fork(`disk ${this.id}.${this.#disks}`);
+    this.#diskRandom = random.fork("checkpoints");
     return this.world.profile.sqlite ? new SqliteDisk(random) : new MemoryDisk(random);
   }
 
@@ -118,6 +124,7 @@ export class Replica implements Endpoint, Observed {
   failed(error: unknown): void {
     if (error instanceof Violation) throw error;
     if (error instanceof LogDamage) return this.#damaged(error);
+    if (error instanceof PowerCut) this.losePower();
     if (error instanceof PowerCut || error instanceof Fault) {
       this.kill(error instanceof Fault ? error.code : `power cut ${error.message}`);
       return this.bootLater(this.world.random.exponential(500));
@@ -137,6 +144,18 @@ export class Replica implements Endpoint, Observed {
     if (this.disk instanceof SqliteDisk) this.isMarkedDamaged = true;
     else this.loseDisk();
     this.bootLater(this.world.random.exponential(1000));
+  }
+
+  /** Service starts anew from the disk, as soon as a process can. */
+  startAnew(why: string): void {
+    this.kill(why);
+    this.bootLater(0);
+  }
+
+  /** Whatever was not synced may be gone. */
+  losePower(): void {
+    const suffered = this.disk.checkpoints.losePower(this.#diskRandom);
+    if (suffered > 0) countFault(this.world, "segments torn");
   }
 
   /** Its journal was given up. */
@@ -171,6 +190,11 @@ export class Replica implements Endpoint, Observed {
   }
 
   flipBit(): string | undefined {
+    const { log } = this.process ?? {};
+    const begins = log instanceof LogDatabase ? (log.gap()?.begins ?? null) : null;
+    const isUp = this.process !== undefined; // else nobody says which segments a log may rest on
+    if (isUp && this.world.profile.checkpoints && this.#diskRandom.chance(0.2))
+      return this.disk.checkpoints.flipBit(this.#diskRandom, begins) ? "segment" : undefined;
     const hit = this.disk.flipBit();
     if (hit === undefined) return undefined;
     this.#wound = "unseen";

@@ -6,15 +6,17 @@ import Database from "better-sqlite3";
 import type { Aid, CommandId, Digest, Height, LogTime } from "../../src/base/brands.ts";
 import { height as heightOf, logTime } from "../../src/base/brands.ts";
 import { decode } from "../../src/base/codec.ts";
-import { assert } from "../../src/base/errors.ts";
+import { Fault, assert } from "../../src/base/errors.ts";
 import { signingBytes } from "../../src/crypto/hash.ts";
 import type { Delivery } from "../../src/actors/consensus/ports.ts";
-import { type ProjectedBlock, Projector } from "../../src/actors/projector/projector.ts";
-import { BODY_BYTES_MAX, HEADER_BYTES_MAX, bodyShape, headerShape } from "../../src/events/facts/block.ts";
+import type { Projector } from "../../src/actors/projector/projector.ts";
+import { BODY_BYTES_MAX, type Body, HEADER_BYTES_MAX, bodyShape, headerShape } from "../../src/events/facts/block.ts";
 import { SIGNED_BYTES_MAX, signedShape } from "../../src/events/facts/command.ts";
 import type { GraphNode } from "../../src/events/facts/graph.ts";
 import { commandDigest } from "../../src/events/facts/hashing.ts";
 import { SignedPool } from "../../src/host/executor/signed-pool.ts";
+import { loadSegments } from "../../src/projections/checkpoint/checkpoint.ts";
+import { type Segment, decodeSegment } from "../../src/projections/checkpoint/segment.ts";
 import type { SettledCommand } from "../../src/projections/ledger/duplicates.ts";
 import {
   type ExecutableBlock,
@@ -26,6 +28,8 @@ import {
 import { mayWrite } from "../../src/projections/ledger/policy.ts";
 import { LiveGraph } from "../../src/projections/rebac/live-graph.ts";
 import { loadLiveGraph } from "../../src/projections/rebac/load-live-graph.ts";
+import type { Checkpointing } from "./checkpoint-store.ts";
+import { Folding, type WritesCheckpoints } from "./folding.ts";
 import type { Random } from "./random.ts";
 import type { Scheme } from "./scheme.ts";
 
@@ -33,8 +37,23 @@ import type { Scheme } from "./scheme.ts";
 export class Projection {
   readonly db = new Database(":memory:");
 
+  /** Fills empty tables with the state of a checkpoint. Throws: Fault CHECKPOINT_DAMAGED, CHECKPOINT_UNREADABLE. */
+  fill(store: Checkpointing, height: Height): { readonly height: Height; readonly root: Digest } {
+    const loaded = this.db.transaction(() => loadSegments(this.db, segmentsIn(store.read(height))))();
+    if (!loaded.ok) throw new Fault(loaded.refusal.code, loaded.refusal.message);
+    return loaded.value;
+  }
+
   close(): void {
     this.db.close();
+  }
+}
+
+function* segmentsIn(bytes: Iterable<Uint8Array>): Generator<Segment> {
+  for (const one of bytes) {
+    const segment = decodeSegment(one);
+    if (!segment.ok) throw new Fault("CHECKPOINT_UNREADABLE", segment.refusal.message);
+    yield segment.value;
   }
 }
 
@@ -59,6 +78,8 @@ export interface ServiceOptions {
   readonly executed: (block: ExecutedBlock) => void;
   /** The tables hold more blocks. */
   readonly projected: (projector: Projector) => void;
+  /** Absent where nobody writes checkpoints. */
+  readonly checkpoints: WritesCheckpoints | undefined;
   readonly submit: (signed: Uint8Array) => boolean;
   readonly defect: (error: unknown) => void;
 }
@@ -71,13 +92,12 @@ const keyOf = (author: Aid, id: CommandId, digest: Digest): string => `${author}
 export class Service {
   readonly ledger: Ledger;
   readonly #options: ServiceOptions;
-  readonly #projector: Projector | undefined;
+  readonly folding: Folding | undefined;
   readonly #pool: SignedPool;
   readonly #verdicts = new Map<Digest, boolean>();
   readonly #deliveries: Delivery[] = [];
   readonly #waiting = new Map<string, ((answer: WriteAnswer) => void)[]>();
   readonly #heights: { readonly height: number; readonly run: () => void }[] = [];
-  #unprojected: ProjectedBlock[] = [];
   #running = false;
   /** It answers from this height on: what the log held when it started. */
   #servesFrom = Number.POSITIVE_INFINITY;
@@ -86,11 +106,12 @@ export class Service {
     this.#options = options;
     this.#pool = new SignedPool(options.cluster);
     const { projection } = options;
-    this.#projector = projection && new Projector(projection.db);
-    if (this.#projector !== undefined && projection !== undefined && this.#projector.height >= 0) {
-      const verified = this.#projector.verify();
+    this.folding = projection && new Folding({ ...options, db: projection.db });
+    const projector = this.folding?.projector;
+    if (projector !== undefined && projection !== undefined && projector.height >= 0) {
+      const verified = projector.verify();
       assert(verified.ok, verified.ok ? "" : verified.refusal.message);
-      const state = { cluster: options.cluster, graph: loadLiveGraph(projection.db), ...this.#projector.ledger.load() };
+      const state = { cluster: options.cluster, graph: loadLiveGraph(projection.db), ...projector.ledger.load() };
       this.ledger = new Ledger(state, this.#ports());
     } else this.ledger = new Ledger(emptyLedger(options.cluster, new LiveGraph()), this.#ports());
   }
@@ -100,7 +121,7 @@ export class Service {
     const known: { height: Height; root: Digest }[] = [];
     const { height } = this.ledger;
     for (let at = Math.max(0, height - ROOTS_REPORTED + 1); at <= height; at++) {
-      const root = this.#projector?.ledger.blockAt(heightOf(at))?.root;
+      const root = this.folding?.projector.ledger.blockAt(heightOf(at))?.root;
       if (root !== undefined) known.push({ height: heightOf(at), root });
     }
     return known;
@@ -134,11 +155,6 @@ export class Service {
     return this.ledger.height >= this.#servesFrom;
   }
 
-  /** Blocks executed that the tables lack. */
-  get unprojected(): number {
-    return this.#unprojected.length;
-  }
-
   deliver(delivery: Delivery): void {
     this.#deliveries.push(delivery);
     if (this.#running) return;
@@ -153,20 +169,21 @@ export class Service {
       this.#running = false;
       return;
     }
-    this.#slice(this.ledger.execute(executableOf(delivery)));
+    this.#slice(delivery, this.ledger.execute(executableOf(delivery)));
   }
 
   /** Reads may pass between two commands. */
-  #slice(work: Generator<void, ExecutedBlock>): void {
+  #slice(delivery: Delivery, work: Generator<void, ExecutedBlock>): void {
     for (;;) {
       const step = work.next();
-      if (step.done === true) return this.#executed(step.value);
-      if (this.#options.random.chance(0.05)) return this.#options.later(1, () => this.#slice(work));
+      if (step.done === true) return this.#executed(delivery, step.value);
+      if (this.#options.random.chance(0.05)) return this.#options.later(1, () => this.#slice(delivery, work));
     }
   }
 
-  #executed(block: ExecutedBlock): void {
-    this.#project(block);
+  #executed(delivery: Delivery, block: ExecutedBlock): void {
+    const { height, hash, root, time, facts } = block;
+    this.folding?.add({ height, hash, root, time, facts, block: delivery.block });
     this.#options.executed(block);
     for (const command of block.settled) {
       const { author, id, outcome } = command;
@@ -177,17 +194,6 @@ export class Service {
     for (const { run } of due) run();
     if (this.#deliveries.length === 0) this.#running = false;
     else this.#options.later(this.#options.executionTime(), () => this.#next());
-  }
-
-  #project({ height, hash, root, time, facts }: ExecutedBlock): void {
-    if (this.#projector === undefined) return;
-    this.#unprojected.push({ height, hash, root, time, facts });
-    if (this.#unprojected.length > 1) return;
-    this.#options.later(this.#options.random.exponential(20), () => {
-      this.#projector?.apply(this.#unprojected);
-      this.#unprojected = [];
-      if (this.#projector !== undefined) this.#options.projected(this.#projector);
-    });
   }
 
   #settle(key: string, answer: WriteAnswer): void {
@@ -236,6 +242,16 @@ function executableOf({ height, hash, block, bundles }: Delivery): ExecutableBlo
   const header = decode(headerShape, block.header, HEADER_BYTES_MAX);
   const body = decode(bodyShape, block.body, BODY_BYTES_MAX);
   assert(header.ok && body.ok, "a final block was judged before");
-  const content = body.value.kind === "genesis" ? body.value : { kind: "bundles" as const, bundles };
-  return { height, hash, time: logTime(header.value.time) as LogTime, content };
+  return { height, hash, time: logTime(header.value.time) as LogTime, content: contentOf(body.value, bundles) };
+}
+
+function contentOf(body: Body, bundles: readonly Uint8Array[]): ExecutableBlock["content"] {
+  switch (body.kind) {
+    case "genesis":
+      return body;
+    case "executions":
+      return { kind: "bundles", bundles };
+    case "checkpoint":
+      return { kind: "checkpoint", statement: body.checkpoint.statement };
+  }
 }

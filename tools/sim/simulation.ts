@@ -9,6 +9,7 @@ import { memberIndex } from "../../src/base/brands.ts";
 import { decode } from "../../src/base/codec.ts";
 import { signingBytes } from "../../src/crypto/hash.ts";
 import { bundleBodyShape, bundleShape } from "../../src/events/facts/bundle.ts";
+import { LogDatabase } from "../../src/events/store/log-database.ts";
 import { faultsTolerated } from "../../src/machines/consensus/committee.ts";
 import type { Context } from "../../src/machines/consensus/types.ts";
 import type { HistoryEntry } from "../linearizability/history.ts";
@@ -21,6 +22,7 @@ import { Invariants } from "./invariants.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Network } from "./network.ts";
 import { type Profile, type ProfileOptions, profileOf } from "./profile.ts";
+import type { NodeProcess } from "./process.ts";
 import { Random } from "./random.ts";
 import type { RecordEntry } from "./record.ts";
 import { Replica } from "./replica.ts";
@@ -64,6 +66,8 @@ const TICK_MS = 300;
 const CLIENTS_GO_ON_MS = 5000;
 const SETTLE_CAPS = 6;
 const SETTLE_MS = 20_000;
+/** A liar may be asked for a checkpoint first, and keep its segments: until the next one is asked. Units: ms. */
+const CHECKPOINT_PATIENCE_MS = 35_000;
 /** What was under way when the last write was settled may end: views whose messages take longer than their timers. */
 const CALM_DOWN_MS = 5000;
 /** A member that lost its journal asks one other after the other, whether there is work or not. */
@@ -88,6 +92,10 @@ export function runSeed(options: SimOptions): SimOutcome {
 /** Whether a member has votes above its last final view. */
 const hasOwnVotes = (context: Context | undefined): boolean =>
   context !== undefined && Object.keys(context.own).some((view) => Number(view) > context.final.view);
+
+/** Whether blocks before a checkpoint are still to come. */
+const hasGap = (process: NodeProcess | undefined): boolean =>
+  process?.log instanceof LogDatabase && process.log.gap() !== undefined;
 
 class Simulation {
   readonly #options: SimOptions;
@@ -218,7 +226,8 @@ class Simulation {
     const { scheduler, profile } = this.#world;
     this.#clients.stop();
     this.#writers?.stop();
-    const bound = scheduler.now + SETTLE_MS + SETTLE_CAPS * profile.timings.cap;
+    const patience = profile.checkpoints && profile.byzantine.length > 0 ? CHECKPOINT_PATIENCE_MS : 0;
+    const bound = scheduler.now + SETTLE_MS + SETTLE_CAPS * profile.timings.cap + patience;
     const isSettled = (): boolean => this.#clients.idle && this.#isSettled();
     if (!this.#runUntil(bound, isSettled)) throw this.#stuck(`${Math.round(scheduler.now - healed)} ms after healing`);
     const unknown = this.#clients.history.find(
@@ -242,7 +251,8 @@ class Simulation {
         height === first?.height &&
         context.mempool.length === 0 &&
         context.executed === context.final.height &&
-        context.final.height === height
+        context.final.height === height &&
+        !hasGap(process)
       );
     });
   }
@@ -255,6 +265,7 @@ class Simulation {
       const more = [
         ...(mempool.length > 0 ? [`${mempool.length} bundles`] : []),
         ...(votesAbove === null ? [] : [`votes above ${votesAbove}`]),
+        ...(hasGap(process) ? ["older blocks are missing"] : []),
         ...(pendingFinal === null ? [] : [`waits for block of view ${pendingFinal.view}`]),
       ];
       return `${name} in view ${view}, final ${final.height}, executed ${executed}${more.length > 0 ? `, ${more.join(", ")}` : ""}`;

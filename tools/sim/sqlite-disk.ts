@@ -2,11 +2,15 @@
 import Database from "better-sqlite3";
 import { Fault } from "../../src/base/errors.ts";
 import type { LogHashing } from "../../src/events/store/damage.ts";
-import type { LogBatch } from "../../src/events/store/log-batch.ts";
+import type { LogEvent } from "../../src/events/facts/block.ts";
+import type { LogBatch, Mark } from "../../src/events/store/log-batch.ts";
 import { LogDatabase } from "../../src/events/store/log-database.ts";
 import type { Log } from "../../src/events/store/log.ts";
 import { migrate } from "../../src/events/store/schema.ts";
-import { Disk, type Write, withFlippedBit } from "./disk.ts";
+import type { Result } from "../../src/base/result.ts";
+import type { AppendRefusal } from "../../src/events/store/event-table.ts";
+import type { Repair } from "../../src/events/store/log.ts";
+import { Disk, type Durable, withFlippedBit } from "./disk.ts";
 import { PowerCut } from "./power-cut.ts";
 import type { Random } from "./random.ts";
 
@@ -58,7 +62,7 @@ export class SqliteDisk extends Disk {
     return this.#random.chance(0.3);
   }
 
-  override open(path: string, hashing: LogHashing, written: (write: Write) => void): Log {
+  override open(path: string, hashing: LogHashing, written: (write: Durable) => void): Log {
     return new SimulatedDatabase(this, path, hashing, written);
   }
 
@@ -69,16 +73,38 @@ export class SqliteDisk extends Disk {
 
 class SimulatedDatabase extends LogDatabase {
   readonly #disk: SqliteDisk;
-  readonly #written: (write: Write) => void;
+  readonly #written: (write: Durable) => void;
   #hasFailed = false;
 
-  constructor(disk: SqliteDisk, path: string, hashing: LogHashing, written: (write: Write) => void) {
+  constructor(disk: SqliteDisk, path: string, hashing: LogHashing, written: (write: Durable) => void) {
     super(disk.connection, path, hashing, () => {});
     this.#disk = disk;
     this.#written = written;
   }
 
   override commit(batch: LogBatch): void {
+    this.#write(() => {
+      super.commit(batch);
+      this.#written({ kind: "commit", batch });
+    });
+  }
+
+  override repair(repair: Repair): Result<void, AppendRefusal> {
+    return this.#write(() => {
+      const repaired = super.repair(repair);
+      if (repaired.ok) this.#written({ kind: "repair", ...repair });
+      return repaired;
+    });
+  }
+
+  override beginAt(event: LogEvent, pruneBelow: NonNullable<LogBatch["pruneBelow"]>, marks: readonly Mark[]): void {
+    this.#write(() => {
+      super.beginAt(event, pruneBelow, marks);
+      this.#written({ kind: "begin", event, batch: { pruneBelow, marks } });
+    });
+  }
+
+  #write<T>(work: () => T): T {
     if (this.#hasFailed) throw new Fault("LOG_WRITE_FAILED", `${this.path} takes no more writes since one failed.`);
     const fate = this.#disk.begin();
     switch (fate) {
@@ -90,20 +116,15 @@ class SimulatedDatabase extends LogDatabase {
       case "torn":
       case "syncFailed":
         this.#hasFailed = true;
-        if (this.#disk.lands()) this.#commit(batch);
+        if (this.#disk.lands()) work();
         if (fate === "torn") throw new PowerCut("within a write");
         throw new Fault("LOG_WRITE_FAILED", `${this.path}: the disk did not sync.`);
       case "crashAfter":
-        this.#commit(batch);
+        work();
         throw new PowerCut("after a write");
       case "done":
-        this.#commit(batch);
+        return work();
     }
-  }
-
-  #commit(batch: LogBatch): void {
-    super.commit(batch);
-    this.#written({ kind: "commit", batch });
   }
 
   /** The database stays open: the next life of this node goes on with it. */

@@ -39,6 +39,7 @@ const PLAIN = {
   sqlite: false,
   graph: false,
   otherEpoch: false,
+  checkpoints: false,
 } satisfies Partial<Profile>;
 /** Commands outlive every run. Units: ms. */
 const COMMAND_LIFETIME_MS = 50 * 60_000;

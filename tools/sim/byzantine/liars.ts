@@ -19,6 +19,7 @@ import type { PeerMessage } from "../../../src/events/facts/peer-message.ts";
 import { quorumOf } from "../../../src/machines/consensus/committee.ts";
 import { messageOf } from "../process.ts";
 import { Behaviour, type Of, viewOf } from "./behaviour.ts";
+import { CheckpointLies } from "./checkpoint-lies.ts";
 
 /** Proposes blocks whose bodies it does not give: bundles reach few, requests are not answered. */
 export class Withholder extends Behaviour {
@@ -26,7 +27,7 @@ export class Withholder extends Behaviour {
 
   override send(to: MemberIndex, frame: Uint8Array, message: PeerMessage): void {
     const { kind } = message;
-    if ((kind === "block" || kind === "events") && this.random.chance(0.95)) return;
+    if ((kind === "block" || kind === "events" || kind === "segment") && this.random.chance(0.95)) return;
     if (kind === "bundle" && this.random.chance(0.7)) return;
     if (kind === "proposal" && this.random.chance(0.3)) return;
     this.pass(to, frame);
@@ -228,20 +229,38 @@ function voteOfLeader(member: MemberIndex, epoch: Epoch, { block, signature }: O
   return view === undefined ? undefined : { kind: "vote", vote: "notarize", epoch, view, hash, member, signature };
 }
 
-/** Answers who catches up, or lost its journal, with pages, blocks and surveys that are not true. */
+/** Answers who catches up, or lost its journal, with pages, blocks, surveys and checkpoints that are not true. */
 export class LiarInSync extends Behaviour {
   override readonly kind = "liarInSync";
+  #lies: CheckpointLies | undefined;
+
+  get #checkpoints(): CheckpointLies {
+    const { replica, random } = this;
+    this.#lies ??= new CheckpointLies(replica, random.fork("checkpoints"), (bytes) => this.sign(bytes));
+    return this.#lies;
+  }
+
+  override tick(): void {
+    const unasked = this.#lies?.unasked();
+    if (unasked !== undefined) this.say(this.random.pick(this.others), unasked);
+  }
 
   override send(to: MemberIndex, frame: Uint8Array, message: PeerMessage): void {
-    const lie = this.random.chance(0.8) ? this.#lie(message) : message;
+    const lie = this.random.chance(0.8) ? this.#lie(to, message) : message;
     if (lie === message) this.pass(to, frame);
     else if (lie !== undefined) this.say(to, lie);
   }
 
-  #lie(message: PeerMessage): PeerMessage | undefined {
+  #lie(to: MemberIndex, message: PeerMessage): PeerMessage | undefined {
     switch (message.kind) {
       case "events":
         return this.#page(message);
+      case "checkpoint":
+        return this.#checkpoints.checkpoint(to, message);
+      case "segment":
+        return this.#checkpoints.segment(to, message);
+      case "statement":
+        return this.#checkpoints.statement(message);
       case "survey":
         return { ...message, view: this.random.pick([view(0), view(1), view(1_000_000)]) };
       case "block":
