@@ -159,7 +159,7 @@ describe("assembling refuses, before anybody signs,", () => {
     ],
     [
       "a founder whose key is not of Ed25519",
-      { founders: [{ ...first, aid: otherCurve.aid, icp: otherCurve.event }, ...base.founders.slice(1)] },
+      { founders: [{ ...first, aid: otherCurve.aid, icp: otherCurve.event }, ...base.founders.slice(1)], gateways: [] },
       /exactly one key at its inception, of Ed25519/,
     ],
     ["a gateway that is no founder", { gateways: [admin.aid] }, /gateway .*none of the founders/],
