@@ -155,7 +155,12 @@ describe("executed roots", () => {
     attest(one, 1, "theirs", 1, 2).forget().restart();
     expect(one.standing).toBe("halted");
     expect(one.context.halted).toEqual({ height: 1, root, theirs: digest("theirs") });
-    one.hold("x").propose(blockOn(a, 2, { bundles: ["x"] })).connected(3).fires("leader").fires("standstill");
+    one
+      .hold("x")
+      .propose(blockOn(a, 2, { bundles: ["x"] }))
+      .connected(3)
+      .fires("leader")
+      .fires("standstill");
     expect(one.effects).toEqual([]);
   });
 
