@@ -119,6 +119,7 @@ export class ConsensusActor {
       ports,
       fetching: this.fetching,
       outgoing: this.#outgoing,
+      ordered: (page) => this.post(page),
       joined: () => this.#report(),
     });
     this.#older.start();

@@ -48,7 +48,15 @@ export class CatchUp {
         stores.fetching.done(EVENTS);
         this.start(this.#target);
       },
+      complete: (found) => this.#complete(found),
     });
+  }
+
+  #complete(found: FetchedCheckpoint): void {
+    const { context, complete } = this.#stores;
+    if (found.statement.height > context().final.height) return complete(found);
+    this.#checkpoint.forget(); // blocks that came by themselves were faster: the log is beyond it
+    this.start(this.#target);
   }
 
   /** Frees what an earlier life fetched in vain. */

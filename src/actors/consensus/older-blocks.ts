@@ -9,6 +9,8 @@ import { type Result, ok, refuse } from "../../base/result.ts";
 import { MerkleFrontier } from "../../crypto/merkle.ts";
 import type { PeerMessage } from "../../events/facts/peer-message.ts";
 import type { BeginningLog } from "../../events/store/log.ts";
+import type { ConsensusEvent } from "../../machines/consensus/types.ts";
+import { finalOf } from "./blocks.ts";
 import type { Fetching } from "./fetching.ts";
 import type { Outgoing } from "./outgoing.ts";
 import type { Committee, ConsensusPorts } from "./ports.ts";
@@ -25,9 +27,13 @@ export interface OlderBlocksStores {
   readonly ports: ConsensusPorts;
   readonly fetching: Fetching;
   readonly outgoing: Outgoing;
+  /** These bundles stand in older blocks: whoever still holds them as unordered is done with them. */
+  readonly ordered: (page: Synchronised) => void;
   /** The log is whole. */
   readonly joined: () => void;
 }
+
+type Synchronised = Extract<ConsensusEvent, { type: "logSynchronised" }>;
 
 /** Where the older part of the log ends. */
 interface End {
@@ -111,6 +117,12 @@ export class OlderBlocks {
     const bundles = page.value.bundles.filter(({ height }) => height <= begins);
     const put = log.repair({ events, bundles });
     if (!put.ok) return put;
+    this.#stores.ordered({
+      type: "logSynchronised",
+      final: finalOf(present(page.value.opened[events.length - 1], "of the last event")),
+      finalizedView: page.value.finalization.view,
+      bundles: bundles.map(({ digest }) => digest),
+    });
     fetching.done(OLDER);
     this.#advance({ height: last.height, hash: last.hash, tree: treeAfter(end.tree, events) }, from);
     return ok(undefined);

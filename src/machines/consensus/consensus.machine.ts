@@ -7,7 +7,7 @@ import { view as viewOf } from "../../base/brands.ts";
 import { unreachable } from "../../base/errors.ts";
 import { certifyOpenViews, noteExecution } from "./certify.ts";
 import { leaderOf } from "./committee.ts";
-import { resolvePendingFinal, setFinal } from "./finalise.ts";
+import { forgetOrdered, resolvePendingFinal, setFinal } from "./finalise.ts";
 import { adoptOwnProposal, considerProposal, proposeIfDue } from "./propose.ts";
 import { noteSurvey, requestMissingBlocks, resendOwnVotes, sendHoldings } from "./recovery.ts";
 import { ATTEST_EVERY, compareRoots, noteAttestation } from "./roots.ts";
@@ -175,7 +175,7 @@ const HANDLERS: { readonly [T in ConsensusEvent["type"]]: (turn: Turn, event: Of
     if (height > turn.next.provable) turn.next.provable = height;
   },
   logSynchronised: (turn, { final, finalizedView, bundles }) => {
-    if (final.height <= turn.next.final.height) return;
+    if (final.height <= turn.next.final.height) return forgetOrdered(turn, bundles); // older than a checkpoint
     setFinal(turn, final, bundles);
     enterView(turn, viewOf(finalizedView + 1));
     turn.next.asked = null;

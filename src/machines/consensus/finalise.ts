@@ -78,11 +78,15 @@ export function setFinal(turn: Turn, final: FinalBlock, ordered: readonly Digest
   next.equivocated = above(next.equivocated, final.view);
   next.candidates = Object.fromEntries(Object.entries(next.candidates).filter(([, block]) => block.view > final.view));
   next.roots = above(next.roots, rootsFloor(next) - 1);
-  if (ordered.length > 0) {
-    const gone = new Set(ordered);
-    next.mempool = next.mempool.filter((digest) => !gone.has(digest));
-  }
+  forgetOrdered(turn, ordered);
   enterView(turn, viewOf(final.view + 1));
+}
+
+/** Bundles that stand in final blocks are no work any more. */
+export function forgetOrdered({ next }: Turn, ordered: readonly Digest[]): void {
+  if (ordered.length === 0) return;
+  const gone = new Set(ordered);
+  next.mempool = next.mempool.filter((digest) => !gone.has(digest));
 }
 
 function above<T>(record: Readonly<Record<number, T>>, floor: number): Record<number, T> {
