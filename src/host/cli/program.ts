@@ -91,6 +91,7 @@ export function buildProgram(context: ProgramContext): Command {
   addInitCommands(program, context);
   addCeremonyCommands(program, context);
   addOracleCommands(program, context);
+  addKelCommands(program, context);
   addConfigCommands(program, context);
   addSimulate(program, context);
   for (const command of withDescendants(program)) {
@@ -245,6 +246,21 @@ function addOracleCommands(program: Command, context: ProgramContext): void {
       commandId,
     )
     .action(run(async () => ({ run: (await import("./oracle.ts")).write })));
+}
+
+const KEL_VERIFY_HELP = `
+A verdict is accepted, escrowed:REASON (it waits) or rejected:CODE, as it was when the message came; what then became of one that waited stands behind it.
+Exit codes: 0 nothing was rejected, 1 something was.`;
+
+function addKelCommands(program: Command, context: ProgramContext): void {
+  const run = runner(context);
+  const kel = program.command("kel").description("key event logs");
+  kel
+    .command("verify")
+    .description("judge every message of a CESR stream, from nothing")
+    .argument("<file>", "the stream")
+    .addHelpText("after", KEL_VERIFY_HELP)
+    .action(run(() => import("./kel-verify.ts")));
 }
 
 function addConfigCommands(program: Command, context: ProgramContext): void {
