@@ -18,6 +18,7 @@ export const unsupported = (message: string) => refuse("KERI_UNSUPPORTED", messa
 export const broken = (message: string) => refuse("KERI_RULE", message, "peer");
 
 const TRAITS: readonly string[] = ["EO", "DND", "RB", "NB", "NRB", "DID"] satisfies readonly Trait[];
+const INCEPTION_TRAITS: readonly Trait[] = ["EO", "DND", "DID"];
 /** Numbers as hex without leading zeros; thirteen digits stay exact. */
 const HEX_NUMBER = /^(0|[1-9a-f][0-9a-f]{0,12})$/;
 
@@ -143,6 +144,13 @@ export function readTraits(value: unknown): Result<readonly Trait[], FieldRefusa
   return isTextList(value) && value.every((trait) => TRAITS.includes(trait))
     ? ok(value as readonly Trait[])
     : malformed(`Field c is a list of traits out of ${TRAITS.join(" ")}.`);
+}
+
+/** Traits of a rotation: those that may change. Source: ToIP KERI specification, "Configuration traits field". */
+export function readRotationTraits(value: unknown): Result<readonly Trait[], FieldRefusal> {
+  const traits = readTraits(value);
+  if (!traits.ok || !traits.value.some((trait) => INCEPTION_TRAITS.includes(trait))) return traits;
+  return broken(`Traits ${INCEPTION_TRAITS.join(", ")} stand in an inception or nowhere.`);
 }
 
 /** Fields of the seals that the specification names, in their order; the checks of what they hold. */

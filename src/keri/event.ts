@@ -17,6 +17,7 @@ import {
   readEventSeals,
   readKeys,
   readNext,
+  readRotationTraits,
   readSaid,
   readSn,
   readTraits,
@@ -214,7 +215,7 @@ function readRotation(opened: Opened, type: "rot" | "drt"): Result<RotationEvent
     witnessesRemoved: readWitnesses("br", fields["br"]),
     witnessesAdded: readWitnesses("ba", fields["ba"]),
     witnessThreshold: readWitnessThreshold(fields["bt"]),
-    traits: version.major === 2 ? readTraits(fields["c"]) : ok([]),
+    traits: version.major === 2 ? readRotationTraits(fields["c"]) : ok([]),
     eventSeals: readEventSeals(fields["a"]),
     follower: readFollower(opened),
   });

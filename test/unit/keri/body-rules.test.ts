@@ -104,6 +104,8 @@ describe("a rotation", () => {
     const before = { v, t, d, i, s, p, kt, k, nt, n, bt, br, ba, c: ["NRB"], a };
     const parsed = parseBody(remade(before, { version: V2 }), "JSON", V2);
     expect(parsed.ok && parsed.value).toMatchObject({ type: "rot", traits: ["NRB"] });
+    for (const trait of ["EO", "DND", "DID"])
+      expect(verdict(remade({ ...before, c: [trait] }, { version: V2 }), V2)).toBe("KERI_RULE");
     const after = { v, t, d, i, s, p, kt, k, nt, n, bt, br, ba, a, c: ["NRB"] };
     expect(verdict(remade(after, { version: V2 }), V2)).toBe("KERI_MALFORMED");
     const without = { v, t, d, i, s, p, kt, k, nt, n, bt, br, ba, a };
