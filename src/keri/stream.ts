@@ -9,7 +9,14 @@
 import { type Refusal, refuse } from "../base/result.ts";
 import { toBase64Url } from "./cesr/base64url.ts";
 import { type Counter, type Genus, type GroupKind, readCounter } from "./cesr/counter.ts";
-import { type AttachmentsDraft, type GroupRefusal, addDraft, emptyDraft, readGroup } from "./cesr/groups.ts";
+import {
+  type AttachmentsDraft,
+  type GroupRefusal,
+  addDraft,
+  emptyDraft,
+  leastLength,
+  readGroup,
+} from "./cesr/groups.ts";
 import { malformed, short } from "./cesr/refusal.ts";
 import { encloses, readEnclosed } from "./enclosed.ts";
 import type { KeriMessage } from "./messages.ts";
@@ -52,8 +59,8 @@ type Step = "read" | GroupRefusal;
 
 /** Bytes that are taken from a chunk at a time, so that a large chunk is not kept twice. */
 const PIECE_BYTES = 65_536;
-/** Text of a group that is looked at first; more only when it goes on. */
-const WINDOW_BYTES = 2_048;
+/** Bytes of a group that are looked at first, if its counter does not say more; then twice as many, until it ends. */
+const WINDOW_BYTES = 256;
 /** A group that holds messages may be as large as one body in Base64 and what is attached to it, and some counters. */
 const enclosedBytesMax = ({ bodyBytesMax, attachedBytesMax }: StreamBounds): number =>
   Math.ceil(bodyBytesMax / 3) * 4 + attachedBytesMax + 64;
@@ -71,7 +78,7 @@ const tooLarge = (what: string, max: number): GroupRefusal =>
 
 export class StreamParser {
   readonly #bounds: StreamBounds;
-  #buffer = new Uint8Array(4_096);
+  #buffer = new Uint8Array(0);
   /** Of the buffer: start of the message, what is read of it, what is there. */
   #from = 0;
   #cursor = 0;
@@ -278,27 +285,38 @@ export class StreamParser {
       return "read";
     }
     if (message.closed) return malformed("A group stands after the end of its message; attach it to its body.").refusal;
-    return this.#group(message, room);
+    return this.#group(message, this.#bytes(leastLength(counter)), room);
   }
 
-  /** A genus version after a body: for what is attached to it if a group follows, else for the next message. */
-  #switched(message: PendingMessage, counter: Counter & { readonly genus: Genus }): Step {
-    const bytes = this.#bytes(counter.length);
+  /** A genus version after a body: for what is attached to it if such a group follows, else for the next message. */
+  #switched(message: PendingMessage, { genus, length }: Counter & { readonly genus: Genus }): Step {
+    const bytes = this.#bytes(length);
     const next = this.#buffer[this.#cursor + bytes];
     if (this.#cursor + bytes >= this.#end || next === undefined) return short("a message", bytes + 1).refusal;
-    const ours = isCounter(next) && !message.closed && this.#cursor === message.attachedFrom;
+    if (!isCounter(next) || message.closed || this.#cursor !== message.attachedFrom) {
+      this.#finish();
+      return "read";
+    }
+    this.#cursor += bytes;
+    const counter = this.#counter(genus);
+    const ours = "code" in counter || (counter.genus === null && !encloses(counter.kind));
+    if ("code" in counter && counter.missing !== undefined) {
+      this.#cursor -= bytes;
+      return { ...counter, missing: counter.missing + bytes };
+    }
     if (ours) {
-      message.genus = counter.genus;
-      this.#cursor += bytes;
+      message.genus = genus;
     } else {
+      this.#cursor -= bytes;
       this.#finish();
     }
     return "read";
   }
 
-  #group(message: PendingMessage, room: number): Step {
+  /** A group of `least` bytes or more. */
+  #group(message: PendingMessage, least: number, room: number): Step {
     const there = this.#end - this.#cursor;
-    for (let size = Math.min(there, room, WINDOW_BYTES); ; ) {
+    for (let size = Math.min(there, room, Math.max(least, WINDOW_BYTES)); ; ) {
       const text = this.#text(size);
       const draft = emptyDraft();
       const read = readGroup(text, 0, message.genus, draft);

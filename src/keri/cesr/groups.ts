@@ -5,7 +5,7 @@
 import type { Aid, Said } from "../../base/brands.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import type { Attachments, IndexedSignature, ReceiptCouple, SealSource, TransferableSignatures } from "../messages.ts";
-import { type Genus, type GroupKind, readCounter } from "./counter.ts";
+import { type Counter, type Genus, type GroupKind, readCounter } from "./counter.ts";
 import { readIndexed, signatureAlgorithm } from "./indexer.ts";
 import type { MatterCode } from "./matter-codes.ts";
 import { type Matter, readMatter } from "./matter.ts";
@@ -289,6 +289,10 @@ function readGroups(text: string, genus: Genus, draft: AttachmentsDraft, depth: 
   return undefined;
 }
 
+/** Characters that a group takes at least, with its counter; exactly so many where it is framed. */
+export const leastLength = ({ kind, count, framed, length }: Counter & { readonly genus: null }): number =>
+  length + count * (framed ? 4 : (ELEMENT_MIN[kind] ?? 0));
+
 /**
  * The group at `at` of `text`: what it holds goes into the draft, and where it ends is returned.
  * Bounds: the text's; nesting of 4. Refuses: KERI_MALFORMED, KERI_UNSUPPORTED; with `missing` where the text ends too early,
@@ -308,8 +312,8 @@ export function readGroup(
   if (kind === "unsupported") return unsupported(`Groups of code ${letter} of version ${genus} are not read.`);
   if (count === 0) return malformed(`A group of code ${letter} holds nothing; leave it out.`);
   const start = at + length;
-  const least = framed ? count * 4 : count * (ELEMENT_MIN[kind] ?? 0);
-  if (text.length - start < least) return cut(letter, least - (text.length - start));
+  const least = leastLength(counter.value);
+  if (text.length - at < least) return cut(letter, least - (text.length - at));
   if (framed) {
     const refusal = readFramed(text.slice(start, start + count * 4), kind, letter, genus, draft, depth);
     return refusal === undefined ? ok(start + count * 4) : { ok: false, refusal };
