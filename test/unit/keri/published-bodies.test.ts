@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromUtf8, utf8 } from "../../../src/base/bytes.ts";
 import { parseBody } from "../../../src/keri/event.ts";
@@ -60,4 +61,21 @@ describe("published streams", () => {
     expect(bodies.filter(({ version }) => version.startsWith("KERI10")).length).toBeGreaterThan(150);
     expect(bodies.filter(({ version }) => version.startsWith("KERIC")).length).toBeGreaterThan(25);
   });
+});
+
+test("one changed byte is refused in every message that names itself, and nothing throws", () => {
+  const bodies = cases.flatMap(({ stream }) => bodiesOf(stream)).filter(({ bytes }) => bytes.length > 0);
+  fc.assert(
+    fc.property(fc.nat(), fc.nat(), fc.integer({ min: 1, max: 255 }), (which, at, change) => {
+      const body = bodies[which % bodies.length];
+      const stated = parseVersion(body?.version);
+      if (body === undefined || stated === undefined) return expect.unreachable("a body");
+      const bytes = Uint8Array.from(body.bytes);
+      bytes[at % bytes.length] = (bytes[at % bytes.length] as number) ^ change;
+      const parsed = parseBody(bytes, "JSON", stated.version);
+      // A receipt has no digest of its own: what is changed in it names another event.
+      expect(parsed.ok ? parsed.value.type : "refused").toMatch(/^(refused|rct)$/);
+    }),
+    { numRuns: 3000 },
+  );
 });
