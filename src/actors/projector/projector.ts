@@ -2,13 +2,15 @@
  * Folds executed blocks into the projection database, and answers questions about past heights from it.
  * It may lag; nothing waits for it but those questions. What it stores can be rebuilt from the log at any time.
  */
-import type { Aid, Digest, Height } from "../../base/brands.ts";
+import type { Digest, Height } from "../../base/brands.ts";
 import { decodeSequence } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import { type Refusal, type Result, refuse } from "../../base/result.ts";
 import type { Block } from "../../events/facts/block.ts";
-import { type Fact, type GraphFact, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
+import { type Fact, type GraphFact, type IdentityFact, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
+import type { KerlFact } from "../../keri/kerl-facts.ts";
+import { type CommandKerlFacts, KerlTables } from "../../projections/kerl/tables.ts";
 import { LedgerTables } from "../../projections/ledger/tables.ts";
 import { PastGraph } from "../../projections/rebac/past-graph.ts";
 import type { SqlDatabase } from "../../projections/rebac/sql-database.ts";
@@ -29,6 +31,7 @@ export interface ProjectedBlock {
 export class Projector {
   readonly ledger: LedgerTables;
   readonly rebac: RebacTables;
+  readonly kerl: KerlTables;
   readonly #past: PastGraph;
   readonly #db: SqlDatabase;
 
@@ -36,6 +39,7 @@ export class Projector {
     this.#db = db;
     this.ledger = new LedgerTables(db);
     this.rebac = new RebacTables(db);
+    this.kerl = new KerlTables(db);
     this.#past = new PastGraph(db);
   }
 
@@ -44,16 +48,18 @@ export class Projector {
     return this.ledger.height;
   }
 
-  /** Refuses: PROJECTION_DAMAGED when any row was edited, or the two sets of tables stand at different heights. */
+  /** Refuses: PROJECTION_DAMAGED when any row was edited, or the sets of tables stand at different heights. */
   verify(): Result<void, Refusal<"PROJECTION_DAMAGED">> {
     const ledger = this.ledger.verifyRows();
     if (!ledger.ok) return ledger;
     const rebac = this.rebac.verifyRows();
     if (!rebac.ok) return rebac;
-    if (this.rebac.height === this.ledger.height) return ledger;
+    const kerl = this.kerl.verifyRows();
+    if (!kerl.ok) return kerl;
+    if (this.rebac.height === this.ledger.height && this.kerl.height === this.ledger.height) return ledger;
     return refuse(
       "PROJECTION_DAMAGED",
-      "The graph's and the ledger's tables stand at different heights; rebuild them.",
+      "The tables of the graph, the key events and the ledger stand at different heights; rebuild them.",
       "none",
     );
   }
@@ -64,46 +70,46 @@ export class Projector {
       this.#db.transaction(() => {
         for (const block of blocks) this.#applyBlock(block);
         this.rebac.flush();
+        this.kerl.flush();
         this.ledger.flush(blocks.at(-1)?.time ?? 0);
       })();
     } catch (error) {
       this.rebac.reload();
+      this.kerl.reload();
       this.ledger.reload();
       throw error;
     }
   }
 
   #applyBlock({ height, hash, root, time, block, facts }: ProjectedBlock): void {
-    const identifiers: { aid: Aid; icp: Uint8Array }[] = [];
     const settled: { index: number; outcome: OutcomeFact }[] = [];
     const commands: { index: number; facts: GraphFact[] }[] = [];
+    const kerl: { index: number; facts: (KerlFact | IdentityFact)[] }[] = [];
     for (const { index, data } of openFacts(facts)) {
       switch (data.kind) {
-        case "identifierIncepted":
-          identifiers.push(data);
-          break;
         case "commandExecuted":
         case "commandRefused":
           settled.push({ index, outcome: data });
           break;
         case "batchRefused":
         case "checkpointOrdered":
+          break;
+        case "identifierIncepted":
         case "keyEventAccepted":
         case "keyEventEscrowed":
         case "keyEventDropped":
         case "keriReceiptAdded":
         case "keyEventForked":
         case "keriReplyAccepted":
+          addFact(kerl, index, data);
           break;
-        default: {
-          const last = commands.at(-1);
-          if (last?.index === index) last.facts.push(data);
-          else commands.push({ index, facts: [data] });
-        }
+        default:
+          addFact(commands, index, data);
       }
     }
-    this.ledger.applyBlock({ height, hash, root, time, block: block ?? null, identifiers, settled });
+    this.ledger.applyBlock({ height, hash, root, time, block: block ?? null, settled });
     this.rebac.applyBlock(height, commands satisfies readonly CommandFacts[]);
+    this.kerl.applyBlock(height, kerl satisfies readonly CommandKerlFacts[]);
   }
 
   /** One answer for each assertion, as of a past height. Refuses: HISTORY_LAGGING until that height is applied. */
@@ -113,6 +119,13 @@ export class Projector {
     }
     return { ok: true, value: assertions.map(({ subject, object }) => this.#past.checkAt(height, subject, object)) };
   }
+}
+
+/** Facts come in the order of their commands. */
+function addFact<T>(commands: { readonly index: number; readonly facts: T[] }[], index: number, fact: T): void {
+  const last = commands.at(-1);
+  if (last?.index === index) last.facts.push(fact);
+  else commands.push({ index, facts: [fact] });
 }
 
 function openFacts(bytes: Uint8Array): readonly Fact[] {

@@ -10,8 +10,6 @@ import type { ExecutableBlock, ExecutedBlock, Ledger } from "../../projections/l
 
 /** Work between two chances for a read. Units: ms. */
 const SLICE_MS = 2;
-/** Commands between two looks at the clock. */
-const COMMANDS_PER_LOOK = 16;
 /** Facts that wait for the projector; beyond it execution pauses, and leaders see it lag (DESIGN §4). */
 const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -75,14 +73,14 @@ export class Executor {
   #slice(delivery: Delivery, work: Generator<void, ExecutedBlock>, began: number): void {
     try {
       const end = performance.now() + SLICE_MS;
-      for (let commands = 1; ; commands++) {
+      for (;;) {
         const step = work.next();
         if (step.done === true) {
           this.#executed(delivery, step.value, performance.now() - began);
           return this.#queue.length === 0 ? this.#next() : void setImmediate(() => this.#next());
         }
-        if (commands % COMMANDS_PER_LOOK === 0 && performance.now() > end)
-          return void setImmediate(() => this.#slice(delivery, work, began));
+        // A look at the clock costs 40 ns, a message of key events with 64 signatures 7 ms.
+        if (performance.now() > end) return void setImmediate(() => this.#slice(delivery, work, began));
       }
     } catch (error) {
       this.#fail(error);

@@ -2,6 +2,7 @@
 import type { Digest, Height } from "../../base/brands.ts";
 import { unreachable } from "../../base/errors.ts";
 import { type Result, refuse } from "../../base/result.ts";
+import { KerlTables } from "../kerl/tables.ts";
 import { LedgerTables } from "../ledger/tables.ts";
 import type { SqlDatabase } from "../rebac/sql-database.ts";
 import { RebacTables } from "../rebac/tables.ts";
@@ -22,13 +23,19 @@ import {
 export function* dumpSegments(db: SqlDatabase, members: readonly SegmentMember[]): Generator<Uint8Array> {
   const ledger = new LedgerTables(db);
   const rebac = new RebacTables(db);
+  const kerl = new KerlTables(db);
   const { block, before } = ledger.position();
   yield encodeSegment({ kind: "state", block, frontier: before.state, members, rolling: rebac.rollingRoot });
-  yield* segmentsOf("identifiers", ledger.identifierEntries());
   yield* segmentsOf("blocks", ledger.blockEntries());
   yield* segmentsOf("outcomes", ledger.outcomeEntries());
   yield* segmentsOf("nodes", rebac.nodeEntries());
   yield* segmentsOf("edges", rebac.edgeEntries());
+  yield* segmentsOf("keyEvents", kerl.rows("events"));
+  yield* segmentsOf("keyEventSeals", kerl.rows("seals"));
+  yield* segmentsOf("keriReceipts", kerl.rows("receipts"));
+  yield* segmentsOf("keyEventForks", kerl.rows("forks"));
+  yield* segmentsOf("keriReplies", kerl.rows("replies"));
+  yield* segmentsOf("keyEventEscrows", kerl.rows("escrows"));
 }
 
 const unreadable = (what: string) =>
@@ -44,6 +51,7 @@ const unreadable = (what: string) =>
 export function loadSegments(db: SqlDatabase, segments: Iterable<Segment>): Result<{ height: Height; root: Digest }> {
   const ledger = new LedgerTables(db);
   const rebac = new RebacTables(db);
+  const kerl = new KerlTables(db);
   let state: StateSegment | undefined;
   let stage = 0;
   let due = 0;
@@ -59,21 +67,28 @@ export function loadSegments(db: SqlDatabase, segments: Iterable<Segment>): Resu
     if (at < stage || segment.first !== due) return unreadable(`its ${segment.kind} do not follow each other`);
     stage = at;
     due += segment.rows.length;
-    const defect = restoreRows(ledger, rebac, segment);
+    const defect = restoreRows({ ledger, rebac, kerl }, segment);
     if (defect !== undefined) return unreadable(defect);
   }
   if (state === undefined) return unreadable("it has none");
   const loaded = ledger.restorePosition(state.block, state.frontier);
   if (!loaded.ok) return unreadable(loaded.refusal.message);
   rebac.restorePosition(loaded.value.height, state.rolling);
+  kerl.restorePosition(loaded.value.height);
   return loaded;
 }
 
+interface Tables {
+  readonly ledger: LedgerTables;
+  readonly rebac: RebacTables;
+  readonly kerl: KerlTables;
+}
+
 /** Returns what is wrong with the rows. */
-function restoreRows(ledger: LedgerTables, rebac: RebacTables, segment: RowSegment): string | undefined {
+function restoreRows({ ledger, rebac, kerl }: Tables, segment: RowSegment): string | undefined {
   switch (segment.kind) {
     case "identifiers":
-      return ledger.restoreIdentifiers(segment.rows);
+      return kerl.restoreInceptions(segment.rows);
     case "blocks":
       return ledger.restoreBlocks(segment.rows);
     case "outcomes":
@@ -82,6 +97,18 @@ function restoreRows(ledger: LedgerTables, rebac: RebacTables, segment: RowSegme
       return rebac.restoreNodes(segment.rows);
     case "edges":
       return rebac.restoreEdges(segment.rows);
+    case "keyEvents":
+      return kerl.restore("events", segment.rows);
+    case "keyEventSeals":
+      return kerl.restore("seals", segment.rows);
+    case "keriReceipts":
+      return kerl.restore("receipts", segment.rows);
+    case "keyEventForks":
+      return kerl.restore("forks", segment.rows);
+    case "keriReplies":
+      return kerl.restore("replies", segment.rows);
+    case "keyEventEscrows":
+      return kerl.restore("escrows", segment.rows);
     default:
       return unreachable(segment);
   }

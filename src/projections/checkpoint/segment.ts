@@ -23,6 +23,7 @@ import { SEGMENT_BYTES_MAX, frontierShape } from "../../events/facts/checkpoint.
 import { aidShape, digestShape } from "../../events/facts/command.ts";
 import { type OutcomeFact, factDataShape } from "../../events/facts/fact.ts";
 import { NAME_BYTES_MAX } from "../../events/facts/graph.ts";
+import { type KerlRow, kerlRowBytes, kerlRowShapes } from "../kerl/rows.ts";
 
 /** A member of the epoch that the checkpoint's block belongs to. */
 export interface SegmentMember {
@@ -43,6 +44,7 @@ export interface StateSegment {
   readonly rolling: Digest;
 }
 
+/** Of checkpoints that older versions made: inceptions of the founding document. Read, never written: key events hold them. */
 export interface IdentifierEntry {
   readonly aid: Aid;
   readonly icp: Uint8Array;
@@ -87,6 +89,12 @@ interface Rows {
   readonly outcomes: OutcomeEntry;
   readonly nodes: NodeEntry;
   readonly edges: EdgeEntry;
+  readonly keyEvents: KerlRow<"events">;
+  readonly keyEventSeals: KerlRow<"seals">;
+  readonly keriReceipts: KerlRow<"receipts">;
+  readonly keyEventForks: KerlRow<"forks">;
+  readonly keriReplies: KerlRow<"replies">;
+  readonly keyEventEscrows: KerlRow<"escrows">;
 }
 export type RowKind = keyof Rows;
 /** Rows of a table; `first` counts them from 0 over all of its segments, so that none can be left out or come twice. */
@@ -96,7 +104,19 @@ export type RowSegment = {
 export type Segment = StateSegment | RowSegment;
 
 /** The order in which a checkpoint's segments come, after the one of the state. */
-export const ROW_KINDS = ["identifiers", "blocks", "outcomes", "nodes", "edges"] as const satisfies readonly RowKind[];
+export const ROW_KINDS = [
+  "identifiers",
+  "blocks",
+  "outcomes",
+  "nodes",
+  "edges",
+  "keyEvents",
+  "keyEventSeals",
+  "keriReceipts",
+  "keyEventForks",
+  "keriReplies",
+  "keyEventEscrows",
+] as const satisfies readonly RowKind[];
 
 /** More rows than fit a segment: the smallest takes more than ten bytes. */
 const ROWS_MAX = SEGMENT_BYTES_MAX / 10;
@@ -114,6 +134,12 @@ const rowShapes: { readonly [K in RowKind]: Shape<Rows[K]> } = {
   }),
   nodes: record("node", { ...life, namespace: name, name, relationNamespace: name, relationName: name }),
   edges: record("edge", { ...life, parent: integer(1), child: integer(1) }),
+  keyEvents: kerlRowShapes.events,
+  keyEventSeals: kerlRowShapes.seals,
+  keriReceipts: kerlRowShapes.receipts,
+  keyEventForks: kerlRowShapes.forks,
+  keriReplies: kerlRowShapes.replies,
+  keyEventEscrows: kerlRowShapes.escrows,
 };
 
 const rowsOf = <K extends RowKind>(kind: K) =>
@@ -141,6 +167,12 @@ const segmentShape: Shape<Segment> = union<Segment>(
   rowsOf("outcomes"),
   rowsOf("nodes"),
   rowsOf("edges"),
+  rowsOf("keyEvents"),
+  rowsOf("keyEventSeals"),
+  rowsOf("keriReceipts"),
+  rowsOf("keyEventForks"),
+  rowsOf("keriReplies"),
+  rowsOf("keyEventEscrows"),
 );
 
 export const encodeSegment = (segment: Segment): Uint8Array => encode(segmentShape, segment);
@@ -176,6 +208,12 @@ const rowBytes: { readonly [K in RowKind]: (row: Rows[K]) => number } = {
     textBytes(row.relationNamespace) +
     textBytes(row.relationName),
   edges: () => LIFE + 2 * INTEGER,
+  keyEvents: (row) => kerlRowBytes("events", row),
+  keyEventSeals: (row) => kerlRowBytes("seals", row),
+  keriReceipts: (row) => kerlRowBytes("receipts", row),
+  keyEventForks: (row) => kerlRowBytes("forks", row),
+  keriReplies: (row) => kerlRowBytes("replies", row),
+  keyEventEscrows: (row) => kerlRowBytes("escrows", row),
 };
 
 /** Union, record, `first` and the list's length. */

@@ -7,7 +7,7 @@ import type { Aid, Digest, Height, LogTime } from "../../base/brands.ts";
 
 import { ZERO_DIGEST, digestBytes } from "../../base/bytes.ts";
 import { EncodedSequence, decode } from "../../base/codec.ts";
-import { assert } from "../../base/errors.ts";
+import { Fault, assert } from "../../base/errors.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import { domainDigest, sha256 } from "../../crypto/hash.ts";
 import { BUNDLE_BYTES_MAX, bundleBodyShape, bundleShape } from "../../events/facts/bundle.ts";
@@ -18,11 +18,16 @@ import {
   PAYLOAD_BYTES_MAX,
   type SignedBody,
 } from "../../events/facts/command.ts";
-import { type Fact, type FactData, type GraphFact, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
+import { type Fact, type FactData, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
 import { FOUNDING_BYTES_MAX, foundingDocumentShape } from "../../events/facts/founding.ts";
 import { graphWriteShape } from "../../events/facts/graph.ts";
 import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
-import { type KeyState, keyStateOfInception } from "../../keri/key-state.ts";
+import { applyKerlFact } from "../../keri/kerl-fold.ts";
+import type { KeyState } from "../../keri/key-state.ts";
+import { appendStream, expiredAt } from "../kerl/append.ts";
+import { factOfInception } from "../kerl/genesis.ts";
+import { KerlLayer } from "../kerl/layer.ts";
+import { LiveKerl } from "../kerl/live-kerl.ts";
 import { BlockOverlay } from "../rebac/block-overlay.ts";
 import { decide } from "../rebac/decide.ts";
 import type { LiveGraph } from "../rebac/live-graph.ts";
@@ -65,6 +70,8 @@ export interface ExecutedBlock {
   readonly settled: readonly SettledCommand[];
   /** Batches that were refused as a whole, by digest of their bytes. */
   readonly refusedBatches: readonly RefusedBatch[];
+  /** Key states that it changed, as they are after it. */
+  readonly keyStates: readonly KeyState[];
 }
 
 export interface RefusedBatch {
@@ -79,13 +86,14 @@ export interface LedgerState {
   readonly graph: LiveGraph;
   readonly height: Height | -1;
   readonly root: Digest;
-  readonly keyStates: ReadonlyMap<Aid, KeyState>;
+  readonly kerl: LiveKerl;
   readonly settled: readonly SettledCommand[];
 }
 
 interface Work {
   readonly block: ExecutableBlock;
   readonly overlay: BlockOverlay;
+  readonly kerl: KerlLayer;
   readonly settled: SettledCommand[];
   readonly refusedBatches: RefusedBatch[];
   /** Of the current batch's author; dropped when a command may have changed the policy. */
@@ -95,9 +103,9 @@ interface Work {
 
 export class Ledger {
   readonly graph: LiveGraph;
+  readonly kerl: LiveKerl;
   readonly cluster: Digest;
   readonly #ports: LedgerPorts;
-  readonly #keyStates: Map<Aid, KeyState>;
   readonly #window = new DuplicateWindow();
   /** Of the block in work. */
   readonly #facts = new EncodedSequence(factShape);
@@ -107,10 +115,10 @@ export class Ledger {
   constructor(state: LedgerState, ports: LedgerPorts) {
     this.cluster = state.cluster;
     this.graph = state.graph;
+    this.kerl = state.kerl;
     this.#ports = ports;
     this.#height = state.height;
     this.#root = state.root;
-    this.#keyStates = new Map(state.keyStates);
     for (const command of state.settled) this.#window.add(command);
   }
 
@@ -124,7 +132,7 @@ export class Ledger {
   }
 
   keyState(aid: Aid): KeyState | undefined {
-    return this.#keyStates.get(aid);
+    return this.kerl.keyState(aid);
   }
 
   /** How a command was settled, while it is remembered. */
@@ -133,7 +141,7 @@ export class Ledger {
   }
 
   /**
-   * Executes the next block; yields between commands so that the caller may do other work meanwhile. Readers of `graph` see
+   * Executes the next block; yields between commands so that the caller may do other work meanwhile. Readers of `graph` and `kerl` see
    * nothing of the block before it returns, and then all of it.
    */
   *execute(block: ExecutableBlock): Generator<void, ExecutedBlock> {
@@ -143,16 +151,19 @@ export class Ledger {
     const work: Work = {
       block,
       overlay: new BlockOverlay(this.graph),
+      kerl: this.kerl.layer(),
       settled: [],
       refusedBatches: [],
       roles: new Map(),
       index: 0,
     };
     assert((block.content.kind === "genesis") === (block.height === 0), "only height 0 founds the cluster");
+    this.#expire(work);
     if (block.content.kind === "genesis") this.#genesis(work, block.content.document);
     else if (block.content.kind === "checkpoint") this.#checkpoint(work, block.content.statement);
     else for (const bundle of block.content.bundles) yield* this.#bundle(work, bundle);
     work.overlay.merge();
+    const keyStates = this.kerl.merge(block.height, work.kerl);
     const facts = this.#facts.take();
     this.#root = domainDigest("root", digestBytes(this.#root), digestBytes(block.hash), sha256(facts));
     this.#height = block.height;
@@ -164,6 +175,7 @@ export class Ledger {
       facts,
       settled: work.settled,
       refusedBatches: work.refusedBatches,
+      keyStates: [...work.kerl.states()],
     };
   }
 
@@ -180,12 +192,9 @@ export class Ledger {
     for (const { aid, icp } of [...founders, ...operators, ...admins, ...clients]) {
       if (seen.has(aid)) continue;
       seen.add(aid);
-      const inception = keyStateOfInception(icp);
-      assert(
-        inception.ok && inception.value.aid === aid,
-        "a founding document's inceptions were checked when it was opened",
-      );
-      this.#keyStates.set(aid, inception.value);
+      const accepted = factOfInception({ aid, icp });
+      assert(accepted.aid === aid, "a founding document's inceptions were judged when it was opened");
+      applyKerlFact(work.kerl, accepted, work.block.height);
       this.#emit(work, 0, { kind: "identifierIncepted", aid, icp });
       work.index += 1;
     }
@@ -197,6 +206,16 @@ export class Ledger {
     assert(decision.ok, "the founding policy can be made");
     work.overlay.keepCommand();
     decision.value.facts.forEach((fact, n) => this.#emit(work, n, fact));
+  }
+
+  /** Escrows live for so many heights: the log has no other clock. They go before anything else, as the block's first command. */
+  #expire(work: Work): void {
+    const dropped = expiredAt(work.kerl, work.block.height);
+    for (const [n, fact] of dropped.entries()) {
+      applyKerlFact(work.kerl, fact, work.block.height);
+      this.#emit(work, n, fact);
+    }
+    if (dropped.length > 0) work.index += 1;
   }
 
   /** q members signed it: at least one of them is honest, and says what this replica found itself at that height. */
@@ -217,7 +236,7 @@ export class Ledger {
     const refusal = this.#judgeBatch(work, opened.value, signed);
     if (refusal !== undefined) return this.#refuseBatch(work, signed, opened.value.body.author, refusal);
     for (const command of opened.value.body.commands) {
-      this.#command(work, opened.value.body, command);
+      yield* this.#command(work, opened.value.body, command);
       work.index += 1;
       yield;
     }
@@ -241,7 +260,7 @@ export class Ledger {
     signed: Uint8Array,
   ): { readonly code: string; readonly message: string } | undefined {
     const { body } = opened;
-    const keyState = this.#keyStates.get(body.author);
+    const keyState = work.kerl.keyState(body.author);
     if (body.cluster !== this.cluster)
       return { code: "FOREIGN_CLUSTER", message: "The batch was signed for another cluster." };
     if (keyState === undefined)
@@ -265,7 +284,7 @@ export class Ledger {
         };
   }
 
-  #command(work: Work, body: SignedBody, command: Command): void {
+  *#command(work: Work, body: SignedBody, command: Command): Generator<void> {
     const digest = commandDigest(command);
     const settledAs = {
       author: body.author,
@@ -285,7 +304,7 @@ export class Ledger {
     }
     if (this.#window.isFullFor(body.author)) return unjudged(TOO_MANY_REMEMBERED);
     if (command.notAfter > work.block.time + NOT_AFTER_AHEAD_MAX_MS) return unjudged(NOT_AFTER_TOO_FAR);
-    const judged = this.#judge(work, body, command);
+    const judged = yield* this.#judge(work, body, command);
     if (judged.ok)
       return this.#settle(
         work,
@@ -300,30 +319,14 @@ export class Ledger {
     );
   }
 
-  /** Policy, payload and the graph's own rules. A throw is the refusal DEFECT and has changed nothing. */
-  #judge(
-    work: Work,
-    body: SignedBody,
-    command: Command,
-  ): Result<{ readonly facts: readonly GraphFact[]; readonly changed: readonly boolean[] }> {
-    const actor = body.principal ?? body.author;
-    let allowed = work.roles.get(actor);
-    if (allowed === undefined) {
-      allowed = mayWrite(work.overlay, actor);
-      work.roles.set(actor, allowed);
-    }
-    if (!allowed)
-      return refuse("PERMISSION_DENIED", `${actor} may not write; an administrator grants sky:cluster#write.`);
-    const write = decode(graphWriteShape, command.payload, PAYLOAD_BYTES_MAX);
-    if (!write.ok) return refuse("MALFORMED", `The command cannot be read: ${write.refusal.message}.`);
-    const mayChangePolicy = body.principal === null && hasRole(work.overlay, body.author, "admin");
+  /** Policy, payload and the rules of the command's kind. A throw is the refusal DEFECT and has changed nothing. */
+  *#judge(work: Work, body: SignedBody, command: Command): Generator<void, Result<Decision>> {
     try {
-      const decision = decide(work.overlay, write.value, { mayChangePolicy });
-      if (decision.ok) work.overlay.keepCommand();
-      if (decision.ok && mayChangePolicy) work.roles.clear();
-      return decision;
+      return command.kind === "graph.write"
+        ? this.#write(work, body, command)
+        : yield* this.#append(work, body, command);
     } catch (error) {
-      if (error instanceof RangeError) throw error; // stack or memory: replicas could differ, so the process ends (DESIGN §4)
+      if (error instanceof RangeError || error instanceof Fault) throw error; // stack, memory or disk: replicas could differ, so the process ends (DESIGN §4)
       this.#ports.defect(error);
       return refuse(
         "DEFECT",
@@ -333,7 +336,40 @@ export class Ledger {
     }
   }
 
-  #settle(work: Work, outcome: OutcomeFact, facts: readonly GraphFact[]): void {
+  #mayWrite(work: Work, actor: Aid): boolean {
+    let allowed = work.roles.get(actor);
+    if (allowed === undefined) {
+      allowed = mayWrite(work.overlay, actor);
+      work.roles.set(actor, allowed);
+    }
+    return allowed;
+  }
+
+  #write(work: Work, body: SignedBody, command: Command): Result<Decision> {
+    const actor = body.principal ?? body.author;
+    if (!this.#mayWrite(work, actor))
+      return refuse("PERMISSION_DENIED", `${actor} may not write; an administrator grants sky:cluster#write.`);
+    const write = decode(graphWriteShape, command.payload, PAYLOAD_BYTES_MAX);
+    if (!write.ok) return refuse("MALFORMED", `The command cannot be read: ${write.refusal.message}.`);
+    const mayChangePolicy = body.principal === null && hasRole(work.overlay, body.author, "admin");
+    const decision = decide(work.overlay, write.value, { mayChangePolicy });
+    if (decision.ok) work.overlay.keepCommand();
+    if (decision.ok && mayChangePolicy) work.roles.clear();
+    return decision;
+  }
+
+  /** All of the stream's messages or none: what is refused has changed a layer that is forgotten. */
+  *#append(work: Work, { author, principal }: SignedBody, { payload }: Command): Generator<void, Result<Decision>> {
+    if (principal !== null)
+      return refuse("PERMISSION_DENIED", "A gateway appends no key events for others; sign the command yourself.");
+    const mayAppendAll = this.#mayWrite(work, author) || hasRole(work.overlay, author, "witness");
+    const layer = new KerlLayer(work.kerl);
+    const decision = yield* appendStream(layer, payload, { author, mayAppendAll, height: work.block.height });
+    if (decision.ok) work.kerl.absorb(layer);
+    return decision;
+  }
+
+  #settle(work: Work, outcome: OutcomeFact, facts: readonly FactData[]): void {
     const command: SettledCommand = {
       author: outcome.author,
       id: outcome.id,
@@ -347,6 +383,12 @@ export class Ledger {
     work.settled.push(command);
     this.#window.add(command);
   }
+}
+
+/** Facts of an accepted command, and whether each of its parts changed anything. */
+interface Decision {
+  readonly facts: readonly FactData[];
+  readonly changed: readonly boolean[];
 }
 
 const MESSAGE_CHARACTERS_MAX = 4000;
@@ -378,11 +420,11 @@ const DUPLICATE_ID: Unjudged = {
 };
 
 /** The state before genesis. */
-export const emptyLedger = (cluster: Digest, graph: LiveGraph): LedgerState => ({
+export const emptyLedger = (cluster: Digest, graph: LiveGraph, kerl = new LiveKerl()): LedgerState => ({
   cluster,
   graph,
   height: -1,
   root: ZERO_DIGEST,
-  keyStates: new Map(),
+  kerl,
   settled: [],
 });

@@ -1,4 +1,4 @@
-/** Sky's policy, read from its own graph: `sky:cluster#admin | write | read | gateway | legacy | audit` (DESIGN §6). */
+/** Sky's policy, read from its own graph: `sky:cluster#admin | write | read | gateway | legacy | audit | witness` (DESIGN §6). */
 import type { Aid } from "../../base/brands.ts";
 import type { FoundingDocument } from "../../events/facts/founding.ts";
 import type { GraphChange, GraphNode } from "../../events/facts/graph.ts";
@@ -28,6 +28,7 @@ export function foundingPolicy(document: FoundingDocument): readonly GraphChange
     assertion: { subject: policySubject(aid), object: policyObject(role) },
   });
   return [
+    ...document.founders.map(({ aid }) => grant(aid, "witness")),
     ...document.admins.map(({ aid }) => grant(aid, "admin")),
     ...document.gateways.map((aid) => grant(aid, "gateway")),
     ...document.clients.flatMap(({ aid }) => (["legacy", "write", "read"] as const).map((role) => grant(aid, role))),

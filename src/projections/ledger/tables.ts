@@ -1,5 +1,5 @@
 /**
- * The ledger's tables in the projection database: blocks with their roots, identifiers, and settled commands while they are
+ * The ledger's tables in the projection database: blocks with their roots, and settled commands while they are
  * remembered. As with the graph's tables, a sum over the digests of all rows goes with them in the same transaction.
  */
 import type { Aid, Digest, Height } from "../../base/brands.ts";
@@ -24,8 +24,9 @@ import { frontierShape } from "../../events/facts/checkpoint.ts";
 import { digestShape } from "../../events/facts/command.ts";
 import { type OutcomeFact, factDataShape } from "../../events/facts/fact.ts";
 import { blockHash } from "../../events/facts/hashing.ts";
-import { type KeyState, keyStateOfInception } from "../../keri/key-state.ts";
-import type { BlockEntry, IdentifierEntry, OutcomeEntry } from "../checkpoint/segment.ts";
+import type { BlockEntry, OutcomeEntry } from "../checkpoint/segment.ts";
+import type { LiveKerl } from "../kerl/live-kerl.ts";
+import { loadLiveKerl } from "../kerl/load-live-kerl.ts";
 import type { SqlDatabase } from "../rebac/sql-database.ts";
 import { RowSum, blobOf, numberOf, textOf } from "../rebac/table-rows.ts";
 import { type SettledCommand, isRemembered, rememberedSince } from "./duplicates.ts";
@@ -33,7 +34,6 @@ import { type SettledCommand, isRemembered, rememberedSince } from "./duplicates
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS ledger_meta (id INTEGER PRIMARY KEY CHECK (id = 1), height INTEGER NOT NULL, sum BLOB NOT NULL, blocks INTEGER NOT NULL, position BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS ledger_blocks (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, root BLOB NOT NULL, time INTEGER NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS ledger_identifiers (aid TEXT PRIMARY KEY, icp BLOB NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS ledger_outcomes (height INTEGER PRIMARY KEY, not_after INTEGER NOT NULL, outcomes BLOB NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS ledger_outcomes_not_after ON ledger_outcomes (not_after);
 `;
@@ -46,7 +46,6 @@ export interface LedgerRow {
   readonly time: number;
   /** Null where nobody writes checkpoints. */
   readonly block: Block | null;
-  readonly identifiers: readonly { readonly aid: Aid; readonly icp: Uint8Array }[];
   readonly settled: readonly { readonly index: number; readonly outcome: OutcomeFact }[];
 }
 
@@ -85,8 +84,6 @@ const outcomesDigest = ({ height, notAfter, outcomes }: OutcomesRow): Digest =>
   domainDigest("ledger-outcomes", Buffer.from(`${height}/${notAfter}/`), outcomes);
 const blockDigest = (height: number, hash: Uint8Array, root: Uint8Array, time: number): Digest =>
   domainDigest("ledger-block", Buffer.from(`${height}/${time}/`), hash, root);
-const identifierDigest = (aid: string, icp: Uint8Array): Digest =>
-  domainDigest("ledger-identifier", Buffer.from(aid), icp);
 
 const outcomesRowOf = (row: unknown): OutcomesRow => ({
   height: numberOf(row, "height"),
@@ -95,6 +92,7 @@ const outcomesRowOf = (row: unknown): OutcomesRow => ({
 });
 
 export class LedgerTables {
+  readonly #db: SqlDatabase;
   readonly #statements;
   #height = -1;
   #sum = new RowSum();
@@ -105,6 +103,7 @@ export class LedgerTables {
   #last: (Pick<LogPosition, "hash" | "block"> & { readonly before: MerkleFrontier }) | undefined;
 
   constructor(db: SqlDatabase) {
+    this.#db = db;
     db.exec(SCHEMA);
     this.#statements = {
       meta: db.prepare("SELECT height, sum, blocks, position FROM ledger_meta WHERE id = 1"),
@@ -112,7 +111,6 @@ export class LedgerTables {
         "INSERT OR REPLACE INTO ledger_meta (id, height, sum, blocks, position) VALUES (1, ?, ?, ?, ?)",
       ),
       block: db.prepare("INSERT INTO ledger_blocks (height, hash, root, time) VALUES (?, ?, ?, ?)"),
-      identifier: db.prepare("INSERT INTO ledger_identifiers (aid, icp) VALUES (?, ?)"),
       outcomes: db.prepare("INSERT INTO ledger_outcomes (height, not_after, outcomes) VALUES (?, ?, ?)"),
       expired: db.prepare("SELECT * FROM ledger_outcomes WHERE not_after < ? ORDER BY height"),
       expire: db.prepare("DELETE FROM ledger_outcomes WHERE not_after < ?"),
@@ -121,7 +119,6 @@ export class LedgerTables {
       checkpointBlocks: db.prepare(
         "SELECT * FROM ledger_blocks WHERE height > ? OR height IN (SELECT height FROM ledger_outcomes) ORDER BY height",
       ),
-      allIdentifiers: db.prepare("SELECT * FROM ledger_identifiers ORDER BY aid"),
       allOutcomes: db.prepare("SELECT * FROM ledger_outcomes ORDER BY height"),
     };
     this.reload();
@@ -133,13 +130,12 @@ export class LedgerTables {
   }
 
   /** Applies one block within the caller's transaction, which ends with `flush` (or, when it fails, with `reload`). */
-  applyBlock({ height, hash, root, time, block, identifiers, settled }: LedgerRow): void {
+  applyBlock({ height, hash, root, time, block, settled }: LedgerRow): void {
     assert(height === this.#height + 1, "blocks are applied in order, once");
     this.#height = height;
     this.#last = { hash, block, before: this.#tree };
     this.#tree = this.#tree.appended(hash);
     this.#insertBlock(height, digestBytes(hash), digestBytes(root), time);
-    for (const { aid, icp } of identifiers) this.#insertIdentifier(aid, icp);
     this.#applyOutcomes(
       height,
       settled.filter(({ outcome }) => isRemembered(outcome)),
@@ -150,11 +146,6 @@ export class LedgerTables {
     this.#statements.block.run(height, hash, root, time);
     this.#sum.add(blockDigest(height, hash, root, time));
     this.#blocks += 1;
-  }
-
-  #insertIdentifier(aid: Aid, icp: Uint8Array): void {
-    this.#statements.identifier.run(aid, icp);
-    this.#sum.add(identifierDigest(aid, icp));
   }
 
   #applyOutcomes(height: number, settled: LedgerRow["settled"]): void {
@@ -205,8 +196,6 @@ export class LedgerTables {
       blocks += 1;
       sum.add(blockDigest(numberOf(row, "height"), blobOf(row, "hash"), blobOf(row, "root"), numberOf(row, "time")));
     }
-    for (const row of this.#statements.allIdentifiers.iterate())
-      sum.add(identifierDigest(textOf(row, "aid"), blobOf(row, "icp")));
     for (const row of this.#statements.allOutcomes.iterate()) sum.add(outcomesDigest(outcomesRowOf(row)));
     if (digestOf(sum.bytes()) === digestOf(this.#sum.bytes()) && blocks === this.#blocks) return ok(undefined);
     return refuse(
@@ -221,12 +210,6 @@ export class LedgerTables {
     const { block, before } = present(this.#last, "a block is applied");
     assert(block !== null, "whoever writes checkpoints gives the projector its blocks");
     return { block, before };
-  }
-
-  /** By identifier. */
-  *identifierEntries(): Generator<IdentifierEntry> {
-    for (const row of this.#statements.allIdentifiers.iterate())
-      yield { aid: textOf(row, "aid") as Aid, icp: blobOf(row, "icp") };
   }
 
   /** The last blocks, and those of remembered commands; by height. */
@@ -248,11 +231,6 @@ export class LedgerTables {
       assert(opened.ok, "outcomes were encoded here");
       for (const { index, outcome } of opened.value) yield { height: heightOf(height), index, outcome };
     }
-  }
-
-  restoreIdentifiers(entries: readonly IdentifierEntry[]): string | undefined {
-    for (const { aid, icp } of entries) this.#insertIdentifier(aid, icp);
-    return undefined;
   }
 
   restoreBlocks(entries: readonly BlockEntry[]): string | undefined {
@@ -306,19 +284,13 @@ export class LedgerTables {
     return row === undefined ? 0 : numberOf(row, "time");
   }
 
-  /** What the ledger starts from at this height. */
-  load(): {
+  /** What the ledger starts from at this height. Its logs read the database as long as they are asked (`seed`: LiveKerlOptions). */
+  load(seed?: number): {
     readonly height: Height | -1;
     readonly root: Digest;
-    readonly keyStates: ReadonlyMap<Aid, KeyState>;
+    readonly kerl: LiveKerl;
     readonly settled: readonly SettledCommand[];
   } {
-    const keyStates = new Map<Aid, KeyState>();
-    for (const row of this.#statements.allIdentifiers.iterate()) {
-      const inception = keyStateOfInception(blobOf(row, "icp"));
-      assert(inception.ok, "an identifier's inception was judged when it was admitted");
-      keyStates.set(inception.value.aid, inception.value);
-    }
     const settled: SettledCommand[] = [];
     const since = rememberedSince(this.#time());
     for (const row of this.#statements.allOutcomes.iterate()) {
@@ -332,6 +304,11 @@ export class LedgerTables {
       }
     }
     const root = this.#height < 0 ? ZERO_DIGEST : (this.blockAt(heightOf(this.#height))?.root ?? ZERO_DIGEST);
-    return { height: this.#height < 0 ? -1 : heightOf(this.#height), root, keyStates, settled };
+    return {
+      height: this.#height < 0 ? -1 : heightOf(this.#height),
+      root,
+      kerl: loadLiveKerl(this.#db, seed),
+      settled,
+    };
   }
 }

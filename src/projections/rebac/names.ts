@@ -6,7 +6,7 @@ export const NULL_RELATION: Relation = Object.freeze({ namespace: "", name: "" }
 
 /** Namespace of Sky's own policy (DESIGN §6). */
 export const POLICY_NAMESPACE = "sky";
-export const POLICY_ROLES = ["admin", "write", "read", "gateway", "legacy", "audit"] as const;
+export const POLICY_ROLES = ["admin", "write", "read", "gateway", "legacy", "audit", "witness"] as const;
 export type PolicyRole = (typeof POLICY_ROLES)[number];
 
 /** The object `sky:cluster#role`; its relation lies in namespace `sky` too. Whoever passes `check` on it has the role. */

@@ -150,7 +150,7 @@ const factData: Arbitrary<FactData> = fc.oneof(
       attached: some(200, 0),
       superseded: few(cesr<Said>()),
       anchor: fc.option(fc.record({ sn: natural<number>(), said: cesr<Said>() })),
-      signers: few(name),
+      signers: few(cesr<string>()),
     }),
   ),
   kinds(
@@ -172,7 +172,7 @@ const factData: Arbitrary<FactData> = fc.oneof(
       code: fc.constantFrom("KERI_EXPIRED", "KERI_RULE"),
     }),
   ),
-  kinds(["keriReceiptAdded"], fc.record({ ...keyEvent, attached: some(300), signers: few(name) })),
+  kinds(["keriReceiptAdded"], fc.record({ ...keyEvent, attached: some(300), signers: few(cesr<string>()) })),
   kinds(["keyEventForked"], fc.record({ ...keyEvent, event: some(300), attached: some(200, 0) })),
   kinds(
     ["keriReplyAccepted"],

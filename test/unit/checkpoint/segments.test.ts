@@ -126,11 +126,11 @@ describe("checkpoint segments", () => {
     const bad: readonly (readonly Uint8Array[])[] = [
       [],
       rows,
-      [state, ...rows.filter((_, i) => i !== 1)],
+      [state, ...rows.slice(1)],
       [state, state, ...rows],
       [state, ...rows, ...rows.slice(-1)],
       [state, ...[...rows].reverse()],
-      [earlier[0] ?? state, ...earlier.slice(1, 2), ...rows.slice(0, 0)],
+      [state, ...earlier.slice(1)],
     ];
     for (const list of bad) {
       expect(loaded(list).result).toMatchObject({ ok: false, refusal: { code: "CHECKPOINT_UNREADABLE" } });

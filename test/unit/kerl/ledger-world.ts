@@ -1,0 +1,180 @@
+/** A ledger founded by identifiers that live, with the projector's tables beside it. */
+import Database from "better-sqlite3";
+import { type ProjectedBlock, Projector } from "../../../src/actors/projector/projector.ts";
+import { type CommandId, type LogTime, epoch, height, logTime, memberIndex } from "../../../src/base/brands.ts";
+import { concatBytes } from "../../../src/base/bytes.ts";
+import { decodeSequence, encode } from "../../../src/base/codec.ts";
+import { sha256Digest, signingBytes } from "../../../src/crypto/hash.ts";
+import { bundleBodyShape, bundleShape } from "../../../src/events/facts/bundle.ts";
+import { type CommandKind, type KeyStateRef, signedBodyShape, signedShape } from "../../../src/events/facts/command.ts";
+import { type Fact, factShape } from "../../../src/events/facts/fact.ts";
+import { foundingDocumentShape } from "../../../src/events/facts/founding.ts";
+import { graphWriteShape } from "../../../src/events/facts/graph.ts";
+import { clusterOf } from "../../../src/events/facts/hashing.ts";
+import { SignedPool } from "../../../src/host/executor/signed-pool.ts";
+import { LiveKerl } from "../../../src/projections/kerl/live-kerl.ts";
+import { loadLiveKerl } from "../../../src/projections/kerl/load-live-kerl.ts";
+import {
+  type ExecutableBlock,
+  type ExecutedBlock,
+  Ledger,
+  type LedgerState,
+  emptyLedger,
+} from "../../../src/projections/ledger/ledger.ts";
+import { LiveGraph } from "../../../src/projections/rebac/live-graph.ts";
+import { loadLiveGraph } from "../../../src/projections/rebac/load-live-graph.ts";
+import { Key, Life } from "./lives.ts";
+
+/** Who signs: its keys now, under the establishment event that it names. */
+export interface Author {
+  readonly aid: Life["aid"];
+  readonly keyState: KeyStateRef;
+  readonly sign: (message: Uint8Array) => readonly { readonly index: number; readonly sig: Uint8Array }[];
+}
+
+/** As it stands now: rotations of the life do not change it. */
+export const authorOf = (life: Life): Author => {
+  const { keys, establishment, aid } = life;
+  return {
+    aid,
+    keyState: establishment,
+    sign: (message) => keys.map((key, index) => ({ index, sig: key.sign(message) })),
+  };
+};
+
+export interface Outcome {
+  readonly executed: ExecutedBlock;
+  readonly facts: readonly Fact[];
+  /** Of facts: their kinds, with codes where there are some. */
+  readonly kinds: readonly string[];
+}
+
+let ids = 0;
+
+export class LedgerWorld {
+  readonly founders = ["n0", "n1", "n2", "n3"].map((name) => new Life(name));
+  readonly operator = new Life("ann");
+  readonly admin = new Life("admin");
+  readonly client = new Life("client");
+  readonly defects: unknown[] = [];
+  readonly blocks: ExecutedBlock[] = [];
+  readonly db = new Database(":memory:");
+  readonly projector: Projector;
+  readonly cluster;
+  ledger: Ledger;
+
+  /** `archives`: the past is read from the tables, not kept in memory. */
+  constructor(archives = true, others: readonly Life[] = []) {
+    const card = ({ aid, inception }: Life) => ({ aid, icp: inception.event });
+    const document = encode(foundingDocumentShape, {
+      name: "test",
+      dev: true,
+      founders: this.founders.map((life, i) => ({
+        ...card(life),
+        name: `n${i}`,
+        epochKey: new Key(`epoch ${i}`).publicKey,
+        bootKey: new Key(`boot ${i}`).publicKey,
+        issuer: new Uint8Array([0]),
+        endpoints: { api: "a:1", approach: "a:2", cluster: "a:3", service: "a:4" },
+      })),
+      operators: [{ ...card(this.operator), name: "ann", hpkeKey: new Key("hpke").publicKey }],
+      threshold: 1,
+      admins: [card(this.admin)],
+      gateways: this.founders.slice(0, 1).map(({ aid }) => aid),
+      clients: [this.client, ...others].map(card),
+    });
+    this.cluster = clusterOf(document);
+    this.projector = new Projector(this.db);
+    const kerl = archives ? loadLiveKerl(this.db, 7) : new LiveKerl();
+    this.ledger = this.#open(emptyLedger(this.cluster, new LiveGraph(), kerl));
+    this.#execute({
+      height: height(0),
+      hash: sha256Digest(document),
+      time: logTime(0),
+      content: { kind: "genesis", document },
+    });
+  }
+
+  #open(state: LedgerState): Ledger {
+    const pool = new SignedPool(this.cluster);
+    return new Ledger(state, {
+      open: (bytes) => pool.open(bytes),
+      isSigned: (opened, bytes, keyState) => pool.isSigned(opened, bytes, keyState),
+      defect: (error) => this.defects.push(error),
+    });
+  }
+
+  #execute(block: ExecutableBlock): Outcome {
+    const work = this.ledger.execute(block);
+    let step = work.next();
+    while (step.done !== true) step = work.next();
+    const executed = step.value;
+    this.blocks.push(executed);
+    const facts = decodeSequence(factShape, executed.facts);
+    if (!facts.ok) throw new Error(facts.refusal.message);
+    const kinds = facts.value.map(({ data }) => ("code" in data ? `${data.kind} ${data.code}` : data.kind));
+    return { executed, facts: facts.value, kinds };
+  }
+
+  /** Applies what was executed to the tables, and tells the live logs so. */
+  project(): void {
+    const blocks = this.blocks.slice(this.projector.height + 1) as readonly ProjectedBlock[];
+    if (blocks.length > 0) this.projector.apply(blocks);
+    this.ledger.kerl.archived(this.projector.height);
+  }
+
+  /** Goes on from what the tables say, as a node does that starts again. */
+  restart(): void {
+    this.project();
+    const verified = this.projector.verify();
+    if (!verified.ok) throw new Error(verified.refusal.message);
+    this.ledger = this.#open({
+      cluster: this.cluster,
+      graph: loadLiveGraph(this.db),
+      ...this.projector.ledger.load(7),
+    });
+  }
+
+  signed(
+    author: Author,
+    commands: readonly { readonly kind: CommandKind; readonly payload: Uint8Array; readonly id?: number }[],
+  ): Uint8Array {
+    const body = encode(signedBodyShape, {
+      cluster: this.cluster,
+      author: author.aid,
+      principal: null,
+      keyState: author.keyState,
+      commands: commands.map(({ kind, payload, id }) => ({
+        id: (id ?? ++ids).toString(16).padStart(32, "0") as CommandId,
+        kind,
+        payload,
+        notAfter: 3_000_000 as LogTime,
+      })),
+    });
+    return encode(signedShape, { body, signatures: author.sign(signingBytes("signed", this.cluster, body)) });
+  }
+
+  /** One command of these messages. */
+  append(author: Author, ...messages: readonly Uint8Array[]): Uint8Array {
+    return this.signed(author, [{ kind: "kerl.append", payload: concatBytes(...messages) }]);
+  }
+
+  write(author: Author, name: string, id?: number): Uint8Array {
+    const subject = { namespace: "org", name, relation: { namespace: "", name: "" } };
+    const payload = encode(graphWriteShape, { changes: [{ kind: "addSubject", subject }], preconditions: [] });
+    return this.signed(author, [{ kind: "graph.write", payload, ...(id === undefined ? {} : { id }) }]);
+  }
+
+  block(...batches: readonly Uint8Array[]): Outcome {
+    const body = encode(bundleBodyShape, {
+      cluster: this.cluster,
+      epoch: epoch(0),
+      member: memberIndex(0),
+      signed: batches,
+    });
+    const bundles = batches.length === 0 ? [] : [encode(bundleShape, { body, signature: new Uint8Array(64) })];
+    const at = height(this.ledger.height + 1);
+    const hash = sha256Digest(concatBytes(new Uint8Array([at & 255, at >> 8]), ...bundles));
+    return this.#execute({ height: at, hash, time: logTime(10_000 + at), content: { kind: "bundles", bundles } });
+  }
+}
