@@ -159,6 +159,25 @@ test("sizes beyond the bounds are refused before anything of that size has come"
   expect(parseStream(many, bounds).refusal).toMatchObject({ code: "TOO_LARGE" });
 });
 
+test("a message is given with the first byte of what comes after it, a body in a group with its last", () => {
+  const given = (bytes: Uint8Array) => {
+    const parser = new StreamParser();
+    const at: number[] = [];
+    for (let i = 0; i < bytes.length; i++)
+      for (const _message of parser.push(bytes.subarray(i, i + 1)).messages) at.push(i + 1);
+    return at;
+  };
+  const one = concatBytes(JSON_2, signatures);
+  expect(given(concatBytes(one, one, one))).toEqual([one.length + 1, one.length * 2 + 1]);
+  const binary = concatBytes(JSON_2, toBinary(signatures));
+  expect(given(concatBytes(binary, utf8("\n"), binary))).toEqual([binary.length + 2]);
+  // A counter tells by four characters whether it is attached, or holds the next message.
+  expect(given(concatBytes(one, utf8(wrapped(JSON_2)), one))).toEqual([
+    one.length + 4,
+    one.length + wrapped(JSON_2).length + 1,
+  ]);
+});
+
 test("a refusal stays, and says where in the stream it was", () => {
   const parser = new StreamParser();
   parser.push(concatBytes(JSON_2, signatures));
