@@ -9,6 +9,7 @@ import { view as viewOf } from "../../base/brands.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { MerkleFrontier } from "../../crypto/merkle.ts";
 import { segmentDigest } from "../../events/facts/checkpoint.ts";
+import { faultsTolerated } from "../../machines/consensus/committee.ts";
 import type { Context } from "../../machines/consensus/types.ts";
 import { decodeSegment } from "../../projections/checkpoint/segment.ts";
 import { openBlock } from "./blocks.ts";
@@ -19,7 +20,7 @@ import type { Committee, ConsensusPorts, FetchedCheckpoint } from "./ports.ts";
 
 /** Segments asked for at once: a peer that is slow holds up one of them. */
 const AT_ONCE = 4;
-/** Without a segment for so long, the newest checkpoint is asked for anew: several peers were asked meanwhile. Units: Δ. */
+/** Without progress for so long, the newest checkpoint is asked for anew: several peers were asked meanwhile. Units: Δ. */
 const TURN_DELTAS = 12;
 /** Where even those time out that did so before, peers are slow rather than liars: the turn doubles up to this. Units: ms. */
 const TURN_CAP_MS = 30_000;
@@ -49,7 +50,10 @@ interface Wanted {
   readonly asked: Map<Digest, MemberIndex | null>;
   /** Who was asked and did not give it before the next was asked. */
   readonly slow: Set<MemberIndex>;
+  /** From here on the turn counts. Units: ms since 1970. */
   progressAt: number;
+  /** Who gave some of it since then. */
+  readonly givers: Set<MemberIndex>;
 }
 
 const nameOf = (digest: Digest): string => `segment/${digest}`;
@@ -62,11 +66,13 @@ export class CheckpointFetch {
   #late: ReadonlySet<Digest> = new Set();
   #turn: unknown;
   #turnMs: number;
+  readonly #faults: number;
   #isBarred = false;
 
   constructor(stores: CheckpointFetchStores) {
     this.#stores = stores;
     this.#offers = new CheckpointOffers({ ...stores, chosen: (offer) => this.#want(offer) });
+    this.#faults = faultsTolerated(stores.committee.keys.length);
     this.#turnMs = TURN_DELTAS * stores.committee.timings.delta;
   }
 
@@ -128,6 +134,9 @@ export class CheckpointFetch {
     const { ports } = this.#stores;
     if (!decodeSegment(segment).ok) return this.#giveUp("a segment is not of a kind that it knows");
     ports.checkpoints?.keep(wanted.offer.statement.height, digest, segment);
+    wanted.givers.add(from);
+    // Liars alone, who give one now and then, make no progress: until f+1 members were heard, it takes f+1 to give some.
+    if (!this.isOpen || wanted.givers.size > this.#faults) this.#progress(wanted);
     return this.#have(wanted, digest);
   }
 
@@ -145,6 +154,7 @@ export class CheckpointFetch {
       missing,
       asked: new Map(),
       slow: new Set(),
+      givers: new Set(),
       progressAt: ports.clock.now(),
     };
     this.#wanted = wanted;
@@ -152,11 +162,15 @@ export class CheckpointFetch {
     this.#look(wanted);
   }
 
+  #progress(wanted: Wanted): void {
+    wanted.progressAt = this.#stores.ports.clock.now();
+    wanted.givers.clear();
+  }
+
   #have(wanted: Wanted, digest: Digest): Result<void> {
-    const { ports, fetching, complete } = this.#stores;
+    const { fetching, complete } = this.#stores;
     wanted.missing.delete(digest);
     wanted.asked.delete(digest);
-    wanted.progressAt = ports.clock.now();
     fetching.done(nameOf(digest));
     if (wanted.missing.size > 0) {
       this.#look(wanted);
@@ -182,7 +196,12 @@ export class CheckpointFetch {
       wanted.looked += 1;
       const isMissing = wanted.missing.has(digest);
       const here = isMissing && ports.checkpoints?.fetched(wanted.offer.statement.height, digest) !== undefined;
-      if (here) return void this.#have(wanted, digest);
+      if (here) {
+        this.#progress(wanted);
+        const had = this.#have(wanted, digest);
+        if (!had.ok) ports.observer.refused(had.refusal.code, null);
+        return;
+      }
       if (isMissing) this.#fetch(wanted, digest);
       this.#look(wanted);
     });
@@ -205,7 +224,7 @@ export class CheckpointFetch {
     });
   }
 
-  /** A turn without a segment is the last of this attempt. */
+  /** A turn without progress is the last of this attempt; what came is kept, should the same checkpoint be taken again. */
   #watch(wanted: Wanted): void {
     const { clock } = this.#stores.ports;
     const left = wanted.progressAt + this.#turnMs - clock.now();

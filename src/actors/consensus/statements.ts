@@ -94,6 +94,7 @@ export class Statements {
   reached(): void {
     const { final, judgedLate } = this.#stores;
     for (const [member, early] of this.#early.entries()) {
+      if (early.length === 0) continue;
       const { height } = final();
       const ripe = early.filter(({ statement }) => statement.height <= height);
       early.splice(0, ripe.length);

@@ -107,11 +107,11 @@ export class CheckpointStore {
     for (const name of readdirSync(this.#directory)) {
       const path = join(this.#directory, name);
       if (name.endsWith(`.${stage}${DISCARDED}`)) remove(path);
-      else if (name.endsWith(`.${stage}`) && !isKept(heightOf(Number.parseInt(name, 10)))) {
-        const discarded = join(this.#directory, `${randomUUID()}.${stage}${DISCARDED}`);
-        renameSync(path, discarded);
-        remove(discarded);
-      }
+      const [, height, of] = /^([1-9][0-9]*)\.([a-z]+)$/.exec(name) ?? [];
+      if (of !== stage || isKept(heightOf(Number(height)))) continue;
+      const discarded = join(this.#directory, `${randomUUID()}.${stage}${DISCARDED}`);
+      renameSync(path, discarded);
+      remove(discarded);
     }
   }
 
@@ -127,7 +127,7 @@ export class CheckpointStore {
   }
 }
 
-/** A directory that is on its way already is no error. */
+/** One that cannot be removed now is tried again the next time: nobody reads it. */
 function remove(path: string): void {
   rm(path, { recursive: true, force: true }, () => {});
 }

@@ -1,9 +1,10 @@
 /** Catch-up from a checkpoint beside a liar that offers an old, true one: it costs a moment, once; and what was fetched in vain goes. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Digest, height, memberIndex } from "../../../src/base/brands.ts";
+import { encode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
 import { segmentDigest } from "../../../src/events/facts/checkpoint.ts";
-import type { PeerMessage } from "../../../src/events/facts/peer-message.ts";
+import { type PeerMessage, peerMessageShape } from "../../../src/events/facts/peer-message.ts";
 import { CheckpointWorld } from "./checkpoint-world.ts";
 
 const EVERY = 3;
@@ -46,18 +47,16 @@ const since = (): number => world.now - bootedAt;
 interface Lies {
   /** What the honest say of checkpoints and events does not arrive. */
   readonly isDeaf: () => boolean;
-  /** What the liar does with a segment of its old checkpoint. */
-  readonly gives?: () => boolean;
 }
 
 /** Returns what the fourth asks the liar for. */
-function boot({ isDeaf, gives = () => false }: Lies): readonly PeerMessage["kind"][] {
+function boot({ isDeaf }: Lies): readonly PeerMessage["kind"][] {
   const asked: PeerMessage["kind"][] = [];
   world.tamper = (from, to, message) => {
     const isAsking = message.kind === "checkpointRequest" || message.kind === "segmentRequest";
     if (from === 3 && to === LIAR && isAsking) asked.push(message.kind);
     if (to !== 3) return undefined;
-    if (message.kind === "segment" && from === LIAR) return gives() ? undefined : [];
+    if (message.kind === "segment" && from === LIAR) return [];
     if (message.kind === "segment") return gone.has(segmentDigest(message.segment)) ? [] : undefined;
     if (message.kind !== "checkpoint" && message.kind !== "events") return undefined;
     if (from === LIAR) return [old];
@@ -91,21 +90,35 @@ describe("a liar that offers an old, true checkpoint without its segments", () =
     expect(since()).toBeLessThan(14_000);
   });
 
+  /** From when the fourth asks for segments the liar gives it one of the old checkpoint within each turn, asked or not. */
+  function drip(asked: readonly PeerMessage["kind"][]): void {
+    world.until("it fetches the old one", () => asked.includes("segmentRequest"));
+    const { segments } = present(world.disks[1], "an honest one's"); // of the world, which forgets nothing
+    const { actor } = world.node(3);
+    for (const [i, digest] of old.segments.entries())
+      world.at(world.now + 1400 * i, () => {
+        const segment = present(segments.get(digest), "written once");
+        actor.receive(memberIndex(LIAR), encode(peerMessageShape, { kind: "segment", segment }));
+      });
+  }
+
   it("and gives a segment now and then is left for a higher one as soon as an honest member offers it", () => {
-    let given = Number.NEGATIVE_INFINITY;
-    const asked = boot({
-      isDeaf: () => since() < 5000,
-      gives: () => {
-        if (world.now - given < 2500) return false;
-        given = world.now;
-        return true;
-      },
-    });
+    const asked = boot({ isDeaf: () => since() < 2500 });
+    drip(asked);
     untilAdopted();
-    expect(given).toBeGreaterThan(0);
-    expect(asked).toContain("segmentRequest");
     expect(adopted()[0]).toBeGreaterThanOrEqual(newest() - EVERY);
-    expect(since()).toBeLessThan(14_000);
+    expect(since()).toBeLessThan(2 * TURN_MS);
+    expect(world.disks[3]?.fetched.size).toBe(0);
+  });
+
+  it("and gives a segment now and then makes no progress alone: blocks of the honest lead on after one turn", () => {
+    for (const at of [1, 2]) present(world.disks[at], "an honest one's").manifests.clear();
+    const asked = boot({ isDeaf: () => !asked.includes("segmentRequest") });
+    drip(asked);
+    const before = since();
+    world.settle();
+    expect(adopted()).toEqual([]);
+    expect(since() - before).toBeLessThan(TURN_MS + 1500);
     expect(world.disks[3]?.fetched.size).toBe(0);
   });
 
