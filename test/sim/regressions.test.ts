@@ -19,6 +19,11 @@ const FOUND: readonly Found[] = [
     seeds: [6],
     options: { byzantine: 0, faults: ["bitFlip", "crash"], minutes: 0.1 },
   },
+  {
+    bug: "a checkpoint that the log had overtaken while it was fetched was adopted (src/actors/consensus/catch-up.ts)",
+    seeds: [9305],
+    options: { extras: ["checkpoints"], minutes: 0.3 },
+  },
 ];
 
 describe.each(FOUND)("$bug", ({ seeds, options }) => {
