@@ -36,7 +36,10 @@ export const STREAM_BOUNDS: StreamBounds = { bodyBytesMax: 65_536, attachedBytes
 /** Where the stream was refused: offset in bytes of the body or group that is wrong. */
 export type StreamRefusal = Refusal<"KERI_MALFORMED" | "KERI_UNSUPPORTED" | "TOO_LARGE"> & { readonly at: number };
 
-/** What one chunk gave: whole messages, in order, and the refusal that ended the stream (and stays). */
+/**
+ * What one chunk gave: whole messages, in order, and the refusal that ended the stream (and stays). What is refused may belong to
+ * the message before it, so that one is not given.
+ */
 export interface StreamProgress {
   readonly messages: readonly KeriMessage[];
   readonly refusal: StreamRefusal | null;
@@ -192,6 +195,8 @@ export class StreamParser {
     const counter = this.#counter(genus);
     if ("code" in counter) return counter;
     if (counter.genus !== null) {
+      if (this.#cursor > this.#from)
+        return malformed("A genus version follows another; state one before a message.").refusal;
       this.#genus = counter.genus;
       this.#cursor += this.#bytes(counter.length);
       return "read";

@@ -4,7 +4,7 @@ import { concatBytes, fromUtf8, toHex, utf8 } from "../../../src/base/bytes.ts";
 import { encodeCounter } from "../../../src/keri/cesr/counter.ts";
 import { encodeAttachments } from "../../../src/keri/cesr/encode-attachments.ts";
 import { encodeMatter } from "../../../src/keri/cesr/matter.ts";
-import { StreamParser, parseStream } from "../../../src/keri/stream.ts";
+import { STREAM_BOUNDS, StreamParser, parseStream } from "../../../src/keri/stream.ts";
 import { bodyOf, toBinary } from "./cesr/attachments.ts";
 import { publishedStreams } from "./streams.ts";
 
@@ -126,6 +126,8 @@ test("genus versions stand before messages of their version; another is unsuppor
   expect(parseStream(switched)).toMatchObject({ refusal: null, messages: [{}, {}, {}] });
   expect(parseStream(concatBytes(utf8("-_AAABAA"), JSON_2)).refusal).toMatchObject({ code: "KERI_UNSUPPORTED", at: 8 });
   expect(parseStream(concatBytes(JSON_1, utf8("-_AAABAA"))).refusal?.code).toBe("KERI_MALFORMED");
+  // Any number of them would be kept with the message that follows.
+  expect(parseStream(concatBytes(utf8("-_AAABAA-_AAABAA"), JSON_1)).refusal).toMatchObject({ at: 8 });
 });
 
 test("a stream that ends within a message is refused, wherever it is cut; the messages before are given", () => {
@@ -188,6 +190,37 @@ test("a message with one signature is read in less than 30 µs, of the 250 that 
     fastest = Math.min(fastest, ((performance.now() - start) * 1_000) / messages.length);
   }
   expect(fastest).toBeLessThan(30);
+});
+
+test("no endless stream is kept: what came and is not yet given is never more than one message may have", () => {
+  const most = STREAM_BOUNDS.bodyBytesMax * 2 + STREAM_BOUNDS.attachedBytesMax;
+  const groups = fromUtf8(signatures) ?? "";
+  const endless: readonly (readonly [Uint8Array, string])[] = [
+    [utf8(""), "-_AAABAA"],
+    [utf8("-_AAACAA"), "-_AAACAA"],
+    [JSON_2, groups],
+    [JSON_2, "\n"],
+    [JSON_2, "-PABAAAA"],
+    [JSON_2, "--C_____"],
+    [JSON_1, "-VAB"],
+    [JSON_1, "-F__"],
+    [utf8('{"v":"KERI10JSON00fff0_"'), " "],
+    [utf8("--A"), "_"],
+    [utf8(""), wrapped(JSON_2)],
+    [utf8(""), framed("generic", wrapped(JSON_2) + groups)],
+    [utf8(""), fromUtf8(JSON_2) ?? ""],
+  ];
+  for (const [start, unit] of endless) {
+    const parser = new StreamParser();
+    let kept = start.length;
+    let { refusal } = parser.push(start);
+    for (let pushed = 0; pushed < 1_000_000 && refusal === null; pushed += unit.length * 100) {
+      const progress = parser.push(utf8(unit.repeat(100)));
+      refusal = progress.refusal;
+      kept += unit.length * 100 - progress.messages.reduce((sum, { source }) => sum + source.length, 0);
+      expect(kept, unit.slice(0, 20)).toBeLessThan(most + unit.length * 100);
+    }
+  }
 });
 
 test("a refusal stays, and says where in the stream it was", () => {
