@@ -1,3 +1,7 @@
+/**
+ * Streams of messages. Source: ToIP CESR specification, "Cold start stream parsing", "Text domain", "Binary domain", "Genus and
+ * version code", "Universal code table", "Version String field".
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { concatBytes, fromUtf8, toHex, utf8 } from "../../../src/base/bytes.ts";
@@ -29,6 +33,20 @@ test("what is attached encodes to groups that read the same, in both versions", 
     for (const { body, attachments, version } of parseStream(utf8(stream)).messages) {
       const again = parseStream(concatBytes(body, encodeAttachments(attachments, version.major)));
       expect(again).toMatchObject({ refusal: null, messages: [{ attachments }] });
+    }
+  }
+});
+
+test("the same groups in the binary domain, and behind a genus version in the other tables, read the same", () => {
+  for (const { stream } of streams) {
+    for (const { body, attached, attachments, version } of parseStream(utf8(stream)).messages) {
+      const groups = Buffer.from(attached).toString("latin1").trimEnd();
+      const binary = parseStream(concatBytes(body, toBinary(utf8(groups))));
+      expect(binary).toMatchObject({ refusal: null, messages: [{ attachments }] });
+      const other = version.major === 1 ? 2 : 1;
+      const switched = concatBytes(utf8(other === 1 ? "-_AAABAA" : "-_AAACAA"), encodeAttachments(attachments, other));
+      if (groups === "") continue;
+      expect(parseStream(concatBytes(body, switched))).toMatchObject({ refusal: null, messages: [{ attachments }] });
     }
   }
 });

@@ -1,3 +1,4 @@
+/** Groups of attachments. Source: ToIP CESR specification, "KERI/ACDC protocol genus version table" 1.00 and 2.00, "Count code tables". */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { concatBytes, utf8 } from "../../../../src/base/bytes.ts";

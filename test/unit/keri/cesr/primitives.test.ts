@@ -1,3 +1,4 @@
+/** Primitives and indexed signatures. Source: ToIP CESR specification, "Master code table", "Indexed code table", "Pre-padding before conversion". */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { toHex } from "../../../../src/base/bytes.ts";
