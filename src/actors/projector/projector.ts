@@ -2,14 +2,24 @@
  * Folds executed blocks into the projection database, and answers questions about past heights from it.
  * It may lag; nothing waits for it but those questions. What it stores can be rebuilt from the log at any time.
  */
-import type { Digest, Height } from "../../base/brands.ts";
+import type { Aid, Digest, Height } from "../../base/brands.ts";
 import { decodeSequence } from "../../base/codec.ts";
-import { assert } from "../../base/errors.ts";
-import { type Refusal, type Result, refuse } from "../../base/result.ts";
+import { assert, unreachable } from "../../base/errors.ts";
+import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import type { Block } from "../../events/facts/block.ts";
 import { type Fact, type GraphFact, type IdentityFact, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
 import type { KerlFact } from "../../keri/kerl-facts.ts";
+import type { KeyState } from "../../keri/key-state.ts";
+import {
+  type ExportPage,
+  type KerlChange,
+  KerlHistory,
+  type LogPage,
+  type StoredFork,
+  type StoredReceipt,
+  type StoredReply,
+} from "../../projections/kerl/history.ts";
 import { type CommandKerlFacts, KerlTables } from "../../projections/kerl/tables.ts";
 import { LedgerTables } from "../../projections/ledger/tables.ts";
 import { PastGraph } from "../../projections/rebac/past-graph.ts";
@@ -33,6 +43,7 @@ export class Projector {
   readonly rebac: RebacTables;
   readonly kerl: KerlTables;
   readonly #past: PastGraph;
+  readonly #history: KerlHistory;
   readonly #db: SqlDatabase;
 
   constructor(db: SqlDatabase) {
@@ -41,6 +52,7 @@ export class Projector {
     this.rebac = new RebacTables(db);
     this.kerl = new KerlTables(db);
     this.#past = new PastGraph(db);
+    this.#history = new KerlHistory(db);
   }
 
   /** Last block applied; −1 before genesis. */
@@ -114,10 +126,17 @@ export class Projector {
 
   /** One answer for each assertion, as of a past height. Refuses: HISTORY_LAGGING until that height is applied. */
   checkAt(height: Height, assertions: readonly Assertion[]): Result<readonly boolean[]> {
-    if (height > this.height) {
-      return refuse("HISTORY_LAGGING", `History is known up to height ${this.height}; ask again in a moment.`, "none");
-    }
+    if (height > this.height) return this.#lagging();
     return { ok: true, value: assertions.map(({ subject, object }) => this.#past.checkAt(height, subject, object)) };
+  }
+
+  /** About identifiers, as of a height. Refuses: HISTORY_LAGGING until that height is applied. */
+  askKerl(question: KerlQuestion): Result<KerlAnswer> {
+    return question.height > this.height ? this.#lagging() : ok(answerOf(this.#history, question));
+  }
+
+  #lagging() {
+    return refuse("HISTORY_LAGGING", `History is known up to height ${this.height}; ask again in a moment.`, "none");
   }
 }
 
@@ -126,6 +145,48 @@ function addFact<T>(commands: { readonly index: number; readonly facts: T[] }[],
   const last = commands.at(-1);
   if (last?.index === index) last.facts.push(fact);
   else commands.push({ index, facts: [fact] });
+}
+
+/** Questions about key event receipt logs at a height, with what each answers. Answers are pages: see KerlHistory. */
+export type KerlQuestion =
+  | { readonly kind: "keyState"; readonly aid: Aid; readonly height: Height; readonly sn: number | null }
+  | { readonly kind: "log" | "export"; readonly aid: Aid; readonly height: Height; readonly after: number }
+  | { readonly kind: "receipts"; readonly aid: Aid; readonly height: Height; readonly sn: number }
+  | { readonly kind: "roles" | "locations" | "forks"; readonly aid: Aid; readonly height: Height }
+  | { readonly kind: "changes"; readonly aid: Aid; readonly height: Height; readonly after: Height | -1 };
+
+export type KerlAnswer =
+  | { readonly kind: "keyState"; readonly state: KeyState | null }
+  | ({ readonly kind: "log" } & LogPage)
+  | ({ readonly kind: "export" } & ExportPage)
+  | { readonly kind: "receipts"; readonly receipts: readonly StoredReceipt[] }
+  | { readonly kind: "roles"; readonly replies: readonly StoredReply[] }
+  | { readonly kind: "locations"; readonly replies: readonly StoredReply[] }
+  | { readonly kind: "forks"; readonly forks: readonly StoredFork[] }
+  | { readonly kind: "changes"; readonly changes: readonly KerlChange[] };
+
+function answerOf(history: KerlHistory, question: KerlQuestion): KerlAnswer {
+  const { kind, aid, height } = question;
+  switch (kind) {
+    case "keyState":
+      return { kind, state: history.keyState(aid, height, question.sn ?? undefined) ?? null };
+    case "log":
+      return { kind, ...history.log(aid, height, question.after) };
+    case "export":
+      return { kind, ...history.export(aid, height, question.after) };
+    case "receipts":
+      return { kind, receipts: history.receipts(aid, question.sn, height) };
+    case "roles":
+      return { kind, replies: history.replies("end", aid, height) };
+    case "locations":
+      return { kind, replies: history.replies("loc", aid, height) };
+    case "forks":
+      return { kind, forks: history.forks(aid, height) };
+    case "changes":
+      return { kind, changes: history.changes(aid, question.after, height) };
+    default:
+      return unreachable(question);
+  }
 }
 
 function openFacts(bytes: Uint8Array): readonly Fact[] {

@@ -1,8 +1,8 @@
 /** The projector worker as the host sees it. */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Digest, Height } from "../../base/brands.ts";
-import { type Result, refuse } from "../../base/result.ts";
-import type { ProjectedBlock } from "../../actors/projector/projector.ts";
+import { type No, type Result, refuse } from "../../base/result.ts";
+import type { KerlAnswer, KerlQuestion, ProjectedBlock } from "../../actors/projector/projector.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import { Outbox } from "../consensus/outbox.ts";
@@ -28,6 +28,8 @@ export interface ProjectorHost {
   /** Bytes of facts that wait to be applied. */
   readonly backlogBytes: () => number;
   readonly checkAt: (height: Height, assertions: readonly Assertion[]) => Promise<Result<readonly boolean[]>>;
+  /** Refuses: HISTORY_LAGGING, OVERLOADED, UNAVAILABLE. */
+  readonly askKerl: (question: KerlQuestion) => Promise<Result<KerlAnswer>>;
   readonly stop: () => Promise<void>;
 }
 
@@ -42,6 +44,11 @@ export async function startProjector(options: ProjectorHostOptions): Promise<Pro
   return host;
 }
 
+const OVERLOADED = refuse(
+  "OVERLOADED",
+  "Too many questions about the past are waiting; ask again in a moment.",
+  "none",
+);
 const STOPPING = refuse("UNAVAILABLE", "The node is stopping; ask another one.", "none");
 
 class WorkerProjector implements ProjectorHost {
@@ -52,6 +59,7 @@ class WorkerProjector implements ProjectorHost {
   readonly #port: MessagePort;
   readonly #outbox: Outbox<ToProjector>;
   readonly #questions = new Map<number, (answer: Result<readonly boolean[]>) => void>();
+  readonly #kerlQuestions = new Map<number, (answer: Result<KerlAnswer>) => void>();
   /** Blocks handed over and not applied: a worker that is restarted gets them again. */
   readonly #backlog = new Map<Height, ProjectedBlock>();
   readonly #stopped: Promise<void>;
@@ -102,17 +110,28 @@ class WorkerProjector implements ProjectorHost {
   }
 
   checkAt(height: Height, assertions: readonly Assertion[]): Promise<Result<readonly boolean[]>> {
-    if (this.#stopping) return Promise.resolve(STOPPING);
-    if (this.#questions.size >= QUESTIONS_MAX) {
-      return Promise.resolve(
-        refuse("OVERLOADED", "Too many questions about the past are waiting; ask again in a moment.", "none"),
-      );
-    }
+    const refused = this.#refusal();
+    if (refused !== undefined) return Promise.resolve(refused);
     return new Promise((answer) => {
       this.#ids += 1;
       this.#questions.set(this.#ids, answer);
       this.#outbox.post({ kind: "checkAt", id: this.#ids, height, assertions });
     });
+  }
+
+  askKerl(question: KerlQuestion): Promise<Result<KerlAnswer>> {
+    const refused = this.#refusal();
+    if (refused !== undefined) return Promise.resolve(refused);
+    return new Promise((answer) => {
+      this.#ids += 1;
+      this.#kerlQuestions.set(this.#ids, answer);
+      this.#outbox.post({ kind: "askKerl", id: this.#ids, question });
+    });
+  }
+
+  #refusal(): No | undefined {
+    if (this.#stopping) return STOPPING;
+    return this.#questions.size + this.#kerlQuestions.size < QUESTIONS_MAX ? undefined : OVERLOADED;
   }
 
   async stop(): Promise<void> {
@@ -138,6 +157,10 @@ class WorkerProjector implements ProjectorHost {
         this.#questions.get(message.id)?.(message.answer);
         this.#questions.delete(message.id);
         return;
+      case "kerlAnswered":
+        this.#kerlQuestions.get(message.id)?.(message.answer);
+        this.#kerlQuestions.delete(message.id);
+        return;
       case "stopped":
         return this.#gone();
     }
@@ -155,7 +178,9 @@ class WorkerProjector implements ProjectorHost {
   #died(error: Error): void {
     this.#gone();
     for (const answer of this.#questions.values()) answer(STOPPING);
+    for (const answer of this.#kerlQuestions.values()) answer(STOPPING);
     this.#questions.clear();
+    this.#kerlQuestions.clear();
     if (!this.#stopping) this.#options.onDeath(error);
     this.#stopping = true;
   }

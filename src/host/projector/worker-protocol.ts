@@ -2,7 +2,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Digest, Height } from "../../base/brands.ts";
 import type { Result } from "../../base/result.ts";
-import type { ProjectedBlock } from "../../actors/projector/projector.ts";
+import type { KerlAnswer, KerlQuestion, ProjectedBlock } from "../../actors/projector/projector.ts";
 import type { SegmentMember } from "../../projections/checkpoint/segment.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
@@ -28,6 +28,7 @@ export type ToProjector =
       readonly height: Height;
       readonly assertions: readonly Assertion[];
     }
+  | { readonly kind: "askKerl"; readonly id: number; readonly question: KerlQuestion }
   /** The log begins with this checkpoint: its segments are kept, whatever newer ones there are. */
   | { readonly kind: "keepCheckpoint"; readonly height: Height }
   | { readonly kind: "stop" };
@@ -39,4 +40,5 @@ export type FromProjector =
   /** The state is on the disk as segments, for peers to fetch. Told again at each start, of the newest. */
   | ({ readonly kind: "checkpointWritten" } & WrittenCheckpoint)
   | { readonly kind: "checkedAt"; readonly id: number; readonly answer: Result<readonly boolean[]> }
+  | { readonly kind: "kerlAnswered"; readonly id: number; readonly answer: Result<KerlAnswer> }
   | { readonly kind: "stopped" };

@@ -72,6 +72,8 @@ function take(message: ToProjector): void {
       const answer = projector.checkAt(message.height, message.assertions);
       return host.post({ kind: "checkedAt", id: message.id, answer });
     }
+    case "askKerl":
+      return host.post({ kind: "kerlAnswered", id: message.id, answer: projector.askKerl(message.question) });
     case "keepCheckpoint":
       kept = message.height;
       return;

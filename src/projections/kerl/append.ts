@@ -2,12 +2,12 @@
 import type { Aid } from "../../base/brands.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { STREAM_MESSAGES_MAX } from "../../events/facts/kerl.ts";
-import { parseBody } from "../../keri/event.ts";
 import type { KerlFact } from "../../keri/kerl-facts.ts";
 import { applyKerlFact } from "../../keri/kerl-fold.ts";
 import { type KerlReader, isExpired } from "../../keri/kerl.ts";
 import type { Attachments, KeriMessage, ParsedBody } from "../../keri/messages.ts";
 import { judgeMessage } from "../../keri/rules.ts";
+import { bodyOf } from "../../keri/stored-body.ts";
 import { StreamParser } from "../../keri/stream.ts";
 import type { KerlLayer } from "./layer.ts";
 import type { KerlSource } from "./source.ts";
@@ -80,7 +80,7 @@ export function judgeAppender(
   { author, mayAppendAll }: Pick<AppendContext, "author" | "mayAppendAll">,
 ): { readonly code: "PERMISSION_DENIED"; readonly message: string } | undefined {
   if (mayAppendAll) return undefined;
-  const body = parseBody(message.body, message.bodyKind, message.version);
+  const body = bodyOf(message);
   if (!body.ok || isOf(reader, author, body.value, message.attachments)) return undefined;
   const sentence = `${author} may append its own key events and what it signed of others; for more an administrator grants sky:cluster#write.`;
   return { code: "PERMISSION_DENIED", message: sentence };

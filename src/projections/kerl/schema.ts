@@ -3,6 +3,7 @@
  * order of the log, so every replica has the same rows. An event is in force at height h when from_height ≤ h < to_height.
  */
 import type { SqlDatabase, SqlStatement } from "../rebac/sql-database.ts";
+import { OPEN } from "../rebac/table-schema.ts";
 import { type KerlTable, columnNames } from "./rows.ts";
 
 const SCHEMA = `
@@ -12,6 +13,8 @@ const SCHEMA = `
     anchor_sn INTEGER, anchor_said TEXT, signers TEXT NOT NULL, seals INTEGER NOT NULL, state BLOB, event BLOB NOT NULL, attached BLOB NOT NULL) STRICT;
   CREATE UNIQUE INDEX IF NOT EXISTS kerl_events_said ON kerl_events (said);
   CREATE INDEX IF NOT EXISTS kerl_events_place ON kerl_events (aid, sn, to_height);
+  CREATE INDEX IF NOT EXISTS kerl_events_aid ON kerl_events (aid, from_height);
+  CREATE INDEX IF NOT EXISTS kerl_events_ended ON kerl_events (aid, to_height) WHERE to_height < ${OPEN};
   CREATE INDEX IF NOT EXISTS kerl_events_set ON kerl_events (aid, sn) WHERE state IS NOT NULL;
   CREATE TABLE IF NOT EXISTS kerl_seals (event INTEGER NOT NULL, n INTEGER NOT NULL, delegator TEXT NOT NULL, aid TEXT NOT NULL, sn INTEGER NOT NULL, said TEXT NOT NULL,
     PRIMARY KEY (event, n)) STRICT, WITHOUT ROWID;
@@ -19,13 +22,14 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS kerl_receipts (id INTEGER PRIMARY KEY, aid TEXT NOT NULL, sn INTEGER NOT NULL, said TEXT NOT NULL, from_height INTEGER NOT NULL, from_index INTEGER NOT NULL,
     signers TEXT NOT NULL, attached BLOB NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS kerl_receipts_said ON kerl_receipts (said);
+  CREATE INDEX IF NOT EXISTS kerl_receipts_aid ON kerl_receipts (aid, from_height);
   CREATE TABLE IF NOT EXISTS kerl_forks (id INTEGER PRIMARY KEY, aid TEXT NOT NULL, sn INTEGER NOT NULL, said TEXT NOT NULL, from_height INTEGER NOT NULL, from_index INTEGER NOT NULL,
     event BLOB NOT NULL, attached BLOB NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS kerl_forks_aid ON kerl_forks (aid);
   CREATE TABLE IF NOT EXISTS kerl_replies (id INTEGER PRIMARY KEY, subject TEXT NOT NULL, said TEXT NOT NULL, signer TEXT NOT NULL, signed_at INTEGER NOT NULL, date TEXT NOT NULL,
     from_height INTEGER NOT NULL, from_index INTEGER NOT NULL, to_height INTEGER NOT NULL, to_index INTEGER NOT NULL, reply BLOB NOT NULL, attached BLOB NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS kerl_replies_subject ON kerl_replies (subject, to_height);
-  CREATE INDEX IF NOT EXISTS kerl_replies_signer ON kerl_replies (signer);
+  CREATE INDEX IF NOT EXISTS kerl_replies_signer ON kerl_replies (signer, from_height);
   CREATE TABLE IF NOT EXISTS kerl_escrows (name TEXT PRIMARY KEY, ord INTEGER NOT NULL, aid TEXT NOT NULL, sn INTEGER NOT NULL, said TEXT NOT NULL, reason INTEGER NOT NULL, waits_for TEXT NOT NULL,
     height INTEGER NOT NULL, event BLOB NOT NULL, attached BLOB NOT NULL) STRICT, WITHOUT ROWID;
 `;
@@ -102,4 +106,32 @@ export const readerStatements = (prepare: (sql: string) => SqlStatement) => ({
   reply: prepare("SELECT said, signer, signed_at, date FROM kerl_replies WHERE subject = ? AND to_height = ?"),
   latestStates: prepare("SELECT aid, sn, said, type, state FROM kerl_events WHERE to_height = ? ORDER BY id"),
   escrows: prepare("SELECT * FROM kerl_escrows ORDER BY ord"),
+});
+
+/** Statements about any height, by position of their parameters unless named. */
+export const historyStatements = (db: SqlDatabase) => ({
+  /** By names. The index is by height, and ordinals grow with heights. */
+  log: db.prepare(
+    `SELECT * FROM kerl_events WHERE aid = @aid AND from_height >= coalesce((SELECT from_height FROM kerl_events WHERE id = @after), 0)
+       AND id > @after AND from_height <= @height ORDER BY from_height, id LIMIT @limit`,
+  ),
+  /** aid, sn, height, height */
+  eventAt: db.prepare("SELECT said FROM kerl_events WHERE aid = ? AND sn = ? AND from_height <= ? AND to_height > ?"),
+  /** said, height */
+  receipts: db.prepare("SELECT * FROM kerl_receipts WHERE said = ? AND from_height <= ? ORDER BY id"),
+  /** first and last subject, height, height, limit */
+  replies: db.prepare(
+    "SELECT * FROM kerl_replies WHERE subject >= ? AND subject < ? AND from_height <= ? AND to_height > ? ORDER BY subject, id LIMIT ?",
+  ),
+  /** aid, height */
+  forks: db.prepare("SELECT * FROM kerl_forks WHERE aid = ? AND from_height <= ? ORDER BY id"),
+  /** By names. */
+  changes: db.prepare(
+    `SELECT from_height AS height, from_index AS at, 0 AS n, id, 'accepted' AS kind, sn, said FROM kerl_events WHERE aid = @aid AND from_height > @after AND from_height <= @height
+     UNION ALL SELECT to_height, to_index, 1, id, 'superseded', sn, said FROM kerl_events WHERE aid = @aid AND to_height > @after AND to_height <= @height AND to_height < ${OPEN}
+     UNION ALL SELECT from_height, from_index, 2, id, 'receipt', sn, said FROM kerl_receipts WHERE aid = @aid AND from_height > @after AND from_height <= @height
+     UNION ALL SELECT from_height, from_index, 3, id, 'fork', sn, said FROM kerl_forks WHERE aid = @aid AND from_height > @after AND from_height <= @height
+     UNION ALL SELECT from_height, from_index, 4, id, 'reply', 0, said FROM kerl_replies WHERE signer = @aid AND from_height > @after AND from_height <= @height
+     ORDER BY height, at, n, id LIMIT @limit`,
+  ),
 });

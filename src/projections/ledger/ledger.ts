@@ -70,8 +70,10 @@ export interface ExecutedBlock {
   readonly settled: readonly SettledCommand[];
   /** Batches that were refused as a whole, by digest of their bytes. */
   readonly refusedBatches: readonly RefusedBatch[];
-  /** Key states that it changed, as they are after it. */
+  /** Of identifiers that it brought, or whose keys are others from it on: as they are after it. */
   readonly keyStates: readonly KeyState[];
+  /** Identifiers about which it has key event facts: watchers of these look again. */
+  readonly identifiers: ReadonlySet<Aid>;
 }
 
 export interface RefusedBatch {
@@ -96,6 +98,7 @@ interface Work {
   readonly kerl: KerlLayer;
   readonly settled: SettledCommand[];
   readonly refusedBatches: RefusedBatch[];
+  readonly identifiers: Set<Aid>;
   /** Of the current batch's author; dropped when a command may have changed the policy. */
   readonly roles: Map<Aid, boolean>;
   index: number;
@@ -154,6 +157,7 @@ export class Ledger {
       kerl: this.kerl.layer(),
       settled: [],
       refusedBatches: [],
+      identifiers: new Set(),
       roles: new Map(),
       index: 0,
     };
@@ -175,7 +179,7 @@ export class Ledger {
       facts,
       settled: work.settled,
       refusedBatches: work.refusedBatches,
-      keyStates: [...work.kerl.states()],
+      keyStates,
     };
   }
 
@@ -214,6 +218,7 @@ export class Ledger {
     for (const [n, fact] of dropped.entries()) {
       applyKerlFact(work.kerl, fact, work.block.height);
       this.#emit(work, n, fact);
+      work.identifiers.add(fact.aid);
     }
     if (dropped.length > 0) work.index += 1;
   }
@@ -365,7 +370,9 @@ export class Ledger {
     const mayAppendAll = this.#mayWrite(work, author) || hasRole(work.overlay, author, "witness");
     const layer = new KerlLayer(work.kerl);
     const decision = yield* appendStream(layer, payload, { author, mayAppendAll, height: work.block.height });
-    if (decision.ok) work.kerl.absorb(layer);
+    if (!decision.ok) return decision;
+    work.kerl.absorb(layer);
+    for (const { aid } of decision.value.facts) work.identifiers.add(aid);
     return decision;
   }
 
