@@ -180,6 +180,7 @@ export class Ledger {
       settled: work.settled,
       refusedBatches: work.refusedBatches,
       keyStates,
+      identifiers: work.identifiers,
     };
   }
 
