@@ -28,15 +28,8 @@ import {
   sessionKeySigningBytes,
 } from "./ceremony-bytes.ts";
 import { Custody, type SigningKey, sealed } from "./custody.ts";
-import {
-  type Keystore,
-  type KeystoreRefusal,
-  openKeys,
-  openWithPassphrase,
-  openWithRoot,
-  rewrapUnderRoot,
-  withKeys,
-} from "./keystore.ts";
+import type { Keystore, KeystoreRefusal } from "./keystore.ts";
+import { openKeys, openWithPassphrase, openWithRoot, rewrapUnderRoot, withKeys } from "./keystore.ts";
 import type { NodeKeys } from "./node-keys.ts";
 import type {
   Dealt,

@@ -190,11 +190,11 @@ function addInitSigning(init: Command, context: ProgramContext): void {
 
 function addCeremonyCommands(program: Command, context: ProgramContext): void {
   const run = runner(context);
-  const add = (name: string, description: string): Command =>
-    program
+  const add = (name: string, description: string, to = program): Command =>
+    to
       .command(name)
       .description(description)
-      .argument("[node...]", "names or API addresses; without any, all founders (seal: name at least one)")
+      .argument("[node...]", "names or API addresses; without any, all founders (seal, rotate: name at least one)")
       .requiredOption("--founding <file>", "the signed founding document")
       .requiredOption("--operator <file>", "the operator's file")
       .option(...passphraseFile);
@@ -203,6 +203,13 @@ function addCeremonyCommands(program: Command, context: ProgramContext): void {
     .option("--exit", "end the process too, so that nothing can remain in its memory")
     .action(run(() => import("./seal.ts")));
   add("status", "what nodes are waiting for").action(run(() => import("./status.ts")));
+  const member = program.command("member").description("the keys of nodes");
+  add("keys", "which key a node signs by, and until when its certificates are good", member).action(
+    run(async () => (await import("./member.ts")).keys),
+  );
+  add("rotate", "rotate a node's key while it serves; its next key is made, kept and committed to", member).action(
+    run(async () => (await import("./member.ts")).rotate),
+  );
 }
 
 function addOracleCommands(program: Command, context: ProgramContext): void {

@@ -2,21 +2,24 @@
  * The mesh of consensus members: each dials every other over mutual TLS 1.3 and sends on the connection it dialled; what it
  * receives comes on the connections that others dialled. A stream that breaks is dialled again; holdings are exchanged anew.
  */
-import { constants } from "node:crypto";
 import type { Socket } from "node:net";
-import { type TLSSocket, connect, createServer } from "node:tls";
+import { type TLSSocket, createServer } from "node:tls";
 import type { MemberIndex } from "../../base/brands.ts";
 import { memberIndex } from "../../base/brands.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Result } from "../../base/result.ts";
-import { FrameReader, framed } from "./frames.ts";
+import { FrameReader } from "./frames.ts";
+import { OutgoingStream } from "./outgoing-stream.ts";
+import { HANDSHAKE_TIMEOUT_MS, type PeerTls, RETIRE_GRACE_MS, certificateOf, tlsContext } from "./peer-tls.ts";
 
 export interface PeerNetworkOptions {
   readonly self: MemberIndex;
   /** host:port of every member's CLUSTER listener. */
   readonly endpoints: readonly string[];
   readonly listen: { readonly host: string; readonly port: number };
-  readonly tls: { readonly key: string; readonly cert: string };
+  readonly tls: PeerTls;
+  /** Dialled streams migrate to new connections when they are this old; 0: never. Units: ms. */
+  readonly connectionMaxAgeMs: number;
   /** Which member presents this certificate (DER). Refuses with any code. */
   readonly authenticate: (certificate: Uint8Array) => Result<MemberIndex>;
   readonly onFrame: (from: MemberIndex, frame: Uint8Array) => void;
@@ -30,128 +33,45 @@ export interface PeerNetworkOptions {
 export interface PeerNetwork {
   readonly send: (to: MemberIndex, frame: Uint8Array) => void;
   readonly connected: () => readonly MemberIndex[];
+  /** New connections show this key and certificate; the streams that this member dialled migrate to such. */
+  readonly renew: (tls: PeerTls) => void;
+  /** What `authenticate` accepts has changed: connections whose certificate it refuses now end, new ones standing first where they can. */
+  readonly rejudge: () => void;
   readonly close: () => Promise<void>;
 }
 
-const HANDSHAKE_TIMEOUT_MS = 5000;
 /** Connections whose certificate has not been accepted yet: the oldest makes room for a new one, or waiting would keep members out. */
 const UNAUTHENTICATED_MAX = 64;
 /** Accepted streams of one member: a new one replaces the oldest, which may be half-open. */
 const STREAMS_PER_MEMBER_MAX = 2;
-/** A peer that does not read loses its stream and gets holdings when it returns. */
-const UNSENT_BYTES_MAX = 64 * 1024 * 1024;
-const REDIAL_FIRST_MS = 50;
-const REDIAL_GROWTH = 1.5;
-const REDIAL_CAP_MS = 2000;
-const KEEP_ALIVE_MS = 5000;
-
-const context = { minVersion: "TLSv1.3", maxVersion: "TLSv1.3", secureOptions: constants.SSL_OP_NO_TICKET } as const;
+/** Told to whoever dialled: its certificate is accepted. The only byte on this way of a stream; its value means nothing. */
+const ADMITTED = Uint8Array.of(1);
 
 /** Opens the listener and dials every other member. Throws: Fault LISTEN_FAILED. */
 export async function openPeerNetwork(options: PeerNetworkOptions): Promise<PeerNetwork> {
-  const streams = new Map<MemberIndex, Outgoing>();
+  const streams = new Map<MemberIndex, OutgoingStream>();
   const incoming = new Incoming(options);
   await incoming.listen();
   for (const [i, endpoint] of options.endpoints.entries()) {
-    if (i !== options.self) streams.set(memberIndex(i), new Outgoing(memberIndex(i), endpoint, options));
+    if (i !== options.self)
+      streams.set(memberIndex(i), new OutgoingStream(memberIndex(i), endpoint, options.tls, options));
   }
   return {
     send: (to, frame) => streams.get(to)?.send(frame),
     connected: () => [...streams].flatMap(([member, stream]) => (stream.ready ? [member] : [])),
+    renew: (tls) => {
+      incoming.renew(tls);
+      for (const stream of streams.values()) stream.renew(tls);
+    },
+    rejudge: () => {
+      incoming.rejudge();
+      for (const stream of streams.values()) stream.rejudge();
+    },
     close: async () => {
       for (const stream of streams.values()) stream.close();
       await incoming.close();
     },
   };
-}
-
-class Outgoing {
-  readonly #member: MemberIndex;
-  readonly #endpoint: { readonly host: string; readonly port: number };
-  readonly #options: PeerNetworkOptions;
-  #socket: TLSSocket | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #wait = REDIAL_FIRST_MS;
-  #corked = false;
-  #closed = false;
-  ready = false;
-
-  constructor(member: MemberIndex, endpoint: string, options: PeerNetworkOptions) {
-    const at = endpoint.lastIndexOf(":");
-    this.#member = member;
-    this.#endpoint = { host: endpoint.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(endpoint.slice(at + 1)) };
-    this.#options = options;
-    this.#dial();
-  }
-
-  /** Frames of one turn of the event loop leave together. */
-  send(frame: Uint8Array): void {
-    const socket = this.#socket;
-    if (!this.ready || socket === undefined) return;
-    if (socket.writableLength > UNSENT_BYTES_MAX) {
-      this.#options.onRefused("PEER_TOO_SLOW");
-      socket.destroy();
-      return;
-    }
-    if (!this.#corked) {
-      this.#corked = true;
-      socket.cork();
-      queueMicrotask(() => {
-        this.#corked = false;
-        socket.uncork();
-      });
-    }
-    socket.write(framed(frame));
-  }
-
-  close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#socket?.destroy();
-  }
-
-  #dial(): void {
-    const socket = connect({
-      ...this.#endpoint,
-      ...this.#options.tls,
-      ...context,
-      rejectUnauthorized: false,
-      timeout: 0,
-    });
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    const patience = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
-    socket.once("secureConnect", () => {
-      clearTimeout(patience);
-      const judged = judge(this.#options, socket);
-      if (!judged.ok || judged.value !== this.#member) {
-        this.#options.onRefused(judged.ok ? "OTHER_MEMBER" : judged.refusal.code);
-        socket.destroy();
-        return;
-      }
-      socket.setKeepAlive(true, KEEP_ALIVE_MS);
-      this.#wait = REDIAL_FIRST_MS;
-      this.ready = true;
-      this.#options.onConnected(this.#member);
-    });
-    socket.on("error", () => socket.destroy());
-    socket.resume(); // nothing is read on a dialled stream, but its end must be seen
-    socket.once("close", () => {
-      clearTimeout(patience);
-      const stood = this.ready;
-      this.ready = false;
-      this.#corked = false;
-      if (this.#closed) return;
-      if (stood) this.#options.onDisconnected(this.#member);
-      this.#timer = setTimeout(() => this.#dial(), this.#wait);
-      this.#wait = Math.min(REDIAL_CAP_MS, this.#wait * REDIAL_GROWTH);
-    });
-  }
-}
-
-function judge(options: PeerNetworkOptions, socket: TLSSocket): Result<MemberIndex> {
-  const certificate = socket.getPeerX509Certificate();
-  return options.authenticate(certificate === undefined ? new Uint8Array(0) : Uint8Array.from(certificate.raw));
 }
 
 class Incoming {
@@ -165,8 +85,7 @@ class Incoming {
   constructor(options: PeerNetworkOptions) {
     this.#options = options;
     this.#server = createServer({
-      ...options.tls,
-      ...context,
+      ...tlsContext(options.tls),
       requestCert: true,
       rejectUnauthorized: false,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
@@ -187,6 +106,22 @@ class Incoming {
       );
       this.#server.listen(port, host, () => resolve());
     });
+  }
+
+  renew(tls: PeerTls): void {
+    this.#server.setSecureContext(tlsContext(tls));
+  }
+
+  /** Whoever dialled a stream that is accepted no more has a moment to end it by itself. */
+  rejudge(): void {
+    for (const [member, streams] of this.#streams) {
+      for (const socket of streams) {
+        const judged = this.#options.authenticate(certificateOf(socket));
+        if (judged.ok && judged.value === member) continue;
+        const timer = setTimeout(() => socket.destroy(), RETIRE_GRACE_MS);
+        socket.once("close", () => clearTimeout(timer));
+      }
+    }
   }
 
   close(): Promise<void> {
@@ -213,7 +148,7 @@ class Incoming {
 
   #admit(socket: TLSSocket): void {
     socket.on("error", () => socket.destroy());
-    const member = judge(this.#options, socket);
+    const member = this.#options.authenticate(certificateOf(socket));
     if (!member.ok) {
       this.#options.onRefused(member.refusal.code);
       socket.destroy();
@@ -229,6 +164,7 @@ class Incoming {
       if (at >= 0) streams.splice(at, 1);
     });
     socket.setNoDelay(true);
+    socket.write(ADMITTED);
     const reader = new FrameReader((frame) => this.#options.onFrame(member.value, frame));
     socket.on("data", (chunk: Buffer) => {
       if (reader.push(chunk)) return;

@@ -115,6 +115,24 @@ export const SETTINGS = {
     fallback: 1_024,
     description: "Connections that each of the ports API, SERVICE and APPROACH holds at once; further ones are closed.",
   }),
+  certificateLifetimeSeconds: integerSetting(10, 31_536_000, {
+    env: "SKY_CERTIFICATE_LIFETIME_SECONDS",
+    fallback: 2_592_000,
+    description:
+      "How long certificates of the node's ports are valid; they are renewed with fresh keys at two thirds of it, while the node runs.",
+  }),
+  connectionMaxAgeSeconds: integerSetting(0, 1_728_000, {
+    env: "SKY_CONNECTION_MAX_AGE_SECONDS",
+    fallback: 86_400,
+    description:
+      "Connections of members and of clients that are older make way for new ones, which are there first; calls in flight end. 0: they may live for ever.",
+  }),
+  rotateKeysEverySeconds: integerSetting(0, 315_360_000, {
+    env: "SKY_ROTATE_KEYS_EVERY_SECONDS",
+    fallback: 0,
+    description:
+      "The node rotates the key of its identifier by itself when it is this old, and an operator may at any time (sky member rotate). 0: only an operator.",
+  }),
   logLevel: choiceSetting(["debug", "info", "warn", "error", "silent"], {
     env: "SKY_LOG_LEVEL",
     fallback: "info",

@@ -4,13 +4,17 @@ import { type Digest, type Height, type MemberIndex, height as heightOf } from "
 import { ZERO_DIGEST } from "../../base/bytes.ts";
 import type { Delivery } from "../../actors/consensus/ports.ts";
 import { Fault } from "../../base/errors.ts";
+import type { KeyState } from "../../keri/key-state.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import { Outbox } from "./outbox.ts";
 import type { ConsensusWorkerData, FromConsensus, ToConsensus } from "./worker-protocol.ts";
 import { ENTRIES } from "../entries.ts";
 
-type Other = Exclude<FromConsensus, { kind: "deliver" | "bundle" | "certify" | "started" | "stopped" | "failed" }>;
+type Other = Exclude<
+  FromConsensus,
+  { kind: "deliver" | "bundle" | "certify" | "renewed" | "started" | "stopped" | "failed" }
+>;
 
 export interface ConsensusHostOptions {
   readonly directory: string;
@@ -19,6 +23,9 @@ export interface ConsensusHostOptions {
   readonly timings: Timings;
   readonly checkpointEvery: number;
   readonly listen: { readonly host: string; readonly port: number };
+  /** As in ConsensusWorkerData. */
+  readonly connectionMaxAgeMs: number;
+  readonly keyStates: readonly KeyState[];
   readonly signer: MessagePort;
   /** Chain (PEM) for the worker's fresh TLS key. */
   readonly certify: (spki: Uint8Array) => Promise<string>;
@@ -38,11 +45,17 @@ export interface ConsensusHost {
   readonly startDelivery: (from: Height) => void;
   readonly executed: (height: Height, root: Digest) => void;
   readonly checkpointWritten: (written: WrittenCheckpoint) => void;
+  /** Key states of members that changed. */
+  readonly keyStates: (keyStates: readonly KeyState[]) => void;
+  /** The network takes a fresh key and certificate, that `certify` makes. Rejects when it has none; the one before stays in use. */
+  readonly renewCertificate: () => Promise<void>;
   /** Stops voting, marks the log as verified, closes it. */
   readonly stop: () => Promise<void>;
 }
 
 const STOP_TIMEOUT_MS = 5000;
+const NO_CERTIFICATE = (): Fault =>
+  new Fault("CERTIFICATE_FAILED", "The port for members has no new certificate; it goes on with the one that it has.");
 
 /** Starts the worker; resolves when its log is verified and its listener open. Rejects, with the worker gone, when it cannot. */
 export async function startConsensus(options: ConsensusHostOptions): Promise<ConsensusHost> {
@@ -73,9 +86,14 @@ class WorkerConsensus implements ConsensusHost {
   #resolveReady = (): void => {};
   #rejectReady = (_error: Error): void => {};
   #stopping = false;
+  /** Asked for, oldest first. */
+  #renewals: ((isRenewed: boolean) => void)[] = [];
+  /** Its first certificate is there: later ones may fail. */
+  #isCertified = false;
 
   constructor(options: ConsensusHostOptions) {
-    const { directory, founding, self, timings, checkpointEvery, listen, signer } = options;
+    const { directory, founding, self, timings, checkpointEvery, listen, connectionMaxAgeMs, keyStates, signer } =
+      options;
     const { port1, port2 } = new MessageChannel();
     const data: ConsensusWorkerData = {
       directory,
@@ -84,6 +102,8 @@ class WorkerConsensus implements ConsensusHost {
       timings,
       checkpointEvery,
       listen,
+      connectionMaxAgeMs,
+      keyStates,
       signer,
       port: port2,
     };
@@ -130,6 +150,18 @@ class WorkerConsensus implements ConsensusHost {
     this.#outbox.post({ kind: "checkpointWritten", written });
   }
 
+  keyStates(keyStates: readonly KeyState[]): void {
+    this.#outbox.post({ kind: "keyStates", keyStates });
+  }
+
+  renewCertificate(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#stopping) return reject(NO_CERTIFICATE());
+      this.#renewals.push((isRenewed) => (isRenewed ? resolve() : reject(NO_CERTIFICATE())));
+      this.#outbox.post({ kind: "renewCertificate" });
+    });
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#outbox.post({ kind: "stop" });
@@ -142,6 +174,7 @@ class WorkerConsensus implements ConsensusHost {
   /** Ends the worker at once: what it recorded stays. */
   async end(): Promise<void> {
     this.#stopping = true;
+    this.#giveUpRenewals();
     this.#port.close();
     await this.#worker.terminate();
   }
@@ -150,8 +183,14 @@ class WorkerConsensus implements ConsensusHost {
     switch (message.kind) {
       case "certify":
         this.#options.certify(message.spki).then(
-          (chain) => this.#outbox.post({ kind: "certificate", chain }),
-          (error: unknown) => this.#died(error instanceof Error ? error : new Error(String(error))),
+          (chain) => {
+            this.#isCertified = true;
+            this.#outbox.post({ kind: "certificate", chain });
+          },
+          (error: unknown) => {
+            if (this.#isCertified) return this.#outbox.post({ kind: "certificate", chain: null });
+            this.#died(error instanceof Error ? error : new Error(String(error)));
+          },
         );
         return;
       case "started":
@@ -161,6 +200,8 @@ class WorkerConsensus implements ConsensusHost {
         return this.#options.onDelivery(message.delivery);
       case "bundle":
         return this.#options.onBundle(message.bundle);
+      case "renewed":
+        return this.#renewals.shift()?.(message.isRenewed);
       case "stopped":
         return this.#gone();
       case "failed":
@@ -176,7 +217,12 @@ class WorkerConsensus implements ConsensusHost {
     }
   }
 
+  #giveUpRenewals(): void {
+    for (const settle of this.#renewals.splice(0)) settle(false);
+  }
+
   #died(error: Error): void {
+    this.#giveUpRenewals();
     this.#gone();
     this.#rejectReady(error);
     if (!this.#stopping) this.#options.onDeath(error);

@@ -1,22 +1,31 @@
-/** The mesh of the founding members: who may connect stands in the founding document. */
-import type { MemberIndex } from "../../base/brands.ts";
+/** The mesh of the founding members: who may connect stands in the founding document, and by which keys in the log. */
+import type { Aid, MemberIndex } from "../../base/brands.ts";
 import { memberIndex } from "../../base/brands.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
 import { type PeerNetwork, type PeerNetworkOptions, openPeerNetwork } from "../cluster/peer-network.ts";
+import type { KeyState } from "../../keri/key-state.ts";
+import { keyStateAfter } from "../../keri/later-key-state.ts";
 import type { Founding } from "../founding/document.ts";
 
-export type MemberNetworkOptions = Omit<PeerNetworkOptions, "endpoints" | "authenticate">;
+export interface MemberNetworkOptions extends Omit<PeerNetworkOptions, "endpoints" | "authenticate"> {
+  /** The newest key state of a member that the node knows. */
+  readonly keyStateOf: (aid: Aid) => KeyState | undefined;
+}
 
 export function openMemberNetwork(founding: Founding, options: MemberNetworkOptions): Promise<PeerNetwork> {
-  const { cluster, document, identifiers } = founding;
+  const { cluster, document } = founding;
   const issuers = new Map(document.founders.map(({ aid, issuer }) => [aid, issuer]));
   const members = new Map(document.founders.map(({ aid }, i) => [aid, memberIndex(i)]));
   const authenticate = (certificate: Uint8Array): Result<MemberIndex> => {
     const judged = verifyPeerCertificate(certificate, {
       cluster,
       now: Date.now(),
-      keyStateOf: (aid) => identifiers.get(aid),
+      keyStateOf: options.keyStateOf,
+      keyStateAfter: (aid, rotations, sn) => {
+        const known = options.keyStateOf(aid);
+        return known && keyStateAfter(known, rotations, sn);
+      },
       issuerOf: (aid) => issuers.get(aid),
     });
     if (!judged.ok) return judged;

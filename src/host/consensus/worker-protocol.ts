@@ -1,6 +1,7 @@
 /** What passes between the host and the consensus worker, many messages to a post. */
 import type { MessagePort } from "node:worker_threads";
 import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
+import type { KeyState } from "../../keri/key-state.ts";
 import type { HealingReport } from "../../actors/consensus/healing.ts";
 import type { Delivery, Position } from "../../actors/consensus/ports.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
@@ -15,6 +16,10 @@ export interface ConsensusWorkerData {
   /** Of heights between checkpoints (C). */
   readonly checkpointEvery: number;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Dialled streams migrate to new connections at this age; 0: never. Units: ms. */
+  readonly connectionMaxAgeMs: number;
+  /** Of the members, the newest that the node knows. */
+  readonly keyStates: readonly KeyState[];
   /** Serves SigningRequests of the enclave. */
   readonly signer: MessagePort;
   readonly port: MessagePort;
@@ -31,7 +36,12 @@ export type LogReport =
   | { readonly kind: "votesAgain"; readonly view: number };
 
 export type ToConsensus =
-  | { readonly kind: "certificate"; readonly chain: string }
+  /** Null: the enclave gave none; the worker goes on with the one that it has. */
+  | { readonly kind: "certificate"; readonly chain: string | null }
+  /** A fresh key and certificate for the network, to which its streams migrate. */
+  | { readonly kind: "renewCertificate" }
+  /** Members' key states changed: connections under older ones end. */
+  | { readonly kind: "keyStates"; readonly keyStates: readonly KeyState[] }
   | { readonly kind: "submit"; readonly signed: Uint8Array }
   | { readonly kind: "startDelivery"; readonly from: Height }
   | { readonly kind: "executed"; readonly height: Height; readonly root: Digest }
@@ -42,6 +52,8 @@ export type ToConsensus =
 export type FromConsensus =
   /** The listener's fresh key wants a certificate. */
   | { readonly kind: "certify"; readonly spki: Uint8Array }
+  /** The answer to each renewCertificate, in order: whether the network has a new one. */
+  | { readonly kind: "renewed"; readonly isRenewed: boolean }
   /** The log is verified, the flags are loaded, the listener is open. `roots`: executed heights the log knows, newest last. */
   | {
       readonly kind: "started";

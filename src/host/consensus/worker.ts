@@ -7,7 +7,7 @@ import type { Committee, ConsensusPorts, FetchedCheckpoint, Position } from "../
 import { Healing } from "../../actors/consensus/healing.ts";
 import { ensureGenesis, loadStart, readDivergence } from "../../actors/consensus/start.ts";
 import { proofDefect } from "../../actors/consensus/synchronisation.ts";
-import { epoch, height as heightOf } from "../../base/brands.ts";
+import { type Aid, epoch, height as heightOf } from "../../base/brands.ts";
 import { Fault, present } from "../../base/errors.ts";
 import { verify } from "../../crypto/ed25519.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
@@ -18,7 +18,9 @@ import type { Divergence } from "../../machines/consensus/types.ts";
 import { LogDamage } from "../../events/store/damage.ts";
 import { type LogDatabase, openLogDatabase } from "../../events/store/log-database.ts";
 import type { Verified } from "../../events/store/log-verify.ts";
+import type { KeyState } from "../../keri/key-state.ts";
 import type { PeerNetwork } from "../cluster/peer-network.ts";
+import type { PeerTls } from "../cluster/peer-tls.ts";
 import { demand } from "../enclave/node-files.ts";
 import { type SignerClient, signerClient } from "../enclave/signer-client.ts";
 import { type Founding, openFounding } from "../founding/document.ts";
@@ -49,7 +51,10 @@ const data = workerData as ConsensusWorkerData;
 class ConsensusWorker {
   readonly #host = new Outbox<FromConsensus>(data.port);
   readonly #signer: SignerClient = signerClient(data.signer);
-  #certified: (chain: string) => void = () => {};
+  #certified: (chain: string | null) => void = () => {};
+  /** Of the members, as the host last told them. */
+  readonly #keyStates = new Map<Aid, KeyState>(data.keyStates.map((keyState) => [keyState.aid, keyState]));
+  #renewing: Promise<void> = Promise.resolve();
   #log: LogDatabase | undefined;
   #network: PeerNetwork | undefined;
   #actor: ConsensusActor | undefined;
@@ -250,16 +255,32 @@ class ConsensusWorker {
     }
   }
 
-  async #openNetwork(founding: Founding): Promise<PeerNetwork> {
+  /** A fresh TLS key with its chain; undefined when the enclave gave none. One question at a time. */
+  async #freshTls(): Promise<PeerTls | undefined> {
     const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const cert = await new Promise<string>((resolve) => {
+    const cert = await new Promise<string | null>((resolve) => {
       this.#certified = resolve;
       this.#host.post({ kind: "certify", spki: spkiOf(keys.publicKey) });
     });
+    return cert === null ? undefined : { key: privateKeyPem(keys.privateKey), cert };
+  }
+
+  /** The network goes on with another key and certificate; with those that it has when the enclave gave none. */
+  #renewCertificate(): void {
+    this.#renewing = this.#renewing.then(async () => {
+      const tls = this.#network === undefined ? undefined : await this.#freshTls();
+      if (tls !== undefined) this.#network?.renew(tls);
+      this.#host.post({ kind: "renewed", isRenewed: tls !== undefined });
+    });
+  }
+
+  async #openNetwork(founding: Founding): Promise<PeerNetwork> {
     return openMemberNetwork(founding, {
       self: data.self,
       listen: data.listen,
-      tls: { key: privateKeyPem(keys.privateKey), cert },
+      tls: present(await this.#freshTls(), "the host ends a worker that it cannot certify at its start"),
+      connectionMaxAgeMs: data.connectionMaxAgeMs,
+      keyStateOf: (aid) => this.#keyStates.get(aid),
       onFrame: (from, frame) => this.#guarded(() => (this.#actor ?? this.#healing?.member)?.receive(from, frame)),
       onConnected: (member) => {
         this.#actor?.post({ type: "peerConnected", member });
@@ -360,6 +381,11 @@ class ConsensusWorker {
     switch (message.kind) {
       case "certificate":
         return this.#certified(message.chain);
+      case "renewCertificate":
+        return this.#renewCertificate();
+      case "keyStates":
+        for (const keyState of message.keyStates) this.#keyStates.set(keyState.aid, keyState);
+        return this.#network?.rejudge();
       case "submit":
         if (this.#actor?.submit(message.signed) !== true)
           this.#host.post({ kind: "refusedBatch", signed: message.signed });

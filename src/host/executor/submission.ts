@@ -6,7 +6,9 @@ import { signingBytes } from "../../crypto/hash.ts";
 import {
   COMMANDS_PER_SIGNED_MAX,
   type Command,
+  type CommandKind,
   type KeyStateRef,
+  type SignedBody,
   SIGNED_BYTES_MAX,
   signedBodyShape,
   signedShape,
@@ -14,6 +16,7 @@ import {
 import { type GraphWrite, graphWriteShape } from "../../events/facts/graph.ts";
 import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
 import type { ExecutedBlock, Ledger } from "../../projections/ledger/ledger.ts";
+import { judgeAppender, messagesOf } from "../../projections/kerl/append.ts";
 import { hasRole, mayWrite } from "../../projections/ledger/policy.ts";
 import type { SettledCommand } from "../../projections/ledger/duplicates.ts";
 import type { CommandOutcome } from "../../wire/outcome.ts";
@@ -25,8 +28,8 @@ export interface SubmissionOptions {
   readonly ledger: Ledger;
   readonly pool: SignedPool;
   readonly submit: (signed: Uint8Array) => void;
-  /** This node's identifier, which signs as a gateway. */
-  readonly gateway: { readonly aid: Aid; readonly keyState: KeyStateRef };
+  /** This node's identifier, which signs as a gateway and for itself; its key state is read at every signature. */
+  readonly gateway: { readonly aid: Aid; readonly keyState: () => KeyStateRef };
   readonly sign: (messages: readonly Uint8Array[]) => Promise<Result<readonly Uint8Array[]>>;
   /** Units: ms since 1970. */
   readonly now: () => number;
@@ -58,10 +61,19 @@ interface LegacyCommand {
   readonly deadlineMs: number;
 }
 
+/** Commands that this node signs: for a legacy client, or for itself (null). */
+interface Own {
+  readonly principal: Aid | null;
+  readonly commands: readonly Command[];
+  /** That its signature names. */
+  readonly keyState: KeyStateRef;
+}
+
 interface InFlight {
   readonly signed: Uint8Array;
   /** Keys of its commands that are not settled. */
   readonly open: Set<string>;
+  readonly own: Own | null;
 }
 
 const keyOf = (author: Aid, id: CommandId, digest: Digest): string => `${author}${id}${digest}`;
@@ -83,6 +95,8 @@ export class Submission {
   /** Which of them a command is in. */
   readonly #batchOf = new Map<string, Digest>();
   readonly #legacy = new Map<Aid, LegacyCommand[]>();
+  /** The log refused them for their keys, which rotated while they were under way: signed anew, under the same ids, when the new ones are here. */
+  #stale: Own[] = [];
   #stopped = false;
 
   constructor(options: SubmissionOptions) {
@@ -99,7 +113,37 @@ export class Submission {
       const { author, id, outcome } = command;
       this.#close(keyOf(author, id, outcome.digest), ok(outcomeOf(command)));
     }
-    for (const { digest, code, message } of refusedBatches) this.#closeBatch(digest, refuse(code, message));
+    for (const { digest, code, message } of refusedBatches) {
+      const own = code === "STALE_KEY_STATE" ? this.#inFlight.get(digest)?.own : undefined;
+      if (own) this.#takeBack(digest, own);
+      else this.#closeBatch(digest, refuse(code, message));
+    }
+    this.rekeyed();
+  }
+
+  /** The node signs by another key from now on: what was refused for the one before is signed by it. */
+  rekeyed(): void {
+    if (this.#stale.length === 0 || this.#stopped) return;
+    const { said } = this.#options.gateway.keyState();
+    const ready = this.#stale.filter(({ keyState }) => keyState.said !== said);
+    this.#stale = this.#stale.filter(({ keyState }) => keyState.said === said);
+    for (const { principal, commands } of ready) void this.#signOwn(principal, commands);
+  }
+
+  /** Nothing of the batch was done; whoever still waits for a command of it goes on waiting. */
+  #takeBack(digest: Digest, own: Own): void {
+    const open = this.#inFlight.get(digest)?.open ?? new Set();
+    this.#inFlight.delete(digest);
+    for (const key of open) this.#batchOf.delete(key);
+    const commands = own.commands.filter((command) => {
+      const key = this.#ownKey(command);
+      return open.has(key) && this.#waiters.has(key);
+    });
+    if (commands.length > 0) this.#stale.push({ ...own, commands });
+  }
+
+  #ownKey(command: Command): string {
+    return keyOf(this.#options.gateway.aid, command.id, commandDigest(command));
   }
 
   /** Consensus did not take a batch: its clients are told so at once. */
@@ -112,8 +156,8 @@ export class Submission {
     for (const { signed } of this.#inFlight.values()) this.#options.submit(signed);
   }
 
-  #hand(digest: Digest, signed: Uint8Array, keys: readonly string[]): void {
-    this.#inFlight.set(digest, { signed, open: new Set(keys) });
+  #hand(digest: Digest, signed: Uint8Array, keys: readonly string[], own: Own | null = null): void {
+    this.#inFlight.set(digest, { signed, open: new Set(keys), own });
     for (const key of keys) this.#batchOf.set(key, digest);
     this.#options.submit(signed);
   }
@@ -190,7 +234,33 @@ export class Submission {
     const actor = body.principal ?? body.author;
     if (mayWrite(ledger.graph, actor)) return undefined;
     // Not ordered: who may not write must not fill the log with denials.
-    return no("PERMISSION_DENIED", `${actor} may not write; an administrator grants sky:cluster#write.`);
+    const refused = body.commands
+      .map((command) => this.#judgeUnwriting(body, command))
+      .find((refusal) => refusal !== undefined);
+    return refused === undefined ? undefined : no(refused.code, refused.message);
+  }
+
+  /** Of who may not write: key events of its own pass, and nothing else. */
+  #judgeUnwriting(
+    { author, principal }: SignedBody,
+    { kind, payload }: Command,
+  ): Pick<Refusal, "code" | "message"> | undefined {
+    const { ledger } = this.#options;
+    if (kind !== "kerl.append" || principal !== null) {
+      const actor = principal ?? author;
+      return {
+        code: "PERMISSION_DENIED",
+        message: `${actor} may not write; an administrator grants sky:cluster#write.`,
+      };
+    }
+    const messages = messagesOf(payload);
+    if (!messages.ok) return messages.refusal;
+    const mayAppendAll = hasRole(ledger.graph, author, "witness");
+    for (const message of messages.value) {
+      const refusal = judgeAppender(ledger.kerl, message, { author, mayAppendAll });
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
   }
 
   #wait(key: string, deadlineMs: number): Promise<Result<CommandOutcome>> {
@@ -210,7 +280,7 @@ export class Submission {
 
   /** Signs as a gateway for a legacy client; commands of one turn are signed together. Refuses: PERMISSION_DENIED, SEALED, … */
   submitFor(principal: Aid, write: GraphWrite, deadlineMs: number): Promise<Result<CommandOutcome>> {
-    const { ledger, gateway, now, randomBytes } = this.#options;
+    const { ledger, gateway } = this.#options;
     if (!hasRole(ledger.graph, gateway.aid, "gateway")) {
       return Promise.resolve(
         refuse("PERMISSION_DENIED", "This node is no gateway: clients sign their own commands through sky.oracle.v1."),
@@ -225,12 +295,7 @@ export class Submission {
       );
     }
     if (this.#waiters.count >= COMMANDS_WAITING_MAX) return Promise.resolve(OVERLOADED);
-    const command: Command = {
-      id: Buffer.from(randomBytes(16)).toString("hex") as CommandId,
-      kind: "graph.write",
-      payload: encode(graphWriteShape, write),
-      notAfter: (now() + GATEWAY_NOT_AFTER_MS) as LogTime,
-    };
+    const command = this.#command("graph.write", encode(graphWriteShape, write));
     return new Promise((done) => {
       const queue = this.#legacy.get(principal);
       if (queue !== undefined) {
@@ -259,28 +324,40 @@ export class Submission {
   }
 
   async #signGroup(principal: Aid, group: readonly LegacyCommand[]): Promise<void> {
-    const { cluster, gateway, sign } = this.#options;
-    const commands = group.map(({ command }) => command);
-    const body = encode(signedBodyShape, {
-      cluster,
-      author: gateway.aid,
+    for (const { command, done, deadlineMs } of group) void this.#wait(this.#ownKey(command), deadlineMs).then(done);
+    await this.#signOwn(
       principal,
-      keyState: gateway.keyState,
-      commands,
-    });
+      group.map(({ command }) => command),
+    );
+  }
+
+  /** Signs a command of the node itself and waits until it is settled. Refuses: SEALED, OVERLOADED, OUTCOME_UNKNOWN. */
+  async submitOwn(kind: CommandKind, payload: Uint8Array, deadlineMs: number): Promise<Result<CommandOutcome>> {
+    const command = this.#command(kind, payload);
+    const outcome = this.#wait(this.#ownKey(command), deadlineMs);
+    await this.#signOwn(null, [command]);
+    return outcome;
+  }
+
+  #command(kind: CommandKind, payload: Uint8Array): Command {
+    const { now, randomBytes } = this.#options;
+    const id = Buffer.from(randomBytes(16)).toString("hex") as CommandId;
+    return { id, kind, payload, notAfter: (now() + GATEWAY_NOT_AFTER_MS) as LogTime };
+  }
+
+  /** Signs as this node and hands to consensus; who waits for the commands is told when there is no signature. */
+  async #signOwn(principal: Aid | null, commands: readonly Command[]): Promise<void> {
+    const { cluster, gateway, sign } = this.#options;
+    const keyState = gateway.keyState();
+    const body = encode(signedBodyShape, { cluster, author: gateway.aid, principal, keyState, commands });
     const signatures = await sign([signingBytes("signed", cluster, body)]);
     const sig = signatures.ok ? signatures.value[0] : undefined;
+    const keys = commands.map((command) => this.#ownKey(command));
     if (!signatures.ok || sig === undefined) {
-      for (const { done } of group) done(signatures.ok ? OVERLOADED : signatures);
+      for (const key of keys) this.#close(key, signatures.ok ? OVERLOADED : signatures);
       return;
     }
     const signed = encode(signedShape, { body, signatures: [{ index: 0, sig }] });
-    const keys: string[] = [];
-    for (const { command, done, deadlineMs } of group) {
-      const key = keyOf(gateway.aid, command.id, commandDigest(command));
-      keys.push(key);
-      void this.#wait(key, deadlineMs).then(done);
-    }
-    this.#hand(signedDigest(signed), signed, keys);
+    this.#hand(signedDigest(signed), signed, keys, { principal, commands, keyState });
   }
 }

@@ -49,12 +49,13 @@ export interface OperatorAction {
 const CALL_MS = 10_000;
 
 /** A call with its deadline; what the node refuses is a refusal with the node's own code. */
-function ask<Reply>(
+export function ask<Reply>(
   { now }: OperatorAction,
   start: (options: { deadline: number }, callback: (error: ServiceError | null, reply: Reply) => void) => unknown,
+  ms = CALL_MS,
 ): Promise<Result<Reply>> {
   return new Promise((resolve) => {
-    start({ deadline: now() + CALL_MS }, (error, reply) => resolve(error === null ? ok(reply) : refusalOf(error)));
+    start({ deadline: now() + ms }, (error, reply) => resolve(error === null ? ok(reply) : refusalOf(error)));
   });
 }
 

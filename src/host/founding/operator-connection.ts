@@ -9,6 +9,7 @@ import { type Trust, verifyPeerCertificate } from "../../crypto/peer-certificate
 import { certificatePem, privateKeyPem } from "../../crypto/x509.ts";
 import type { FounderCard } from "../../events/facts/founding.ts";
 import { CeremonyServiceClient } from "../../wire/generated/sky/ceremony/v1/ceremony.ts";
+import { MemberServiceClient } from "../../wire/generated/sky/member/v1/member.ts";
 import { selfIssuedCertificate } from "../enclave/certificates.ts";
 import { CLOCK_SKEW_MS } from "./client-folder.ts";
 import type { Founding } from "./document.ts";
@@ -61,6 +62,7 @@ export function foundingTrust({ document, cluster, identifiers }: Founding, now:
 export interface OperatorConnection {
   readonly node: FounderCard;
   readonly ceremony: CeremonyServiceClient;
+  readonly member: MemberServiceClient;
   readonly close: () => void;
 }
 
@@ -104,11 +106,13 @@ export async function connectOperator(
     allowPartialTrustChain: true, // the leaf itself is what is trusted
   });
   const credentials = ChannelCredentials.createFromSecureContext(context, { checkServerIdentity: () => undefined });
-  const client = new CeremonyServiceClient(node.endpoints.api, credentials, {
-    "grpc.enable_retries": 0,
-    "grpc.ssl_target_name_override": SERVER_NAME,
+  const options = { "grpc.enable_retries": 0, "grpc.ssl_target_name_override": SERVER_NAME };
+  const ceremony = new CeremonyServiceClient(node.endpoints.api, credentials, options);
+  const member = new MemberServiceClient(node.endpoints.api, credentials, {
+    ...options,
+    channelOverride: ceremony.getChannel(),
   });
-  return ok({ node, ceremony: client, close: () => client.close() });
+  return ok({ node, ceremony, member, close: () => ceremony.close() });
 }
 
 /** The leaf that a server shows in a handshake that ends there. */

@@ -8,6 +8,10 @@ export type RefusingPort = (typeof REFUSING_PORTS)[number];
 export const MAILBOXES = ["host", "consensus", "projector"] as const;
 export type Mailbox = (typeof MAILBOXES)[number];
 
+/** Listeners with a certificate of their own. */
+export const CERTIFIED_LISTENERS = ["api", "approach", "cluster", "service"] as const;
+export type CertifiedListener = (typeof CERTIFIED_LISTENERS)[number];
+
 const GAUGES = {
   height: "Height of the last final block in the log",
   executed_height: "Height of the last block that was executed",
@@ -19,6 +23,10 @@ const GAUGES = {
   epoch: "Current epoch",
   peers: "Members connected now",
   sealed: "1 while the node is sealed",
+  certificates_failing: "Listeners whose certificate could not be renewed when that was last tried",
+  key_sequence_number: "Sequence number of the establishment event whose key the node signs by",
+  rotation_pending: "1 while a rotation of the node's key is under way",
+  rotation_failing: "1 while a rotation of the node's key does not come into force",
   log_damaged: "1 while the log is damaged and the node therefore out of service",
 } as const;
 export type GaugeName = keyof typeof GAUGES;
@@ -34,7 +42,12 @@ export type HistogramName = keyof typeof HISTOGRAMS;
 
 const COUNTERS = {
   blocks: "Blocks executed",
+  certificate_renewals: "Certificates of listeners renewed while the node ran",
+  certificate_renewal_failures: "Certificates of listeners that could not be issued",
   commands: "Commands executed",
+  connections_retired: "Connections ended gracefully, since a key behind them went out of force",
+  key_rotations: "Rotations of the node's key that came into force while it ran",
+  key_rotation_failures: "Attempts to bring a rotation of the node's key into force that failed",
   defects: "Commands whose decision failed by a defect of ours",
   log_damages: "Damaged records of the log that were found",
   log_events_healed: "Events of the log that were fetched again from peers and put in place",
@@ -51,6 +64,8 @@ export interface Metrics {
   readonly count: (name: CounterName, by?: number) => void;
   readonly set: (name: GaugeName, value: number) => void;
   readonly mailbox: (mailbox: Mailbox, depth: number) => void;
+  /** When a listener's certificate ends; null: it has none. Units: ms since 1970. */
+  readonly certificate: (listener: CertifiedListener, notAfter: number | null) => void;
   /** Units: seconds. */
   readonly observe: (name: HistogramName, seconds: number) => void;
   /** The page of `/metrics`. */
@@ -91,6 +106,16 @@ export function createMetrics(): Metrics {
     labelNames: ["mailbox"],
     registers,
   });
+  const ends = new Map<CertifiedListener, number>();
+  const expiry = new Gauge({
+    name: "sky_certificate_expires_seconds",
+    help: "Time until a listener's certificate ends, negative once it has",
+    labelNames: ["listener"],
+    registers,
+    collect: () => {
+      for (const [listener, notAfter] of ends) expiry.set({ listener }, Math.round((notAfter - Date.now()) / 1000));
+    },
+  });
   const counters = mapValues(COUNTERS, (help, name) => new Counter({ name: `sky_${name}_total`, help, registers }));
   const gauges = mapValues(GAUGES, (help, name) => new Gauge({ name: `sky_${name}`, help, registers }));
   const histograms = mapValues(
@@ -103,6 +128,11 @@ export function createMetrics(): Metrics {
     count: (name, by = 1) => counters[name].inc(by),
     set: (name, value) => gauges[name].set(value),
     mailbox: (mailbox, depth) => depths.set({ mailbox }, depth),
+    certificate: (listener, notAfter) => {
+      if (notAfter !== null) return void ends.set(listener, notAfter);
+      ends.delete(listener);
+      expiry.remove({ listener });
+    },
     observe: (name, seconds) => histograms[name].observe(seconds),
     page: () => registry.metrics(),
     contentType: registry.contentType,

@@ -6,15 +6,17 @@ import type { TlsIdentity } from "../listeners/grpc-listener.ts";
 
 /** Clocks may differ by this when a certificate is new. Units: ms. */
 const CLOCK_SKEW_MS = 300_000;
-/** Renewed at every start and unsealing; a node that runs longer asks again in time (rotation follows with identity). Units: ms. */
-const VALIDITY_MS = 30 * 86_400_000;
-
-/** What to ask a certificate for, for a key that was just made. */
-export const certificateRequest = (spki: Uint8Array, hosts: readonly string[], now: number): CertificateRequest => ({
+/** What to ask a certificate for, for a key that was just made. Units: ms. */
+export const certificateRequest = (
+  spki: Uint8Array,
+  hosts: readonly string[],
+  now: number,
+  lifetimeMs: number,
+): CertificateRequest => ({
   spki,
   hosts,
   notBefore: now - CLOCK_SKEW_MS,
-  notAfter: now + VALIDITY_MS,
+  notAfter: now + lifetimeMs,
 });
 
 export const chainPem = (chain: readonly Uint8Array[]): string => chain.map(certificatePem).join("");
@@ -22,10 +24,11 @@ export const chainPem = (chain: readonly Uint8Array[]): string => chain.map(cert
 /** A listener's key with the chain that `issue` makes for it. */
 export async function freshIdentity(
   hosts: readonly string[],
+  lifetimeMs: number,
   issue: (request: CertificateRequest) => Promise<readonly Uint8Array[]>,
 ): Promise<TlsIdentity> {
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const chain = await issue(certificateRequest(spkiOf(keys.publicKey), hosts, Date.now()));
+  const chain = await issue(certificateRequest(spkiOf(keys.publicKey), hosts, Date.now(), lifetimeMs));
   return { key: privateKeyPem(keys.privateKey), cert: chainPem(chain) };
 }
 

@@ -2,7 +2,9 @@
 import { Server } from "@grpc/grpc-js";
 import type { Aid } from "../../base/brands.ts";
 import { Fault } from "../../base/errors.ts";
-import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
+import { refuse } from "../../base/result.ts";
+import type { KeyState } from "../../keri/key-state.ts";
+import { type PeerIdentity, verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
 import { FOUNDING_BYTES_MAX, type FounderCard } from "../../events/facts/founding.ts";
 import { quorumOf } from "../../machines/consensus/committee.ts";
 import type { Divergence, Timings } from "../../machines/consensus/types.ts";
@@ -22,8 +24,13 @@ import { ceremony, ceremonyService } from "../services/ceremony.ts";
 import { addHealth } from "../services/health.ts";
 import type { CallerOf } from "../services/oracle-port.ts";
 import { addReflection } from "../services/reflection.ts";
-import { SERVICE_SERVER_OPTIONS } from "../services/server-options.ts";
+import type { OperatorCalls } from "../services/ceremony-context.ts";
+import { type MemberContext, member, memberService } from "../services/member.ts";
+import { serverOptions } from "../services/server-options.ts";
 import { sphinx, sphinxService } from "../services/sphinx.ts";
+import { Certificates } from "./certificates.ts";
+import { RETIRE_GRACE_MS } from "./client-ports.ts";
+import { isOutOfForce } from "./retiring.ts";
 import { faultAcross } from "./disk-fault.ts";
 import { freshIdentity, hostsOf } from "./listener-certificate.ts";
 import { LogHealth } from "./log-health.ts";
@@ -53,7 +60,13 @@ export interface RunningNode {
 
 const LOOPBACK = "127.0.0.1";
 const CLOSE_GRACE_MS = 500;
-const API_SERVICES = ["com.hellblazer.nut.internal.v1.Sphinx", "sky.ceremony.v1.CeremonyService"];
+const API_SERVICES = [
+  "com.hellblazer.nut.internal.v1.Sphinx",
+  "sky.ceremony.v1.CeremonyService",
+  "sky.member.v1.MemberService",
+];
+/** How often certificates are looked at, at most. Units: ms. */
+const CERTIFICATES_LOOK_MS = 60_000;
 
 export const timingsOf = (config: NodeConfig): Timings => ({
   delta: config.deltaMs,
@@ -86,7 +99,10 @@ class Node implements RunningNode {
   readonly #host: string;
   #enclave: EnclaveHost | undefined;
   #health: HealthListener | undefined;
-  #api: GrpcListener | undefined;
+  #api: GrpcListener<PeerIdentity> | undefined;
+  readonly #certificates: Certificates;
+  /** As the log last said: what a sealed node goes by. */
+  readonly #keyStates: Map<Aid, KeyState>;
   #serving: Serving | undefined;
   #starting: Promise<void> | undefined;
   /** Ends a start that waits for peers. */
@@ -105,6 +121,14 @@ class Node implements RunningNode {
     const path = config.genesis ?? nodeFiles(config.dataDir).founding;
     this.#foundingFile = demand(readPublic(path, 2 * FOUNDING_BYTES_MAX));
     this.#founding = demand(openFounding(this.#foundingFile));
+    this.#keyStates = new Map(this.#founding.identifiers);
+    const { certificateLifetimeSeconds } = config;
+    this.#certificates = new Certificates({
+      logger: options.logger,
+      metrics: options.metrics,
+      now: () => Date.now(),
+      everyMs: Math.min(CERTIFICATES_LOOK_MS, (certificateLifetimeSeconds * 1_000) / 20),
+    });
     const { document } = this.#founding;
     if (document.dev && !dev)
       throw new Fault(
@@ -178,6 +202,7 @@ class Node implements RunningNode {
     await this.#api?.close(CLOSE_GRACE_MS);
     await this.#enclave?.stop();
     await this.#health?.close();
+    this.#certificates.stop();
   }
 
   #fatal(code: string, reason: string): void {
@@ -209,6 +234,12 @@ class Node implements RunningNode {
         approach: config.approachPort,
       },
       connectionsMax: config.connectionsMax,
+      connectionMaxAgeMs: config.connectionMaxAgeSeconds * 1_000,
+      certificateLifetimeMs: config.certificateLifetimeSeconds * 1_000,
+      rotateKeysEveryMs: config.rotateKeysEverySeconds * 1_000,
+      certificates: this.#certificates,
+      keyStateOf: (aid) => this.#keyStates.get(aid),
+      onKeyStates: (keyStates) => this.#keyStatesChanged(keyStates),
       logger,
       metrics,
       signal: giveUp.signal,
@@ -249,6 +280,17 @@ class Node implements RunningNode {
     void this.#stopServing();
   }
 
+  /** Of those whom the founding document names; others may not come to the API port. */
+  #keyStatesChanged(keyStates: readonly KeyState[]): void {
+    for (const keyState of keyStates)
+      if (this.#keyStates.has(keyState.aid)) this.#keyStates.set(keyState.aid, keyState);
+    const retired = this.#api?.retireWhere(
+      (caller) => isOutOfForce(caller, (aid) => this.#keyStates.get(aid)),
+      RETIRE_GRACE_MS,
+    );
+    this.#options.metrics.count("connections_retired", retired ?? 0);
+  }
+
   /** From the disk, with the keys that are still unsealed. */
   #serveAnew(enclave: EnclaveHost): void {
     void this.#stopServing().then(() => {
@@ -279,11 +321,16 @@ class Node implements RunningNode {
     };
   }
 
-  async #openApi(enclave: EnclaveHost): Promise<GrpcListener> {
+  async #openApi(enclave: EnclaveHost): Promise<GrpcListener<PeerIdentity>> {
     const { config, logger, metrics } = this.#options;
-    const { document, cluster, identifiers } = this.#founding;
-    const tls = await freshIdentity(hostsOf([this.#card.endpoints.api]), (request) => enclave.bootCertificate(request));
-    const server = new Server(SERVICE_SERVER_OPTIONS);
+    const { document, cluster } = this.#founding;
+    const identity = () =>
+      freshIdentity(hostsOf([this.#card.endpoints.api]), config.certificateLifetimeSeconds * 1_000, (request) =>
+        this.#certificates.issue("api", request, (asked) => enclave.bootCertificate(asked)),
+      );
+    this.#certificates.track("api", async () => this.#api?.renew(await identity()));
+    const tls = await identity();
+    const server = new Server(serverOptions(config.connectionMaxAgeSeconds * 1_000));
     let callerOf: CallerOf = () => ({
       ok: false,
       refusal: { code: "UNAVAILABLE", message: "The port is opening; try again.", blame: "none" },
@@ -304,6 +351,7 @@ class Node implements RunningNode {
     };
     server.addService(ceremonyService, ceremony(context));
     server.addService(sphinxService, sphinx(context));
+    server.addService(memberService, member(this.#memberContext(context)));
     const health = await addHealth(server, API_SERVICES);
     addReflection(server, [...API_SERVICES, "grpc.health.v1.Health"]);
     const admitted = new Set<Aid>([...document.operators, ...document.admins].map(({ aid }) => aid));
@@ -315,7 +363,7 @@ class Node implements RunningNode {
         const judged = verifyPeerCertificate(certificate, {
           cluster,
           now: Date.now(),
-          keyStateOf: (aid) => identifiers.get(aid),
+          keyStateOf: (aid) => this.#keyStates.get(aid),
         });
         if (!judged.ok || admitted.has(judged.value.aid)) return judged;
         return {
@@ -336,6 +384,22 @@ class Node implements RunningNode {
     return listener;
   }
 
+  #memberContext(calls: OperatorCalls): MemberContext {
+    return {
+      ...calls,
+      aid: this.aid,
+      keys: () => this.#serving?.keys(),
+      certificates: () => this.#certificates.status(),
+      rotate: (caller) => {
+        this.#options.logger.info("An operator rotates the node's key", { operator: caller });
+        return (
+          this.#serving?.rotateKeys() ??
+          Promise.resolve(refuse("SEALED", "The node was sealed; unseal it, then ask again.", "none"))
+        );
+      },
+    };
+  }
+
   #healthState(): HealthState {
     return {
       live: () => [{ name: "process", ok: !this.#stopping }],
@@ -343,6 +407,7 @@ class Node implements RunningNode {
       ready: () => [
         { name: "unsealed", ok: this.#serving !== undefined },
         this.#log.check(),
+        this.#certificates.check(),
         {
           name: "quorum",
           ok:

@@ -1,22 +1,23 @@
 /** Everything that runs between a node's unsealing and its sealing: projector, executor, consensus, and the ports for clients. */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { Server } from "@grpc/grpc-js";
 import type { Aid, Digest, Height } from "../../base/brands.ts";
 import { height as heightOf, memberIndex } from "../../base/brands.ts";
 import { Fault, present } from "../../base/errors.ts";
+import type { Result } from "../../base/result.ts";
+import type { NodeKeyStatus } from "../../actors/enclave/ports.ts";
 import type { Position } from "../../actors/consensus/ports.ts";
-import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
-import { openSqlite } from "../../events/store/sqlite.ts";
-import type { Divergence, Timings } from "../../machines/consensus/types.ts";
+import type { KeyStateRef } from "../../events/facts/command.ts";
+import type { KeyState } from "../../keri/key-state.ts";
+import { type Sqlite, openSqlite } from "../../events/store/sqlite.ts";
 import { type ExecutedBlock, Ledger, emptyLedger } from "../../projections/ledger/ledger.ts";
+import { loadLiveKerl } from "../../projections/kerl/load-live-kerl.ts";
 import { LedgerTables } from "../../projections/ledger/tables.ts";
 import { LiveGraph } from "../../projections/rebac/live-graph.ts";
 import { loadLiveGraph } from "../../projections/rebac/load-live-graph.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import { faultAcross } from "./disk-fault.ts";
 import { type ConsensusHost, startConsensus } from "../consensus/consensus-host.ts";
-import type { LogReport } from "../consensus/worker-protocol.ts";
 import type { EnclaveHost } from "../enclave/enclave-host.ts";
 import { demand } from "../enclave/node-files.ts";
 import { type SignerClient, signerClient } from "../enclave/signer-client.ts";
@@ -25,69 +26,21 @@ import { Executor } from "../executor/executor.ts";
 import { SignedPool } from "../executor/signed-pool.ts";
 import { Submission } from "../executor/submission.ts";
 import { HeightWaiters } from "../executor/waiting.ts";
-import type { Founding } from "../founding/document.ts";
-import { type GrpcListener, openGrpcListener } from "../listeners/grpc-listener.ts";
-import type { Logger } from "../logging/logger.ts";
-import type { Metrics } from "../metrics/metrics.ts";
 import { type ProjectorHost, startProjector } from "../projector/projector-host.ts";
 import { discardProjection } from "../projector/database.ts";
-import { compatibleOracle, compatibleOracleService } from "../services/compatible-oracle.ts";
-import { addHealth } from "../services/health.ts";
-import type { CallerOf } from "../services/oracle-port.ts";
-import { addReflection } from "../services/reflection.ts";
-import { SERVICE_SERVER_OPTIONS } from "../services/server-options.ts";
-import { skyOracle, skyOracleService } from "../services/sky-oracle.ts";
-import { certificateRequest, chainPem, freshIdentity, hostsOf } from "./listener-certificate.ts";
+import type { CertificateRequest } from "../enclave/certificates.ts";
+import { type ClientPorts, openClientPorts } from "./client-ports.ts";
+import { KeyLife } from "./key-life.ts";
+import { certificateRequest, chainPem, hostsOf } from "./listener-certificate.ts";
 import { oraclePort } from "./oracle.ts";
+import type { Serving, ServingOptions } from "./serving-options.ts";
 import { Supervision } from "./supervision.ts";
 
-export interface ServingOptions {
-  readonly directory: string;
-  readonly founding: Founding;
-  readonly foundingFile: Uint8Array;
-  readonly aid: Aid;
-  readonly enclave: EnclaveHost;
-  readonly timings: Timings;
-  /** C: heights between checkpoints. */
-  readonly checkpointEvery: number;
-  readonly bind: {
-    readonly host: string;
-    readonly cluster: number;
-    readonly service: number;
-    readonly approach: number;
-  };
-  readonly connectionsMax: number;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  /** Gives up a start that waits for peers to heal the log. */
-  readonly signal: AbortSignal;
-  /** What is done about the log: damage, healing, a lost journal. */
-  readonly onLogReport: (report: LogReport) => void;
-  /** What happened to the log, in sentences. */
-  readonly onLogNotes: (notes: readonly string[]) => void;
-  /** The log is damaged: service must stop and start anew, which heals it. */
-  readonly onDamaged: (height: number | null, reason: string) => void;
-  /** This replica parted from the others: service must stop, for good. */
-  readonly onDiverged: (divergence: Divergence) => void;
-  /** The log goes on from a checkpoint that was fetched: service must stop and start anew, from there. */
-  readonly onAdopted: () => void;
-  /** Service cannot go on: the sentence says where and why. */
-  readonly onFatal: (code: string, reason: string) => void;
-}
-
-export interface Serving {
-  readonly position: () => Position | undefined;
-  readonly connected: () => number;
-  readonly height: () => number;
-  readonly projected: () => number;
-  /** Stops voting, then serving, in order; what was accepted is settled or answered as unknown. */
-  readonly stop: () => Promise<void>;
-}
+export type { Serving, ServingOptions } from "./serving-options.ts";
 
 /** Roots of executed heights that consensus may still be asked for. */
 const ROOTS_REPORTED = 64;
 const CLOSE_GRACE_MS = 500;
-const SERVICES = ["com.hellblazer.delphi.v1.Oracle_", "sky.oracle.v1.OracleService"];
 
 /** Starts everything in order; what was started is stopped again when a later step fails. */
 export async function startServing(options: ServingOptions): Promise<Serving> {
@@ -112,10 +65,14 @@ class Parts implements Serving {
   #consensus: ConsensusHost | undefined;
   #submission: Submission | undefined;
   #signer: SignerClient | undefined;
-  #listeners: GrpcListener[] = [];
+  #clientPorts: ClientPorts | undefined;
+  #keyLife: KeyLife | undefined;
+  #forgetCertificate = (): void => {};
   #position: Position | undefined;
   #connected = 0;
   #projected = -1;
+  /** What the key event rules ask of the past. */
+  #past: Sqlite | undefined;
   /** The newest checkpoint on this disk. */
   #written: WrittenCheckpoint | undefined;
   #stopping = false;
@@ -133,9 +90,13 @@ class Parts implements Serving {
   connected = (): number => this.#connected;
   height = (): number => Math.max(0, this.#ledger?.height ?? 0);
   projected = (): number => this.#projected;
+  keyState = (aid: Aid): KeyState | undefined => this.#ledger?.keyState(aid) ?? this.#options.keyStateOf(aid);
+  keys = (): NodeKeyStatus => present(this.#keyLife, "opened at the start").status;
+  rotateKeys = (): Promise<Result<KeyStateRef>> => present(this.#keyLife, "opened at the start").rotate();
 
   async start(): Promise<void> {
-    const { enclave } = this.#options;
+    const { enclave, certificates } = this.#options;
+    this.#forgetCertificate = certificates.track("cluster", async () => this.#consensus?.renewCertificate());
     const [consensusSigner, gatewaySigner] = await Promise.all([enclave.signerPort(), enclave.signerPort()]);
     this.#signer = signerClient(gatewaySigner);
     // The log is checked while the projection is: neither needs the other before the executor starts.
@@ -145,6 +106,7 @@ class Parts implements Serving {
     this.#projector = isElsewhere ? await this.#startOver(projector) : projector;
     if (begins !== null) this.#projector.keepCheckpoint(begins);
     const ledger = this.#openLedger(this.#projector);
+    this.#keyLife = await this.#openKeyLife(ledger);
     this.#submission = this.#openSubmission(ledger);
     this.#executor = new Executor({
       ledger,
@@ -157,7 +119,11 @@ class Parts implements Serving {
     consensus.startDelivery(heightOf(ledger.height + 1));
     if (consensus.head.height > ledger.height && !(await this.#reached(consensus.head.height)))
       throw new Fault("STOPPED", "The node stops before it has executed its log.");
-    await this.#openListeners(ledger);
+    const { operators, admins } = this.#options.founding.document;
+    const named = [...this.#members(), ...[...operators, ...admins].map(({ aid }) => aid)];
+    this.#keyStatesChanged(named.flatMap((aid) => ledger.keyState(aid) ?? []));
+    await this.#keyLife.resume();
+    this.#clientPorts = await this.#openClientPorts(ledger);
   }
 
   #reached(height: Height): Promise<boolean> {
@@ -179,13 +145,16 @@ class Parts implements Serving {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#keyLife?.stop();
+    this.#forgetCertificate();
     await this.#consensus?.stop();
     this.#executor?.stop();
     this.#submission?.stop();
     this.#heights.stop();
-    await Promise.all(this.#listeners.map((listener) => listener.close(CLOSE_GRACE_MS)));
+    await this.#clientPorts?.close(CLOSE_GRACE_MS);
     await this.#ahead.stop();
     await this.#projector?.stop();
+    this.#past?.close();
     this.#signer?.close();
   }
 
@@ -218,14 +187,14 @@ class Parts implements Serving {
     const waiting = this.#projector?.backlog() ?? [];
     const projector = await this.#startProjector();
     const [first] = waiting;
-    if (first !== undefined && first.height > projector.opened.height + 1)
+    if (projector.opened.rebuilt !== null || (first !== undefined && first.height > projector.opened.height + 1))
       throw new Fault("PROJECTION_LOST", "The projection lost blocks that are applied; the next start rebuilds it.");
     this.#projector = projector;
     for (const block of waiting) projector.project(block);
   }
 
   #startConsensus(signer: Awaited<ReturnType<EnclaveHost["signerPort"]>>): Promise<ConsensusHost> {
-    const { directory, foundingFile, founding, aid, timings, bind, enclave, logger, metrics } = this.#options;
+    const { directory, foundingFile, founding, aid, timings, bind, logger, metrics } = this.#options;
     const self = founding.document.founders.findIndex((founder) => founder.aid === aid);
     const endpoints = present(founding.document.founders[self], "the node is a founder").endpoints;
     return startConsensus({
@@ -235,11 +204,10 @@ class Parts implements Serving {
       timings,
       checkpointEvery: this.#options.checkpointEvery,
       listen: { host: bind.host, port: bind.cluster },
+      connectionMaxAgeMs: this.#options.connectionMaxAgeMs,
+      keyStates: this.#members().flatMap((member) => this.keyState(member) ?? []),
       signer,
-      certify: async (spki) =>
-        chainPem(
-          demand(await enclave.issueCertificate(certificateRequest(spki, hostsOf([endpoints.cluster]), Date.now()))),
-        ),
+      certify: (spki) => this.#certify(spki, endpoints.cluster),
       onDelivery: (delivery) => this.#executor?.deliver(delivery),
       onBundle: (bundle) => {
         const ledger = this.#ledger;
@@ -279,7 +247,7 @@ class Parts implements Serving {
             return;
           case "healing":
             // Found by a worker that was restarted while clients were served: they are not served meanwhile.
-            if (event.report.kind === "damaged" && this.#listeners.length > 0 && !this.#stopping)
+            if (event.report.kind === "damaged" && this.#clientPorts !== undefined && !this.#stopping)
               this.#options.onDamaged(event.report.height, event.report.reason);
             return this.#options.onLogReport(event.report);
           case "notes":
@@ -331,6 +299,7 @@ class Parts implements Serving {
       onProjected: (height) => {
         this.#projected = height;
         metrics.set("projected_height", height);
+        this.#ledger?.kerl.archived(height);
         this.#executor?.resume();
       },
       onDeath: (error) => void this.#died("projector", error, () => this.#restartProjector()),
@@ -362,33 +331,38 @@ class Parts implements Serving {
         logger.error("A command met a defect and was refused", { error });
       },
     };
-    let ledger = new Ledger(emptyLedger(founding.cluster, new LiveGraph()), ports);
-    if (projector.opened.height >= 0) {
-      const db = openSqlite(this.#projectionPath(), { store: "PROJECTION", synchronous: "normal" });
-      const tables = new LedgerTables(db);
-      ledger = new Ledger({ cluster: founding.cluster, graph: loadLiveGraph(db), ...tables.load() }, ports);
-      for (let at = Math.max(0, ledger.height - ROOTS_REPORTED + 1); at <= ledger.height; at++) {
-        const root = tables.blockAt(heightOf(at))?.root;
-        if (root === undefined) continue;
-        this.#recent.push({ height: heightOf(at), root });
-        this.#consensus?.executed(heightOf(at), root);
-      }
-      db.close();
+    const db = openSqlite(this.#projectionPath(), { store: "PROJECTION", synchronous: "normal" });
+    this.#past = db;
+    const seed = randomBytes(4).readUInt32LE();
+    if (projector.opened.height < 0) {
+      const state = emptyLedger(founding.cluster, new LiveGraph(), loadLiveKerl(db, seed));
+      return this.#begin(new Ledger(state, ports));
     }
+    const tables = new LedgerTables(db);
+    const ledger = new Ledger({ cluster: founding.cluster, graph: loadLiveGraph(db), ...tables.load(seed) }, ports);
+    for (let at = Math.max(0, ledger.height - ROOTS_REPORTED + 1); at <= ledger.height; at++) {
+      const root = tables.blockAt(heightOf(at))?.root;
+      if (root === undefined) continue;
+      this.#recent.push({ height: heightOf(at), root });
+      this.#consensus?.executed(heightOf(at), root);
+    }
+    return this.#begin(ledger);
+  }
+
+  #begin(ledger: Ledger): Ledger {
     this.#ledger = ledger;
-    metrics.set("executed_height", Math.max(0, ledger.height));
+    this.#options.metrics.set("executed_height", Math.max(0, ledger.height));
     return ledger;
   }
 
   #openSubmission(ledger: Ledger): Submission {
     const { founding, aid } = this.#options;
-    const inception = present(founding.identifiers.get(aid), "the node is in the founding document");
     return new Submission({
       cluster: founding.cluster,
       ledger,
       pool: this.#pool,
       submit: (signed) => this.#consensus?.submit(signed),
-      gateway: { aid, keyState: { sn: inception.sn, said: inception.said } },
+      gateway: { aid, keyState: () => present(this.#keyLife, "opened before").keyState },
       sign: (messages) => present(this.#signer, "opened before").sign("identifier", messages),
       now: () => Date.now(),
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
@@ -402,6 +376,7 @@ class Parts implements Serving {
     this.#recent.push({ height: block.height, root: block.root });
     if (this.#recent.length > ROOTS_REPORTED) this.#recent.shift();
     this.#heights.reached(block.height);
+    if (block.keyStates.length > 0) this.#keyStatesChanged(block.keyStates);
     metrics.set("executed_height", block.height);
     // Blocks that were fetched are final too, and no position tells of them.
     metrics.set("height", Math.max(block.height, this.#position?.finalHeight ?? 0));
@@ -410,73 +385,81 @@ class Parts implements Serving {
     metrics.observe("execute", ms / 1000);
   }
 
-  async #openListeners(ledger: Ledger): Promise<void> {
-    const { enclave, founding, aid, bind, logger, connectionsMax, metrics } = this.#options;
-    const { endpoints } = present(
-      founding.document.founders.find((founder) => founder.aid === aid),
-      "the node is a founder",
-    );
-    const tls = await freshIdentity(hostsOf([endpoints.service, endpoints.approach]), async (request) =>
-      demand(await enclave.issueCertificate(request)),
-    );
-    const issuers = new Map(founding.document.founders.map((founder) => [founder.aid, founder.issuer]));
-    const authenticate = (certificate: Uint8Array) =>
-      verifyPeerCertificate(certificate, {
-        cluster: founding.cluster,
-        now: Date.now(),
-        keyStateOf: (who) => ledger.keyState(who),
-        issuerOf: (who) => issuers.get(who),
-      });
-    const service = new Server(SERVICE_SERVER_OPTIONS);
-    let callerOf: CallerOf = () => ({
-      ok: false,
-      refusal: { code: "UNAVAILABLE", message: "The port is opening; try again.", blame: "none" },
+  #members(): readonly Aid[] {
+    return this.#options.founding.document.founders.map(({ aid }) => aid);
+  }
+
+  async #certify(spki: Uint8Array, endpoint: string): Promise<string> {
+    const { certificates, certificateLifetimeMs } = this.#options;
+    const request = certificateRequest(spki, hostsOf([endpoint]), Date.now(), certificateLifetimeMs);
+    return chainPem(await certificates.issue("cluster", request, this.#issue));
+  }
+
+  readonly #issue = async (request: CertificateRequest): Promise<readonly Uint8Array[]> =>
+    demand(await this.#options.enclave.issueCertificate(request));
+
+  /** From the height on at which keys went out of force, what rests on them ends. */
+  #keyStatesChanged(keyStates: readonly KeyState[]): void {
+    const members = new Set(this.#members());
+    const ofMembers = keyStates.filter(({ aid }) => members.has(aid));
+    if (ofMembers.length > 0) this.#consensus?.keyStates(ofMembers);
+    this.#clientPorts?.retire(false);
+    this.#options.onKeyStates(keyStates);
+    if (ofMembers.some(({ aid }) => aid === this.#options.aid)) this.#keyLife?.executed();
+  }
+
+  async #openKeyLife(ledger: Ledger): Promise<KeyLife> {
+    const { aid, enclave, certificates, rotateKeysEveryMs, logger, metrics } = this.#options;
+    return KeyLife.open({
+      aid,
+      enclave,
+      inForce: () => ledger.keyState(aid),
+      append: (stream, deadlineMs) =>
+        present(this.#submission, "opened before").submitOwn("kerl.append", stream, deadlineMs),
+      renewCertificates: () => certificates.renewAll(),
+      onSettled: () => {
+        this.#submission?.rekeyed();
+        this.#clientPorts?.retire(true);
+      },
+      onFatal: (code, reason) => this.#fatal(code, new Error(reason)),
+      everyMs: rotateKeysEveryMs,
+      now: () => Date.now(),
+      logger,
+      metrics,
     });
-    const context = {
-      port: oraclePort({
+  }
+
+  #openClientPorts(ledger: Ledger): Promise<ClientPorts> {
+    const {
+      founding,
+      aid,
+      bind,
+      connectionsMax,
+      connectionMaxAgeMs,
+      certificates,
+      certificateLifetimeMs,
+      logger,
+      metrics,
+    } = this.#options;
+    return openClientPorts({
+      founding,
+      aid,
+      bind,
+      connectionsMax,
+      connectionMaxAgeMs,
+      certificates,
+      certificateLifetimeMs,
+      issue: this.#issue,
+      keyStateOf: (who) => ledger.keyState(who),
+      oracle: oraclePort({
         ledger,
         submission: present(this.#submission, "opened before"),
         heights: this.#heights,
         projector: () => present(this.#projector, "opened before"),
         onWrite: (seconds) => metrics.observe("write", seconds),
       }),
-      callerOf: ((call) => callerOf(call)) as CallerOf,
-      onDefect: (error: unknown) => {
-        metrics.count("defects");
-        logger.error("A call met a defect", { error });
-      },
-    };
-    service.addService(compatibleOracleService, compatibleOracle(context));
-    service.addService(skyOracleService, skyOracle(context));
-    const health = await addHealth(service, SERVICES);
-    addReflection(service, [...SERVICES, "grpc.health.v1.Health"]);
-    const limits = { connectionsMax };
-    const listener = await openGrpcListener({
-      host: bind.host,
-      port: bind.service,
-      tls,
-      authenticate,
-      server: service,
-      onRefused: (reason) => metrics.refused("service", reason),
-      limits,
+      logger,
+      metrics,
     });
-    callerOf = listener.callerOf;
-    this.#listeners.push(listener);
-    for (const name of ["", ...SERVICES]) health.setServing(name, true);
-
-    const approach = new Server(SERVICE_SERVER_OPTIONS);
-    const admission = await addHealth(approach, []);
-    this.#listeners.push(
-      await openGrpcListener({
-        host: bind.host,
-        port: bind.approach,
-        tls,
-        authenticate,
-        server: approach,
-        onRefused: (reason) => metrics.refused("approach", reason),
-        limits,
-      }),
-    );
-    admission.setServing("", true);
   }
 }

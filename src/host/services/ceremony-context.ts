@@ -1,4 +1,4 @@
-/** What the operators' two services share: who calls, the enclave behind them, and how its replies become gRPC's. */
+/** What the operators' services share: who calls, the enclave behind them, and how its replies become gRPC's. */
 import type { ServerUnaryCall, StatusObject, handleUnaryCall } from "@grpc/grpc-js";
 import type { Aid } from "../../base/brands.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
@@ -9,24 +9,28 @@ import type { EnclavePort } from "../enclave/worker-protocol.ts";
 import { undecodable } from "./call.ts";
 import type { CallerOf } from "./oracle-port.ts";
 
-export interface CeremonyContext {
-  readonly enclave: EnclavePort;
+/** What every service on the API port needs. */
+export interface OperatorCalls {
   readonly callerOf: CallerOf;
-  /** How many members this node sees unsealed, itself included, and q of the current epoch. */
-  readonly membership: () => Omit<SealQuestion, "exit">;
   /** Height that answers name; 0 while the node is sealed. */
   readonly height: () => number;
-  /** What happened to the node's log, in sentences, oldest first. */
-  readonly logNotes: () => readonly string[];
   /** Told of every error thrown while a call was handled; the caller has been answered DEFECT. */
   readonly onDefect: (error: unknown) => void;
+}
+
+export interface CeremonyContext extends OperatorCalls {
+  readonly enclave: EnclavePort;
+  /** How many members this node sees unsealed, itself included, and q of the current epoch. */
+  readonly membership: () => Omit<SealQuestion, "exit">;
+  /** What happened to the node's log, in sentences, oldest first. */
+  readonly logNotes: () => readonly string[];
 }
 
 export type Answering<Request, Reply> = (request: Request, caller: Aid) => Promise<Result<Reply>>;
 
 /** A unary handler: decodes strictly, finds the caller, answers refusals as statuses. Never throws into grpc-js. */
 export function operatorCall<Request, Reply>(
-  context: CeremonyContext,
+  context: OperatorCalls,
   answer: Answering<Request, Reply>,
 ): handleUnaryCall<Request, Reply> {
   return (call: ServerUnaryCall<Request, Reply>, reply) => {

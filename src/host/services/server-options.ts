@@ -17,3 +17,14 @@ export const SERVICE_SERVER_OPTIONS = {
   // Channelz keeps a record of every call; nobody asks for it.
   "grpc.enable_channelz": 0,
 } as const satisfies ServerOptions;
+
+/** A call in flight on a connection that has grown old. Units: ms. */
+const AGED_GRACE_MS = 60_000;
+
+/** With connections that end gracefully when they are so old; 0: never. Units: ms. */
+export const serverOptions = (connectionMaxAgeMs: number): ServerOptions => ({
+  ...SERVICE_SERVER_OPTIONS,
+  ...(connectionMaxAgeMs === 0
+    ? {}
+    : { "grpc.max_connection_age_ms": connectionMaxAgeMs, "grpc.max_connection_age_grace_ms": AGED_GRACE_MS }),
+});

@@ -29,6 +29,7 @@ test("strangers who wait with open sockets keep no member out", async () => {
     listen: { host: "127.0.0.1", port: base },
     tls: selfSigned("member 0"),
     authenticate: () => ok(memberIndex(1)),
+    connectionMaxAgeMs: 0,
     onFrame: (_from, { length }) => {
       frames.push(length);
       heard();
