@@ -223,4 +223,17 @@ export const PROJECTIONS: readonly Mutant[] = [
     options: RESTARTS,
     seeds: 20,
   },
+  {
+    name: "checkpoints-lose-remembered-commands",
+    why: "Checkpoint: the state has the duplicate window, or a command acts twice on whoever began with it.",
+    edits: [
+      {
+        file: "src/projections/checkpoint/checkpoint.ts",
+        find: "      return ledger.restoreOutcomes(segment.rows);",
+        replace: "      return undefined;",
+      },
+    ],
+    options: ["--with", "checkpoints", "--byzantine", "0", "--fault", "diskLost", "--fault", "isolation"],
+    seeds: 20,
+  },
 ];

@@ -194,4 +194,24 @@ export const SHELLS: readonly Mutant[] = [
     options: ["--actor", "liarInSync", "--fault", "diskLost", "--fault", "isolation"],
     seeds: 20,
   },
+  {
+    name: "certificates-are-not-journalled",
+    why: "Durable before sending: every certificate adopted.",
+    edits: [{ file: actor("recording"), find: "    this.#journal.push(certificateRow(certificate));\n", replace: "" }],
+    options: ["--byzantine", "0", "--minutes", "0.2"],
+    seeds: 5,
+  },
+  {
+    name: "overtaken-checkpoints-are-adopted",
+    why: "Catch-up: a checkpoint spares blocks that the member does not have.",
+    edits: [
+      {
+        file: actor("catch-up"),
+        find: "    if (found.statement.height > context().final.height) return complete(found);",
+        replace: "    if (found.statement.height > 0) return complete(found);",
+      },
+    ],
+    options: ["--with", "checkpoints", "--fault", "pause", "--fault", "slowLink"],
+    seeds: 40,
+  },
 ];

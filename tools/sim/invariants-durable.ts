@@ -61,6 +61,10 @@ export class DurableCertificates {
     pending.clear();
   }
 
+  starts(disk: object): void {
+    this.#of(disk).pending.clear();
+  }
+
   /** A life begins with these. */
   booted(
     name: string,
@@ -68,8 +72,7 @@ export class DurableCertificates {
     final: number,
     loaded: readonly { readonly kind: CertificateKind; readonly view: number }[],
   ): void {
-    const { pending, durable } = this.#of(disk);
-    pending.clear();
+    const { durable } = this.#of(disk);
     const here = new Set(loaded.map(({ kind, view }) => nameOf(kind, view)));
     for (const [certificate, view] of durable)
       if (view > final && !here.has(certificate))

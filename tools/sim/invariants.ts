@@ -183,6 +183,11 @@ export class Invariants {
     this.#chain.given(who.durableVotes, bundles);
   }
 
+  /** A process starts: what its last one had adopted and not written is forgotten, and was never acted on. */
+  starts(who: Observed): void {
+    this.#durable.starts(who.durableVotes);
+  }
+
   /** A life of a member begins with these certificates above its last final block. */
   booted(
     who: Observed,

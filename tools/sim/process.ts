@@ -1,11 +1,11 @@
 /** One life of a node: the real consensus actor and the real ledger, from their start on this disk until the process ends. */
 import { ConsensusActor } from "../../src/actors/consensus/actor.ts";
-import type { Checkpoints, ConsensusPorts, FetchedCheckpoint } from "../../src/actors/consensus/ports.ts";
+import type { ConsensusPorts, FetchedCheckpoint } from "../../src/actors/consensus/ports.ts";
 import { Healing, type HealingReport } from "../../src/actors/consensus/healing.ts";
 import { type Start, ensureGenesis, loadStart } from "../../src/actors/consensus/start.ts";
 import { type Height, type MemberIndex, height as heightOf, memberIndex } from "../../src/base/brands.ts";
 import { decode } from "../../src/base/codec.ts";
-import { Fault, present } from "../../src/base/errors.ts";
+import { present } from "../../src/base/errors.ts";
 import type { MerkleFrontier } from "../../src/crypto/merkle.ts";
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../src/events/facts/peer-message.ts";
 import { LogDamage } from "../../src/events/store/damage.ts";
@@ -16,6 +16,7 @@ import { loseJournal } from "../../src/host/consensus/journal-id.ts";
 import { standingOf } from "../../src/machines/consensus/consensus.machine.ts";
 import type { ConsensusEffect, ConsensusEvent, Context } from "../../src/machines/consensus/types.ts";
 import type { ExecutedBlock } from "../../src/projections/ledger/ledger.ts";
+import { checkpointsOf, fillFromCheckpoint, writesCheckpoints } from "./checkpoints.ts";
 import type { Durable } from "./disk.ts";
 import { keyOfMember } from "./founding.ts";
 import type { Endpoint, Receiver } from "./network.ts";
@@ -24,7 +25,6 @@ import { changedFields } from "./record.ts";
 import { plantOtherEpoch } from "./other-epoch.ts";
 import type { Replica } from "./replica.ts";
 import type { Task } from "./scheduler.ts";
-import type { WritesCheckpoints } from "./folding.ts";
 import { Projection, Service } from "./service.ts";
 import { START, verified, verifiedMark } from "./verified-log.ts";
 import { Violation } from "./violation.ts";
@@ -96,6 +96,7 @@ export class NodeProcess implements Receiver {
   /** As a node starts: the log is verified, or healed first, and the flags are loaded before any message. */
   start(): void {
     const { replica } = this;
+    if (replica.isHonest) this.#world.invariants.starts(replica);
     const log = replica.disk.open(replica.name, hashing, (write) => this.#written(write));
     this.#log = log;
     if (!(log instanceof LogDatabase)) {
@@ -196,7 +197,7 @@ export class NodeProcess implements Receiver {
         projected: (projector) => {
           if (replica.isHonest) this.#world.invariants.graph.projected(replica.name, projector);
         },
-        checkpoints: this.#writesCheckpoints(actor),
+        checkpoints: writesCheckpoints(replica, actor, () => this.#begins()),
         submit: (signed) => actor.submit(signed),
         defect: (error) => {
           throw error;
@@ -209,58 +210,13 @@ export class NodeProcess implements Receiver {
     replica.projection?.close();
     const projection = new Projection();
     replica.projection = projection;
-    if (begins !== null) this.#fill(projection, begins);
+    if (begins !== null) fillFromCheckpoint(replica, projection, begins);
     return open();
   }
 
   /** The checkpoint that the log begins with, while older blocks are still to come. */
   #begins(): Height | null {
     return this.#log instanceof LogDatabase ? (this.#log.gap()?.begins ?? null) : null;
-  }
-
-  #fill(projection: Projection, begins: Height): void {
-    const { replica } = this;
-    try {
-      const { height, root } = projection.fill(replica.disk.checkpoints, begins);
-      if (replica.isHonest) this.#world.invariants.checkpoints.filled(replica.name, height, root);
-    } catch (error) {
-      if (!(error instanceof Fault) || !replica.isHonest) throw error;
-      throw new Violation("a log begins with a checkpoint that is there", `${replica.name}: ${error.message}`);
-    }
-  }
-
-  #writesCheckpoints(actor: ConsensusActor): WritesCheckpoints | undefined {
-    const { replica } = this;
-    const { profile, invariants, founding, record, scheduler } = this.#world;
-    if (!profile.checkpoints) return undefined;
-    return {
-      every: profile.checkpointEvery,
-      store: replica.disk.checkpoints,
-      members: founding.members,
-      begins: () => this.#begins(),
-      written: (written) => {
-        record?.({ kind: "checkpoint", at: scheduler.now, node: replica.name, ...written });
-        if (replica.isHonest) invariants.checkpoints.wrote(replica.name, written);
-        countFault(this.#world, "checkpoint written");
-        actor.checkpointWritten(written.height, written.root, written.segments);
-      },
-    };
-  }
-
-  #checkpoints(log: Log): Checkpoints | undefined {
-    const { profile } = this.#world;
-    if (!profile.checkpoints || !(log instanceof LogDatabase)) return undefined;
-    const store = this.replica.disk.checkpoints;
-    return {
-      distance: profile.checkpointEvery,
-      log,
-      segmentsOf: (height) => store.segmentsOf(height),
-      segment: (digest) => store.segment(digest),
-      fetched: (height, digest) => store.fetched(height, digest),
-      keep: (height, digest, segment) => store.keep("fetched", height, digest, segment),
-      discardFetched: (isKept) => store.discardUnfinished("fetched", isKept),
-      adopt: (found) => void this.#later(SEALING_MS, () => this.#adopt(log, found)),
-    };
   }
 
   /** The actor has stopped. Segments first, then the log, then this life ends. */
@@ -279,7 +235,9 @@ export class NodeProcess implements Receiver {
     const { replica } = this;
     const { scheme, founding, network, replicas } = this.#world;
     const key = keyOfMember(founding, replica.member);
-    const checkpoints = this.#checkpoints(log);
+    const checkpoints = checkpointsOf(replica, log, (kept, found) =>
+      this.#later(SEALING_MS, () => this.#adopt(kept, found)),
+    );
     return {
       log,
       ...(checkpoints !== undefined && { checkpoints }),
