@@ -318,10 +318,13 @@ export class StreamParser {
     return "read";
   }
 
-  /** A group of `least` bytes or more. */
+  /** A group of `least` bytes or more; `room`: what the message may still have. */
   #group(message: PendingMessage, least: number, room: number): Step {
+    const tooMuch = () => tooLarge("What is attached", this.#bounds.attachedBytesMax);
+    if (least > room) return tooMuch();
     const there = this.#end - this.#cursor;
-    for (let size = Math.min(there, room, Math.max(least, WINDOW_BYTES)); ; ) {
+    const most = Math.min(there, room);
+    for (let size = Math.min(most, Math.max(least, WINDOW_BYTES)); ; ) {
       const text = this.#text(size);
       const draft = emptyDraft();
       const read = readGroup(text, 0, message.genus, draft);
@@ -331,10 +334,11 @@ export class StreamParser {
         return "read";
       }
       if (read.refusal.missing === undefined) return read.refusal;
-      const needed = this.#bytes(Math.ceil((text.length + read.refusal.missing) / 4) * 4);
-      if (needed > room) return tooLarge("What is attached", this.#bounds.attachedBytesMax);
+      if (size === room) return tooMuch();
+      // All that may be there is seen before it is too much, so that what is wrong in it is found however it is cut.
+      const needed = Math.min(room, this.#bytes(Math.ceil((text.length + read.refusal.missing) / 4) * 4));
       if (needed > there) return { ...read.refusal, missing: needed };
-      size = Math.min(there, room, Math.max(size * 2, needed));
+      size = Math.min(most, Math.max(size * 2, needed));
     }
   }
 

@@ -45,17 +45,20 @@ export function addDraft(into: AttachmentsDraft, from: AttachmentsDraft): void {
   into.firstSeen.push(...from.firstSeen);
 }
 
-/** Characters that one element takes at least. A couple's smallest: key of 44 and signature of 88. */
+/**
+ * Characters that one element takes at least, where elements are counted (version 1): identifier, digest and event 44, number
+ * 24, date 36, signature 88, the counter of a group of signatures 4.
+ */
 const ELEMENT_MIN: Readonly<Partial<Record<GroupKind, number>>> = {
   controllerSignatures: 88,
   witnessSignatures: 88,
   receiptCouples: 132,
-  receiptQuadruples: 180,
-  firstSeenCouples: 40,
-  transferableGroups: 96,
-  transferableLastGroups: 48,
-  sealSourceCouples: 48,
-  sealSourceTriples: 92,
+  receiptQuadruples: 200,
+  firstSeenCouples: 60,
+  transferableGroups: 204,
+  transferableLastGroups: 136,
+  sealSourceCouples: 68,
+  sealSourceTriples: 112,
 };
 
 const NUMBER_CODES: ReadonlySet<MatterCode> = new Set<MatterCode>(["0A", "M", "0H", "R", "N", "S", "T", "U"]);
@@ -318,9 +321,24 @@ export function readGroup(
     const refusal = readFramed(text.slice(start, start + count * 4), kind, letter, genus, draft, depth);
     return refusal === undefined ? ok(start + count * 4) : { ok: false, refusal };
   }
-  const reader = new GroupReader(text, start, genus);
-  for (let i = 0; i < count && reader.refusal === undefined; i++) readElement(reader, kind, draft);
-  return reader.refusal === undefined ? ok(reader.at) : { ok: false, refusal: reader.refusal };
+  return readCounted(new GroupReader(text, start, genus), kind, count, draft);
+}
+
+function readCounted(
+  reader: GroupReader,
+  kind: GroupKind,
+  count: number,
+  draft: AttachmentsDraft,
+): Result<number, GroupRefusal> {
+  for (let left = count - 1; left >= 0; left--) {
+    readElement(reader, kind, draft);
+    const { refusal } = reader;
+    if (refusal === undefined) continue;
+    if (refusal.missing === undefined) return { ok: false, refusal };
+    // The elements after this one are missing too: who waits for all of them tries again a few times, not once for each.
+    return { ok: false, refusal: { ...refusal, missing: refusal.missing + left * (ELEMENT_MIN[kind] ?? 0) } };
+  }
+  return ok(reader.at);
 }
 
 const cut = (letter: string, missing: number): { readonly ok: false; readonly refusal: GroupRefusal } => ({
