@@ -122,7 +122,7 @@ export class SqlArchive implements KerlArchive {
 
   signers(said: Said): ReadonlySet<string> {
     const signers = new Set<string>();
-    for (const row of this.#sql.signers.all(said))
+    for (const row of this.#sql.signers.all(said, said))
       for (const name of namesOf(textOf(row, "signers"))) signers.add(name);
     return signers;
   }

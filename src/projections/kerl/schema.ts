@@ -100,7 +100,7 @@ export const readerStatements = (prepare: (sql: string) => SqlStatement) => ({
      WHERE kerl_seals.said = ? AND delegator = ? AND kerl_seals.aid = ? AND kerl_seals.sn = ? ORDER BY kerl_events.id`,
   ),
   signers: prepare(
-    "SELECT signers FROM kerl_events WHERE said = ?1 UNION ALL SELECT signers FROM kerl_receipts WHERE said = ?1",
+    "SELECT signers FROM kerl_events WHERE said = ? UNION ALL SELECT signers FROM kerl_receipts WHERE said = ?",
   ),
   forks: prepare("SELECT sn, said FROM kerl_forks WHERE aid = ? ORDER BY id"),
   reply: prepare("SELECT said, signer, signed_at, date FROM kerl_replies WHERE subject = ? AND to_height = ?"),
