@@ -88,8 +88,8 @@ const framed = (kind: "bodyWithAttachments" | "generic", text: string): string =
   encodeCounter(kind, text.length / 4, 2) + text;
 
 /** Parsed in pieces of these sizes, over and over. */
-function inPieces(bytes: Uint8Array, sizes: readonly number[]) {
-  const parser = new StreamParser();
+function inPieces(bytes: Uint8Array, sizes: readonly number[], bounds = STREAM_BOUNDS) {
+  const parser = new StreamParser(bounds);
   const messages = [];
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const size = sizes[i % sizes.length] ?? 1;
@@ -302,7 +302,8 @@ test("whatever a stream holds and however it is cut, the outcome is the same; wh
       seed,
       fc.array(edit, { maxLength: 3 }),
       fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }),
-      (base, edits, sizes) => {
+      fc.option(fc.record({ bodyBytesMax: fc.integer({ min: 100, max: 800 }), attachedBytesMax: fc.nat(900) })),
+      (base, edits, sizes, bounds) => {
         let bytes: Uint8Array = base;
         for (const { at, kind, byte } of edits) {
           const place = at % (bytes.length + 1);
@@ -312,8 +313,8 @@ test("whatever a stream holds and however it is cut, the outcome is the same; wh
           if (kind === "insert") bytes = concatBytes(before, Uint8Array.of(byte), after);
           if (kind === "swap") bytes = concatBytes(after, before);
         }
-        const parsed = parseStream(bytes);
-        expect(inPieces(bytes, sizes)).toEqual(parsed);
+        const parsed = parseStream(bytes, bounds ?? STREAM_BOUNDS);
+        expect(inPieces(bytes, sizes, bounds ?? STREAM_BOUNDS)).toEqual(parsed);
         const kept = concatBytes(...parsed.messages.map(({ source }) => source));
         expect(kept).toEqual(bytes.subarray(0, kept.length));
         if (parsed.refusal === null) expect(kept).toHaveLength(bytes.length);
