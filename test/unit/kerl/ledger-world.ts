@@ -1,16 +1,17 @@
 /** A ledger founded by identifiers that live, with the projector's tables beside it. */
 import Database from "better-sqlite3";
 import { type ProjectedBlock, Projector } from "../../../src/actors/projector/projector.ts";
-import { type CommandId, type LogTime, epoch, height, logTime, memberIndex } from "../../../src/base/brands.ts";
-import { concatBytes } from "../../../src/base/bytes.ts";
+import { type CommandId, type LogTime, epoch, height, logTime, memberIndex, view } from "../../../src/base/brands.ts";
+import { ZERO_DIGEST, concatBytes } from "../../../src/base/bytes.ts";
 import { decodeSequence, encode } from "../../../src/base/codec.ts";
 import { sha256Digest, signingBytes } from "../../../src/crypto/hash.ts";
+import { headerShape } from "../../../src/events/facts/block.ts";
 import { bundleBodyShape, bundleShape } from "../../../src/events/facts/bundle.ts";
 import { type CommandKind, type KeyStateRef, signedBodyShape, signedShape } from "../../../src/events/facts/command.ts";
 import { type Fact, factShape } from "../../../src/events/facts/fact.ts";
 import { foundingDocumentShape } from "../../../src/events/facts/founding.ts";
 import { graphWriteShape } from "../../../src/events/facts/graph.ts";
-import { clusterOf } from "../../../src/events/facts/hashing.ts";
+import { blockHash, clusterOf } from "../../../src/events/facts/hashing.ts";
 import { SignedPool } from "../../../src/host/executor/signed-pool.ts";
 import { LiveKerl } from "../../../src/projections/kerl/live-kerl.ts";
 import { loadLiveKerl } from "../../../src/projections/kerl/load-live-kerl.ts";
@@ -49,8 +50,6 @@ export interface Outcome {
   readonly kinds: readonly string[];
 }
 
-let ids = 0;
-
 export class LedgerWorld {
   readonly founders = ["n0", "n1", "n2", "n3"].map((name) => new Life(name));
   readonly operator = new Life("ann");
@@ -62,6 +61,8 @@ export class LedgerWorld {
   readonly projector: Projector;
   readonly cluster;
   ledger: Ledger;
+  #ids = 0;
+  readonly #headers: Uint8Array[] = [];
 
   /** `archives`: the past is read from the tables, not kept in memory. */
   constructor(archives = true, others: readonly Life[] = []) {
@@ -87,12 +88,7 @@ export class LedgerWorld {
     this.projector = new Projector(this.db);
     const kerl = archives ? loadLiveKerl(this.db, 7) : new LiveKerl();
     this.ledger = this.#open(emptyLedger(this.cluster, new LiveGraph(), kerl));
-    this.#execute({
-      height: height(0),
-      hash: sha256Digest(document),
-      time: logTime(0),
-      content: { kind: "genesis", document },
-    });
+    this.#execute(0, 0, { kind: "genesis", document });
   }
 
   #open(state: LedgerState): Ledger {
@@ -104,8 +100,23 @@ export class LedgerWorld {
     });
   }
 
-  #execute(block: ExecutableBlock): Outcome {
-    const work = this.ledger.execute(block);
+  #execute(at: number, time: number, content: ExecutableBlock["content"]): Outcome {
+    const bytes = content.kind === "bundles" ? concatBytes(...content.bundles) : new Uint8Array(0);
+    const header = encode(headerShape, {
+      height: height(at),
+      epoch: epoch(0),
+      view: view(at),
+      parentView: view(Math.max(0, at - 1)),
+      parent: ZERO_DIGEST,
+      bodyHash: sha256Digest(bytes),
+      logRoot: ZERO_DIGEST,
+      lastReconfigure: height(0),
+      lastCheckpoint: height(0),
+      time: logTime(time),
+      executed: { height: height(Math.max(0, at - 1)), root: this.ledger.root },
+    });
+    this.#headers.push(header);
+    const work = this.ledger.execute({ height: height(at), hash: blockHash(header), time: logTime(time), content });
     let step = work.next();
     while (step.done !== true) step = work.next();
     const executed = step.value;
@@ -118,7 +129,10 @@ export class LedgerWorld {
 
   /** Applies what was executed to the tables, and tells the live logs so. */
   project(): void {
-    const blocks = this.blocks.slice(this.projector.height + 1) as readonly ProjectedBlock[];
+    const body = new Uint8Array([0]);
+    const blocks = this.blocks
+      .slice(this.projector.height + 1)
+      .map((block): ProjectedBlock => ({ ...block, block: { header: this.#headers[block.height] ?? body, body } }));
     if (blocks.length > 0) this.projector.apply(blocks);
     this.ledger.kerl.archived(this.projector.height);
   }
@@ -145,7 +159,7 @@ export class LedgerWorld {
       principal: null,
       keyState: author.keyState,
       commands: commands.map(({ kind, payload, id }) => ({
-        id: (id ?? ++ids).toString(16).padStart(32, "0") as CommandId,
+        id: (id ?? ++this.#ids).toString(16).padStart(32, "0") as CommandId,
         kind,
         payload,
         notAfter: 3_000_000 as LogTime,
@@ -173,8 +187,7 @@ export class LedgerWorld {
       signed: batches,
     });
     const bundles = batches.length === 0 ? [] : [encode(bundleShape, { body, signature: new Uint8Array(64) })];
-    const at = height(this.ledger.height + 1);
-    const hash = sha256Digest(concatBytes(new Uint8Array([at & 255, at >> 8]), ...bundles));
-    return this.#execute({ height: at, hash, time: logTime(10_000 + at), content: { kind: "bundles", bundles } });
+    const at = this.ledger.height + 1;
+    return this.#execute(at, 10_000 + at, { kind: "bundles", bundles });
   }
 }
