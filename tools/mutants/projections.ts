@@ -216,8 +216,8 @@ export const PROJECTIONS: readonly Mutant[] = [
     edits: [
       {
         file: "src/actors/projector/projector.ts",
-        find: "          if (last?.index === index) last.facts.push(data);",
-        replace: "          if (last !== undefined) last.facts.splice(0, 0, data);",
+        find: "  if (last?.index === index) last.facts.push(fact);",
+        replace: "  if (last !== undefined) last.facts.splice(0, 0, fact);",
       },
     ],
     options: RESTARTS,
