@@ -80,16 +80,20 @@ function newest(
 
 const DATE = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{6})([+-])(\d\d):(\d\d)$/;
 
+/** Days since 1970-01-01 of the Gregorian calendar. Source: Fliegel and Van Flandern, 1968, for months that begin in March. */
+function daysOf(year: number, month: number, day: number): number {
+  const shifted = month <= 2 ? year - 1 : year;
+  const fromMarch = (month + 9) % 12;
+  const leapDays = Math.floor(shifted / 4) - Math.floor(shifted / 100) + Math.floor(shifted / 400);
+  return shifted * 365 + leapDays + Math.floor((fromMarch * 153 + 2) / 5) + day - 1 - 719_468;
+}
+
 /** Seconds since 1970, and microseconds. */
 function instant(date: string): readonly [number, number] {
-  const [, year, month, day, hour, minute, second, micros, sign, hours, minutes] = present(
-    DATE.exec(date),
-    "the parser saw to it",
-  );
-  const offset = (sign === "-" ? -60 : 60) * (Number(hours) * 60 + Number(minutes));
-  const local =
-    Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)) / 1000;
-  return [local - offset, Number(micros)];
+  const parts = present(DATE.exec(date), "the parser saw to it");
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, micros = 0] = parts.slice(1, 8).map(Number);
+  const offset = (parts[8] === "-" ? -60 : 60) * (Number(parts[9]) * 60 + Number(parts[10]));
+  return [daysOf(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset, micros];
 }
 
 function isLater(date: string, than: string): boolean {
