@@ -60,6 +60,8 @@ export class Life {
   #generation = 0;
   #sn = 0;
   #last: Said;
+  /** Its events by sequence number, as it sees them. */
+  readonly saids: Said[] = [];
   establishment: { readonly sn: number; readonly said: Said };
   readonly #name: string;
   readonly #count: number;
@@ -91,6 +93,7 @@ export class Life {
     });
     this.aid = made.aid;
     this.#last = made.said;
+    this.saids.push(made.said);
     this.establishment = { sn: 0, said: made.said };
     this.inception = this.#signed(made, 0);
   }
@@ -157,6 +160,7 @@ export class Life {
   took({ said }: Made, kind: "rotation" | "interaction", sn = this.#sn + 1): this {
     this.#sn = sn;
     this.#last = said;
+    this.saids.splice(sn, Number.POSITIVE_INFINITY, said);
     if (kind === "rotation") {
       this.#generation += 1;
       this.establishment = { sn, said };
