@@ -9,6 +9,7 @@ import { type TLSSocket, connect, createServer } from "node:tls";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ROTATIONS_BYTES_MAX, ROTATIONS_MAX } from "../../../src/actors/enclave/node-keys.ts";
 import type { Aid, Digest } from "../../../src/base/brands.ts";
 import { concatBytes } from "../../../src/base/bytes.ts";
 import {
@@ -19,7 +20,7 @@ import {
 } from "../../../src/crypto/certificate-proof.ts";
 import { publicKeyOf, signer } from "../../../src/crypto/ed25519.ts";
 import { type KeyObjectPair, p256KeyPair } from "../../../src/crypto/p256.ts";
-import { type Trust, verifyPeerCertificate } from "../../../src/crypto/peer-certificate.ts";
+import { CERTIFICATE_DER_BYTES_MAX, type Trust, verifyPeerCertificate } from "../../../src/crypto/peer-certificate.ts";
 import { subjectNames } from "../../../src/crypto/subject-names.ts";
 import {
   PROOF_OID,
@@ -63,6 +64,7 @@ interface Made {
   readonly body?: Partial<CertificateProofBody>;
   readonly sign?: (message: Uint8Array) => Uint8Array;
   readonly issuedBy?: { readonly name: string; readonly keys: KeyObjectPair };
+  readonly rotations?: readonly Uint8Array[];
 }
 
 /** A certificate of the node (or operator), right in everything but what `made` says. */
@@ -72,6 +74,7 @@ async function certificate({
   body = {},
   sign,
   issuedBy,
+  rotations = [],
 }: Made = {}): Promise<Uint8Array> {
   const who = role === "operator" || role === "client" ? operator : node;
   const encoded = certificateProofBody({
@@ -89,7 +92,7 @@ async function certificate({
   const proof = { body: encoded, signatures: [{ index: 0, sig: signWith(certificateSigningBytes(cluster, encoded)) }] };
   const self = { name: who.aid as string, keys };
   const usual = role === "node" ? issuer : role === "boot" ? { name: "boot", keys: bootKeys } : self;
-  return issueCertificate({ publicKey: keys.publicKey, issuer: issuedBy ?? usual, proof });
+  return issueCertificate({ publicKey: keys.publicKey, issuer: issuedBy ?? usual, proof, rotations });
 }
 
 const trust: Trust = {
@@ -102,6 +105,59 @@ const verdict = (der: Uint8Array, changes: Partial<Trust> = {}): string => {
   const judged = verifyPeerCertificate(der, { ...trust, ...changes });
   return judged.ok ? `${judged.value.role} ${judged.value.aid}` : judged.refusal.code;
 };
+
+describe("a certificate of a key that the verifier has not heard of yet", () => {
+  const rotations = [Buffer.from("first"), Buffer.from("second")].map((text) => new Uint8Array(text));
+  const later = { sn: 2, keys: [ed25519Key(publicKeyOf(seedOf("later")))], threshold: 1 };
+  const made: Made = { body: { keySn: 2 }, sign: signer(seedOf("later")), rotations };
+
+  test("counts when its rotations lead there", async () => {
+    const asked: unknown[] = [];
+    const keyStateAfter: Trust["keyStateAfter"] = (...question) => {
+      asked.push(question);
+      return later;
+    };
+    expect(verdict(await certificate(made), { keyStateAfter })).toBe(`node ${node.aid}`);
+    expect(asked).toEqual([[node.aid, new Uint8Array(Buffer.from("firstsecond")), 2]]);
+  });
+
+  test.each<readonly [string, Made, Partial<Trust>, string]>([
+    ["they lead nowhere", made, { keyStateAfter: () => undefined }, "CERTIFICATE_KEY_ROTATED"],
+    ["only current keys count there", made, {}, "CERTIFICATE_KEY_ROTATED"],
+    ["it brings none", { ...made, rotations: [] }, { keyStateAfter: () => later }, "CERTIFICATE_KEY_ROTATED"],
+    [
+      "it is signed by the key before",
+      { ...made, sign: node.sign },
+      { keyStateAfter: () => later },
+      "CERTIFICATE_PROOF_UNSIGNED",
+    ],
+    [
+      "another issuer made it: then nothing of them is read",
+      { ...made, issuedBy: { ...issuer, keys: keyPair("another issuer") } },
+      {
+        keyStateAfter: () => {
+          throw new Error("read");
+        },
+      },
+      "CERTIFICATE_KEY_ROTATED",
+    ],
+    [
+      "a newer one is in force by now",
+      { ...made, body: { keySn: 1 } },
+      { keyStateOf: () => later, keyStateAfter: () => later },
+      "CERTIFICATE_KEY_ROTATED",
+    ],
+  ])("is refused when %s", async (_when, what, changes, code) => {
+    expect(verdict(await certificate(what), changes)).toBe(code);
+  });
+
+  test("stays within what is read of a certificate, with as many rotations as a node shows", async () => {
+    const many = Array.from({ length: ROTATIONS_MAX }, () => new Uint8Array(ROTATIONS_BYTES_MAX / ROTATIONS_MAX));
+    const der = await certificate({ ...made, rotations: many });
+    expect(der.length).toBeLessThan(CERTIFICATE_DER_BYTES_MAX);
+    expect(verdict(der, { keyStateAfter: () => later })).toBe(`node ${node.aid}`);
+  });
+});
 
 describe("accepted are", () => {
   test("a node's certificate under its issuer, with everything that it says", async () => {

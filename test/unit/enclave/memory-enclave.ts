@@ -40,6 +40,8 @@ export class World {
   readonly operators: readonly OperatorSecrets[];
   readonly founding: EnclaveFounding;
   readonly keys: NodeKeys;
+  /** The node's inception event. */
+  readonly icp: Uint8Array;
   readonly bootSeed = random(32);
   /** As `sky init founder` leaves it. */
   readonly fresh: Uint8Array;
@@ -47,6 +49,7 @@ export class World {
   constructor(threshold: number, names: readonly string[]) {
     const identity = newIdentity(random);
     this.operators = names.map((name) => newOperator(name, random));
+    this.icp = identity.icp;
     this.keys = newNodeKeys(identity.aid, {
       current: identity.current,
       next: identity.next,
