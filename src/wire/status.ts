@@ -40,6 +40,16 @@ export const REFUSAL_CODES = [
   "DUPLICATE_ID",
   "EXPIRED",
   "UNSUPPORTED",
+  "NOT_FOUND",
+  "SLOW_CONSUMER",
+  "STALE_KEY_STATE",
+  "KERI_MALFORMED",
+  "KERI_UNSUPPORTED",
+  "KERI_SAID_MISMATCH",
+  "KERI_RULE",
+  "KERI_BAD_SIGNATURE",
+  "KERI_DUPLICITOUS",
+  "KERI_ESCROW_FULL",
   "DEFECT",
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
@@ -66,6 +76,11 @@ function statusOfKnown(code: RefusalCode): status {
     case "RELATION_INCOMPLETE":
     case "BAD_CURSOR":
     case "BAD_METADATA":
+    case "KERI_MALFORMED":
+    case "KERI_UNSUPPORTED":
+    case "KERI_SAID_MISMATCH":
+    case "KERI_RULE":
+    case "KERI_BAD_SIGNATURE":
       return status.INVALID_ARGUMENT;
     case "UNAUTHENTICATED":
     case "BAD_SIGNATURE":
@@ -75,6 +90,8 @@ function statusOfKnown(code: RefusalCode): status {
       return status.PERMISSION_DENIED;
     case "OVERLOADED":
     case "RESULT_TOO_LARGE":
+    case "SLOW_CONSUMER":
+    case "KERI_ESCROW_FULL":
       return status.RESOURCE_EXHAUSTED;
     case "BEHIND":
     case "UNAVAILABLE":
@@ -89,13 +106,17 @@ function statusOfKnown(code: RefusalCode): status {
       return status.DEADLINE_EXCEEDED;
     case "CANCELLED":
       return status.CANCELLED;
+    case "NOT_FOUND":
+      return status.NOT_FOUND;
     case "DUPLICATE_ID":
+    case "KERI_DUPLICITOUS":
       return status.ALREADY_EXISTS;
     case "LIMIT_EXCEEDED":
     case "CYCLE":
     case "PRECONDITION_FAILED":
     case "EXPIRED":
     case "RESERVED":
+    case "STALE_KEY_STATE":
       return status.FAILED_PRECONDITION;
     case "UNSUPPORTED":
       return status.UNIMPLEMENTED;
@@ -114,6 +135,7 @@ const RETRYABLE: ReadonlySet<string> = new Set<RefusalCode>([
   "OUTCOME_UNKNOWN",
   "UNAVAILABLE_OUTCOME_UNKNOWN",
   "HISTORY_LAGGING",
+  "SLOW_CONSUMER",
 ]);
 /** Whether sending the same bytes again (the same ids, for a write) may succeed, here or at another node. */
 export const isRetryable = (code: string): boolean => RETRYABLE.has(code);

@@ -8,6 +8,7 @@ import { assert, unreachable } from "../../base/errors.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import type { Block } from "../../events/facts/block.ts";
 import { type Fact, type GraphFact, type IdentityFact, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
+import type { CertificateFact } from "../../events/facts/certificate.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
 import type { KerlFact } from "../../keri/kerl-facts.ts";
 import type { KeyState } from "../../keri/key-state.ts";
@@ -17,10 +18,12 @@ import {
   KerlHistory,
   type LogPage,
   type StoredFork,
+  type StoredKeyEvent,
   type StoredReceipt,
   type StoredReply,
 } from "../../projections/kerl/history.ts";
 import { type CommandKerlFacts, KerlTables } from "../../projections/kerl/tables.ts";
+import { CertificateTables } from "../../projections/certificates/tables.ts";
 import { LedgerTables } from "../../projections/ledger/tables.ts";
 import { PastGraph } from "../../projections/rebac/past-graph.ts";
 import type { SqlDatabase } from "../../projections/rebac/sql-database.ts";
@@ -42,6 +45,7 @@ export class Projector {
   readonly ledger: LedgerTables;
   readonly rebac: RebacTables;
   readonly kerl: KerlTables;
+  readonly certificates: CertificateTables;
   readonly #past: PastGraph;
   readonly #history: KerlHistory;
   readonly #db: SqlDatabase;
@@ -51,6 +55,7 @@ export class Projector {
     this.ledger = new LedgerTables(db);
     this.rebac = new RebacTables(db);
     this.kerl = new KerlTables(db);
+    this.certificates = new CertificateTables(db);
     this.#past = new PastGraph(db);
     this.#history = new KerlHistory(db);
   }
@@ -68,10 +73,13 @@ export class Projector {
     if (!rebac.ok) return rebac;
     const kerl = this.kerl.verifyRows();
     if (!kerl.ok) return kerl;
-    if (this.rebac.height === this.ledger.height && this.kerl.height === this.ledger.height) return ledger;
+    const certificates = this.certificates.verifyRows();
+    if (!certificates.ok) return certificates;
+    const { height } = this.ledger;
+    if ([this.rebac, this.kerl, this.certificates].every((tables) => tables.height === height)) return ledger;
     return refuse(
       "PROJECTION_DAMAGED",
-      "The tables of the graph, the key events and the ledger stand at different heights; rebuild them.",
+      "The tables of the graph, the key events, the certificates and the ledger stand at different heights; rebuild them.",
       "none",
     );
   }
@@ -83,11 +91,13 @@ export class Projector {
         for (const block of blocks) this.#applyBlock(block);
         this.rebac.flush();
         this.kerl.flush();
+        this.certificates.flush(blocks.at(-1)?.time ?? 0);
         this.ledger.flush(blocks.at(-1)?.time ?? 0);
       })();
     } catch (error) {
       this.rebac.reload();
       this.kerl.reload();
+      this.certificates.reload();
       this.ledger.reload();
       throw error;
     }
@@ -97,6 +107,7 @@ export class Projector {
     const settled: { index: number; outcome: OutcomeFact }[] = [];
     const commands: { index: number; facts: GraphFact[] }[] = [];
     const kerl: { index: number; facts: (KerlFact | IdentityFact)[] }[] = [];
+    const certificates: CertificateFact[] = [];
     for (const { index, data } of openFacts(facts)) {
       switch (data.kind) {
         case "commandExecuted":
@@ -105,6 +116,10 @@ export class Projector {
           break;
         case "batchRefused":
         case "checkpointOrdered":
+          break;
+        case "certificateIssued":
+        case "certificateRevoked":
+          certificates.push(data);
           break;
         case "identifierIncepted":
         case "keyEventAccepted":
@@ -122,6 +137,7 @@ export class Projector {
     this.ledger.applyBlock({ height, hash, root, time, block: block ?? null, settled });
     this.rebac.applyBlock(height, commands satisfies readonly CommandFacts[]);
     this.kerl.applyBlock(height, kerl satisfies readonly CommandKerlFacts[]);
+    this.certificates.applyBlock({ height, time, facts: certificates });
   }
 
   /** One answer for each assertion, as of a past height. Refuses: HISTORY_LAGGING until that height is applied. */
@@ -151,14 +167,21 @@ function addFact<T>(commands: { readonly index: number; readonly facts: T[] }[],
 export type KerlQuestion =
   | { readonly kind: "keyState"; readonly aid: Aid; readonly height: Height; readonly sn: number | null }
   | { readonly kind: "log" | "export"; readonly aid: Aid; readonly height: Height; readonly after: number }
-  | { readonly kind: "receipts"; readonly aid: Aid; readonly height: Height; readonly sn: number }
+  | { readonly kind: "receipts" | "event"; readonly aid: Aid; readonly height: Height; readonly sn: number }
   | { readonly kind: "roles" | "locations" | "forks"; readonly aid: Aid; readonly height: Height }
-  | { readonly kind: "changes"; readonly aid: Aid; readonly height: Height; readonly after: Height | -1 };
+  | {
+      readonly kind: "changes";
+      readonly aid: Aid;
+      readonly height: Height;
+      readonly after: Height | -1;
+      readonly skip: number;
+    };
 
 export type KerlAnswer =
   | { readonly kind: "keyState"; readonly state: KeyState | null }
   | ({ readonly kind: "log" } & LogPage)
   | ({ readonly kind: "export" } & ExportPage)
+  | { readonly kind: "event"; readonly event: StoredKeyEvent | null }
   | { readonly kind: "receipts"; readonly receipts: readonly StoredReceipt[] }
   | { readonly kind: "roles"; readonly replies: readonly StoredReply[] }
   | { readonly kind: "locations"; readonly replies: readonly StoredReply[] }
@@ -174,6 +197,8 @@ function answerOf(history: KerlHistory, question: KerlQuestion): KerlAnswer {
       return { kind, ...history.log(aid, height, question.after) };
     case "export":
       return { kind, ...history.export(aid, height, question.after) };
+    case "event":
+      return { kind, event: history.event(aid, question.sn, height) ?? null };
     case "receipts":
       return { kind, receipts: history.receipts(aid, question.sn, height) };
     case "roles":
@@ -183,7 +208,7 @@ function answerOf(history: KerlHistory, question: KerlQuestion): KerlAnswer {
     case "forks":
       return { kind, forks: history.forks(aid, height) };
     case "changes":
-      return { kind, changes: history.changes(aid, question.after, height) };
+      return { kind, changes: history.changes(aid, question.after, height, question.skip) };
     default:
       return unreachable(question);
   }

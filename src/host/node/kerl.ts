@@ -118,8 +118,13 @@ export class NodeKerl implements KerlQueries {
     return answer.ok ? ok(answer.value.forks) : answer;
   }
 
-  async changes(aid: Aid, after: Height | -1, height: Height) {
-    const answer = await this.#ask("changes", { kind: "changes", aid, height, after });
+  async event(aid: Aid, height: Height, sn: number) {
+    const answer = await this.#ask("event", { kind: "event", aid, height, sn });
+    return answer.ok ? ok(answer.value.event ?? undefined) : answer;
+  }
+
+  async changes(aid: Aid, after: Height | -1, height: Height, skip = 0) {
+    const answer = await this.#ask("changes", { kind: "changes", aid, height, after, skip });
     return answer.ok ? ok(answer.value.changes) : answer;
   }
 

@@ -36,10 +36,19 @@ export function deadlineOf(
 }
 
 /** Whether the node reached the height before it has to answer. */
-export async function reached(port: OraclePort, wanted: Height, deadlineMs: number): Promise<boolean> {
-  if (wanted <= port.height()) return true;
+export const reached = (port: OraclePort, wanted: Height, deadlineMs: number): Promise<boolean> =>
+  reachedWithin(wanted, port.height(), (until) => port.waitFor(wanted, until), deadlineMs);
+
+/** The same, by whoever knows the height that there is and can wait for another until a time. */
+export async function reachedWithin(
+  wanted: Height,
+  now: Height,
+  waitUntil: (untilMs: number) => Promise<boolean>,
+  deadlineMs: number,
+): Promise<boolean> {
+  if (wanted <= now) return true;
   const until = Math.min(deadlineMs - ANSWER_MARGIN_MS, Date.now() + WAIT_MAX_MS);
-  return until > Date.now() && port.waitFor(wanted, until);
+  return until > Date.now() && waitUntil(until);
 }
 
 export const behind = (port: OraclePort, wanted: Height): No<Refusal<"BEHIND">> =>

@@ -8,6 +8,7 @@ import type {
   KerlChange,
   LogPage,
   StoredFork,
+  StoredKeyEvent,
   StoredReceipt,
   StoredReply,
 } from "../../projections/kerl/history.ts";
@@ -37,12 +38,14 @@ export interface KerlQueries {
   log(aid: Aid, height: Height, after?: number): Promise<Result<LogPage>>;
   /** The same as a CESR stream, whole messages a page. */
   export(aid: Aid, height: Height, after?: number): Promise<Result<ExportPage>>;
+  /** The event in force at a sequence number. */
+  event(aid: Aid, height: Height, sn: number): Promise<Result<StoredKeyEvent | undefined>>;
   receipts(aid: Aid, height: Height, sn: number): Promise<Result<readonly StoredReceipt[]>>;
   /** Newest replies /end/role/… of a controller, cuts too. */
   roles(controller: Aid, height: Height): Promise<Result<readonly StoredReply[]>>;
   /** Newest replies /loc/scheme of an endpoint, those without an address (which unbind) too. */
   locations(endpoint: Aid, height: Height): Promise<Result<readonly StoredReply[]>>;
   forks(aid: Aid, height: Height): Promise<Result<readonly StoredFork[]>>;
-  /** In blocks after one height up to another, in the order of the log. Bounds: PAGE_ROWS_MAX. */
-  changes(aid: Aid, after: Height | -1, height: Height): Promise<Result<readonly KerlChange[]>>;
+  /** In blocks after one height up to another, in the order of the log, but for the first `skip`. Bounds: PAGE_ROWS_MAX. */
+  changes(aid: Aid, after: Height | -1, height: Height, skip?: number): Promise<Result<readonly KerlChange[]>>;
 }

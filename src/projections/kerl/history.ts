@@ -125,6 +125,12 @@ export class KerlHistory {
     return { stream: concatBytes(...events.map((event) => exported(aid, event))), next };
   }
 
+  /** The event in force at a sequence number and height. */
+  event(aid: Aid, sn: number, height: Height): StoredKeyEvent | undefined {
+    const row = this.#sql.eventAt.get(aid, sn, height, height);
+    return row === undefined ? undefined : this.#stored(kerlRowOf("events", row), height);
+  }
+
   /** Of the event in force at a sequence number and height: signatures that came after it, oldest first. */
   receipts(aid: Aid, sn: number, height: Height): readonly StoredReceipt[] {
     const row = this.#sql.eventAt.get(aid, sn, height, height);
@@ -147,9 +153,12 @@ export class KerlHistory {
     });
   }
 
-  /** What happened to an identifier's log in blocks after one height and up to another, in the order of the log. Bounds: PAGE_ROWS_MAX. */
-  changes(aid: Aid, after: Height | -1, height: Height): readonly KerlChange[] {
-    return this.#sql.changes.all({ aid, after, height, limit: PAGE_ROWS_MAX }).map((row) => ({
+  /**
+   * What happened to an identifier's log in blocks after one height and up to another, in the order of the log, but for the first
+   * `skip`. Bounds: PAGE_ROWS_MAX.
+   */
+  changes(aid: Aid, after: Height | -1, height: Height, skip = 0): readonly KerlChange[] {
+    return this.#sql.changes.all({ aid, after, height, skip, limit: PAGE_ROWS_MAX }).map((row) => ({
       at: { height: numberOf(row, "height"), index: numberOf(row, "at") },
       kind: textOf(row, "kind") as KerlChange["kind"],
       sn: numberOf(row, "sn"),

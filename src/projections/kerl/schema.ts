@@ -116,7 +116,7 @@ export const historyStatements = (db: SqlDatabase) => ({
        AND id > @after AND from_height <= @height ORDER BY from_height, id LIMIT @limit`,
   ),
   /** aid, sn, height, height */
-  eventAt: db.prepare("SELECT said FROM kerl_events WHERE aid = ? AND sn = ? AND from_height <= ? AND to_height > ?"),
+  eventAt: db.prepare("SELECT * FROM kerl_events WHERE aid = ? AND sn = ? AND from_height <= ? AND to_height > ?"),
   /** said, height */
   receipts: db.prepare("SELECT * FROM kerl_receipts WHERE said = ? AND from_height <= ? ORDER BY id"),
   /** first and last subject, height, height, limit */
@@ -132,6 +132,6 @@ export const historyStatements = (db: SqlDatabase) => ({
      UNION ALL SELECT from_height, from_index, 2, id, 'receipt', sn, said FROM kerl_receipts WHERE aid = @aid AND from_height > @after AND from_height <= @height
      UNION ALL SELECT from_height, from_index, 3, id, 'fork', sn, said FROM kerl_forks WHERE aid = @aid AND from_height > @after AND from_height <= @height
      UNION ALL SELECT from_height, from_index, 4, id, 'reply', 0, said FROM kerl_replies WHERE signer = @aid AND from_height > @after AND from_height <= @height
-     ORDER BY height, at, n, id LIMIT @limit`,
+     ORDER BY height, at, n, id LIMIT @limit OFFSET @skip`,
   ),
 });

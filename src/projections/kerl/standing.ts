@@ -1,0 +1,32 @@
+/** How a message of a stream that was executed stands now: what an append answers, whoever asks again. */
+import { present } from "../../base/errors.ts";
+import type { Aid, Said } from "../../base/brands.ts";
+import { isReceiptEscrow } from "../../keri/kerl.ts";
+import type { EscrowReason, ParsedBody } from "../../keri/messages.ts";
+import { replySigner } from "../../keri/replies.ts";
+import type { KerlSource } from "./source.ts";
+
+export type Standing = "accepted" | `escrowed:${EscrowReason}` | "known" | "receipt" | "forked" | "dropped";
+
+type Asked = Pick<KerlSource, "event" | "escrowsOf" | "forks">;
+
+/** `changed`: whether it changed anything when it was executed. Cost: two look-ups; for a rival, the identifier's forks. */
+export function standingOf(source: Asked, body: ParsedBody, changed: boolean): Standing {
+  const aid = body.type === "rpy" ? replySigner(body) : body.aid;
+  const isReceipt = body.type === "rct";
+  const reason = reasonOf(source, aid, body.said, isReceipt);
+  if (body.type === "rpy") return reason ?? (changed ? "accepted" : "known");
+  const isAccepted = source.event(body.said) !== undefined;
+  if (isReceipt && isAccepted) return changed ? "receipt" : "known";
+  if (isAccepted) return changed ? "accepted" : "known";
+  if (reason !== undefined) return reason;
+  if (!changed) return "known";
+  return source.forks(aid).some(({ said }) => said === body.said) ? "forked" : "dropped";
+}
+
+function reasonOf(source: Asked, aid: Aid, said: Said, isReceipt: boolean): `escrowed:${EscrowReason}` | undefined {
+  const waiting = source
+    .escrowsOf(aid)
+    .filter((escrow) => escrow.said === said && isReceiptEscrow(escrow) === isReceipt);
+  return waiting.length === 0 ? undefined : `escrowed:${present(waiting[0], "it is not empty").reason}`;
+}
