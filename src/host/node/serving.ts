@@ -30,6 +30,7 @@ import { type ProjectorHost, startProjector } from "../projector/projector-host.
 import { discardProjection } from "../projector/database.ts";
 import type { CertificateRequest } from "../enclave/certificates.ts";
 import { type ClientPorts, openClientPorts } from "./client-ports.ts";
+import { NodeKerl } from "./kerl.ts";
 import { KeyLife } from "./key-life.ts";
 import { certificateRequest, chainPem, hostsOf } from "./listener-certificate.ts";
 import { oraclePort } from "./oracle.ts";
@@ -73,6 +74,8 @@ class Parts implements Serving {
   #projected = -1;
   /** What the key event rules ask of the past. */
   #past: Sqlite | undefined;
+  /** Questions about key event receipt logs. */
+  #kerl: NodeKerl | undefined;
   /** The newest checkpoint on this disk. */
   #written: WrittenCheckpoint | undefined;
   #stopping = false;
@@ -151,6 +154,7 @@ class Parts implements Serving {
     this.#executor?.stop();
     this.#submission?.stop();
     this.#heights.stop();
+    this.#kerl?.stop();
     await this.#clientPorts?.close(CLOSE_GRACE_MS);
     await this.#ahead.stop();
     await this.#projector?.stop();
@@ -300,6 +304,7 @@ class Parts implements Serving {
         this.#projected = height;
         metrics.set("projected_height", height);
         this.#ledger?.kerl.archived(height);
+        this.#kerl?.projected(height);
         this.#executor?.resume();
       },
       onDeath: (error) => void this.#died("projector", error, () => this.#restartProjector()),
@@ -351,6 +356,11 @@ class Parts implements Serving {
 
   #begin(ledger: Ledger): Ledger {
     this.#ledger = ledger;
+    this.#kerl = new NodeKerl({
+      ledger,
+      projector: () => present(this.#projector, "opened before"),
+      projected: () => this.#projected,
+    });
     this.#options.metrics.set("executed_height", Math.max(0, ledger.height));
     return ledger;
   }
@@ -376,6 +386,7 @@ class Parts implements Serving {
     this.#recent.push({ height: block.height, root: block.root });
     if (this.#recent.length > ROOTS_REPORTED) this.#recent.shift();
     this.#heights.reached(block.height);
+    this.#kerl?.executed(block);
     if (block.keyStates.length > 0) this.#keyStatesChanged(block.keyStates);
     metrics.set("executed_height", block.height);
     // Blocks that were fetched are final too, and no position tells of them.
