@@ -3,9 +3,9 @@ import type { Aid, MemberIndex } from "../../base/brands.ts";
 import { memberIndex } from "../../base/brands.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
+import { keyTrust } from "../cluster/key-trust.ts";
 import { type PeerNetwork, type PeerNetworkOptions, openPeerNetwork } from "../cluster/peer-network.ts";
 import type { KeyState } from "../../keri/key-state.ts";
-import { keyStateAfter } from "../../keri/later-key-state.ts";
 import type { Founding } from "../founding/document.ts";
 
 export interface MemberNetworkOptions extends Omit<PeerNetworkOptions, "endpoints" | "authenticate"> {
@@ -21,11 +21,7 @@ export function openMemberNetwork(founding: Founding, options: MemberNetworkOpti
     const judged = verifyPeerCertificate(certificate, {
       cluster,
       now: Date.now(),
-      keyStateOf: options.keyStateOf,
-      keyStateAfter: (aid, rotations, sn) => {
-        const known = options.keyStateOf(aid);
-        return known && keyStateAfter(known, rotations, sn);
-      },
+      ...keyTrust(options.keyStateOf),
       issuerOf: (aid) => issuers.get(aid),
     });
     if (!judged.ok) return judged;

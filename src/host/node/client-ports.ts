@@ -4,7 +4,7 @@ import type { Aid } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
 import { type PeerIdentity, verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
 import type { KeyState } from "../../keri/key-state.ts";
-import { keyStateAfter } from "../../keri/later-key-state.ts";
+import { keyTrust } from "../cluster/key-trust.ts";
 import type { CertificateRequest } from "../enclave/certificates.ts";
 import type { Founding } from "../founding/document.ts";
 import { type GrpcListener, type TlsIdentity, openGrpcListener } from "../listeners/grpc-listener.ts";
@@ -149,11 +149,7 @@ class Ports implements ClientPorts {
         verifyPeerCertificate(certificate, {
           cluster: founding.cluster,
           now: Date.now(),
-          keyStateOf,
-          keyStateAfter: (who, rotations, sn) => {
-            const known = keyStateOf(who);
-            return known && keyStateAfter(known, rotations, sn);
-          },
+          ...keyTrust(keyStateOf),
           issuerOf: (who) => this.#issuers.get(who),
         }),
       server,

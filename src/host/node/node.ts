@@ -8,6 +8,7 @@ import { type PeerIdentity, verifyPeerCertificate } from "../../crypto/peer-cert
 import { FOUNDING_BYTES_MAX, type FounderCard } from "../../events/facts/founding.ts";
 import { quorumOf } from "../../machines/consensus/committee.ts";
 import type { Divergence, Timings } from "../../machines/consensus/types.ts";
+import { keyTrust } from "../cluster/key-trust.ts";
 import { bindAddress } from "../config/bind-address.ts";
 import type { NodeConfig } from "../config/schema.ts";
 import { type EnclaveHost, startEnclave } from "../enclave/enclave-host.ts";
@@ -363,7 +364,7 @@ class Node implements RunningNode {
         const judged = verifyPeerCertificate(certificate, {
           cluster,
           now: Date.now(),
-          keyStateOf: (aid) => this.#keyStates.get(aid),
+          ...keyTrust((aid) => this.#keyStates.get(aid)),
         });
         if (!judged.ok || admitted.has(judged.value.aid)) return judged;
         return {
