@@ -3,14 +3,14 @@ import type { Aid, CommandId, Digest, LogTime, Said } from "../../base/brands.ts
 import { type Shape, bytes, hex, integer, list, nullable, oneOf, record, text } from "../../base/codec.ts";
 
 /** Every kind of command there is; its position is its tag on the wire and never changes. */
-export const COMMAND_KINDS = ["graph.write", "kerl.append"] as const;
+export const COMMAND_KINDS = ["graph.write", "kerl.append", "certificate.issue", "certificate.revoke"] as const;
 export type CommandKind = (typeof COMMAND_KINDS)[number];
 
 /** One atomic intent. Identity is (author, id), remembered until `notAfter`. */
 export interface Command {
   readonly id: CommandId;
   readonly kind: CommandKind;
-  /** Encoded intent, of the kind's own shape (graph.write: graphWriteShape; kerl.append: a CESR stream, as it is). */
+  /** Encoded intent, of the kind's own shape (graph.write: graphWriteShape; kerl.append: a CESR stream, as it is; certificate.*: certificate.ts). */
   readonly payload: Uint8Array;
   /** Log time after which the command is expired; at most one hour ahead of the block that holds it. Units: ms. */
   readonly notAfter: LogTime;

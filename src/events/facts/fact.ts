@@ -14,6 +14,7 @@ import {
   variant,
 } from "../../base/codec.ts";
 import type { KerlFact } from "../../keri/kerl-facts.ts";
+import { type CertificateFact, certificateVariants } from "./certificate.ts";
 import { aidShape, digestShape } from "./command.ts";
 import {
   type Assertion,
@@ -63,7 +64,7 @@ interface Settled {
 export type OutcomeFact =
   | (Settled & {
       readonly kind: "commandExecuted";
-      /** For each change of a graph.write, or message of a kerl.append, whether it changed anything. */
+      /** For each change of a graph.write, message of a kerl.append or record of a certificate.issue, whether it changed anything. */
       readonly changed: readonly boolean[];
     })
   | (Settled & { readonly kind: "commandRefused"; readonly code: string; readonly message: string });
@@ -93,7 +94,7 @@ export type CheckpointFact = {
   readonly segments: Digest;
 };
 
-export type FactData = GraphFact | OutcomeFact | IdentityFact | BatchFact | CheckpointFact | KerlFact;
+export type FactData = GraphFact | OutcomeFact | IdentityFact | BatchFact | CheckpointFact | KerlFact | CertificateFact;
 
 export interface Fact {
   readonly height: Height;
@@ -164,6 +165,7 @@ export const factDataShape: Shape<FactData> = union<FactData>(
     record("checkpoint ordered", { checkpoint: integer<Height>(), root: digestShape, segments: digestShape }),
   ),
   ...kerlVariants,
+  ...certificateVariants,
 );
 
 export const factShape: Shape<Fact> = record("fact", {

@@ -2,6 +2,7 @@
 import type { Digest, Height } from "../../base/brands.ts";
 import { unreachable } from "../../base/errors.ts";
 import { type Result, refuse } from "../../base/result.ts";
+import { CertificateTables } from "../certificates/tables.ts";
 import { KerlTables } from "../kerl/tables.ts";
 import { LedgerTables } from "../ledger/tables.ts";
 import type { SqlDatabase } from "../rebac/sql-database.ts";
@@ -24,6 +25,7 @@ export function* dumpSegments(db: SqlDatabase, members: readonly SegmentMember[]
   const ledger = new LedgerTables(db);
   const rebac = new RebacTables(db);
   const kerl = new KerlTables(db);
+  const certificates = new CertificateTables(db);
   const { block, before } = ledger.position();
   yield encodeSegment({ kind: "state", block, frontier: before.state, members, rolling: rebac.rollingRoot });
   yield* segmentsOf("blocks", ledger.blockEntries());
@@ -36,6 +38,7 @@ export function* dumpSegments(db: SqlDatabase, members: readonly SegmentMember[]
   yield* segmentsOf("keyEventForks", kerl.rows("forks"));
   yield* segmentsOf("keriReplies", kerl.rows("replies"));
   yield* segmentsOf("keyEventEscrows", kerl.rows("escrows"));
+  yield* segmentsOf("certificates", certificates.rows());
 }
 
 const unreadable = (what: string) =>
@@ -52,6 +55,7 @@ export function loadSegments(db: SqlDatabase, segments: Iterable<Segment>): Resu
   const ledger = new LedgerTables(db);
   const rebac = new RebacTables(db);
   const kerl = new KerlTables(db);
+  const certificates = new CertificateTables(db);
   let state: StateSegment | undefined;
   let stage = 0;
   let due = 0;
@@ -67,7 +71,7 @@ export function loadSegments(db: SqlDatabase, segments: Iterable<Segment>): Resu
     if (at < stage || segment.first !== due) return unreadable(`its ${segment.kind} do not follow each other`);
     stage = at;
     due += segment.rows.length;
-    const defect = restoreRows({ ledger, rebac, kerl }, segment);
+    const defect = restoreRows({ ledger, rebac, kerl, certificates }, segment);
     if (defect !== undefined) return unreadable(defect);
   }
   if (state === undefined) return unreadable("it has none");
@@ -75,6 +79,7 @@ export function loadSegments(db: SqlDatabase, segments: Iterable<Segment>): Resu
   if (!loaded.ok) return unreadable(loaded.refusal.message);
   rebac.restorePosition(loaded.value.height, state.rolling);
   kerl.restorePosition(loaded.value.height);
+  certificates.restorePosition(loaded.value.height);
   return loaded;
 }
 
@@ -82,10 +87,11 @@ interface Tables {
   readonly ledger: LedgerTables;
   readonly rebac: RebacTables;
   readonly kerl: KerlTables;
+  readonly certificates: CertificateTables;
 }
 
 /** Returns what is wrong with the rows. */
-function restoreRows({ ledger, rebac, kerl }: Tables, segment: RowSegment): string | undefined {
+function restoreRows({ ledger, rebac, kerl, certificates }: Tables, segment: RowSegment): string | undefined {
   switch (segment.kind) {
     case "identifiers":
       return kerl.restoreInceptions(segment.rows);
@@ -109,6 +115,8 @@ function restoreRows({ ledger, rebac, kerl }: Tables, segment: RowSegment): stri
       return kerl.restore("replies", segment.rows);
     case "keyEventEscrows":
       return kerl.restore("escrows", segment.rows);
+    case "certificates":
+      return certificates.restore(segment.rows);
     default:
       return unreachable(segment);
   }

@@ -23,6 +23,8 @@ import { SEGMENT_BYTES_MAX, frontierShape } from "../../events/facts/checkpoint.
 import { aidShape, digestShape } from "../../events/facts/command.ts";
 import { type OutcomeFact, factDataShape } from "../../events/facts/fact.ts";
 import { NAME_BYTES_MAX } from "../../events/facts/graph.ts";
+import type { KnownCertificate } from "../certificates/live-certificates.ts";
+import { knownCertificateShape } from "../certificates/tables.ts";
 import { type KerlRow, kerlRowBytes, kerlRowShapes } from "../kerl/rows.ts";
 
 /** A member of the epoch that the checkpoint's block belongs to. */
@@ -95,6 +97,7 @@ interface Rows {
   readonly keyEventForks: KerlRow<"forks">;
   readonly keriReplies: KerlRow<"replies">;
   readonly keyEventEscrows: KerlRow<"escrows">;
+  readonly certificates: KnownCertificate;
 }
 export type RowKind = keyof Rows;
 /** Rows of a table; `first` counts them from 0 over all of its segments, so that none can be left out or come twice. */
@@ -116,6 +119,7 @@ export const ROW_KINDS = [
   "keyEventForks",
   "keriReplies",
   "keyEventEscrows",
+  "certificates",
 ] as const satisfies readonly RowKind[];
 
 /** More rows than fit a segment: the smallest takes more than ten bytes. */
@@ -140,6 +144,7 @@ const rowShapes: { readonly [K in RowKind]: Shape<Rows[K]> } = {
   keyEventForks: kerlRowShapes.forks,
   keriReplies: kerlRowShapes.replies,
   keyEventEscrows: kerlRowShapes.escrows,
+  certificates: knownCertificateShape,
 };
 
 const rowsOf = <K extends RowKind>(kind: K) =>
@@ -173,6 +178,7 @@ const segmentShape: Shape<Segment> = union<Segment>(
   rowsOf("keyEventForks"),
   rowsOf("keriReplies"),
   rowsOf("keyEventEscrows"),
+  rowsOf("certificates"),
 );
 
 export const encodeSegment = (segment: Segment): Uint8Array => encode(segmentShape, segment);
@@ -214,6 +220,7 @@ const rowBytes: { readonly [K in RowKind]: (row: Rows[K]) => number } = {
   keyEventForks: (row) => kerlRowBytes("forks", row),
   keriReplies: (row) => kerlRowBytes("replies", row),
   keyEventEscrows: (row) => kerlRowBytes("escrows", row),
+  certificates: ({ record: { serial } }) => 3 * RECORD + 6 * INTEGER + 2 * DIGEST + AID + textBytes(serial),
 };
 
 /** Union, record, `first` and the list's length. */

@@ -7,7 +7,7 @@ import type { Aid, Digest, Height, LogTime } from "../../base/brands.ts";
 
 import { ZERO_DIGEST, digestBytes } from "../../base/bytes.ts";
 import { EncodedSequence, decode } from "../../base/codec.ts";
-import { Fault, assert } from "../../base/errors.ts";
+import { Fault, assert, unreachable } from "../../base/errors.ts";
 import { type Result, refuse } from "../../base/result.ts";
 import { domainDigest, sha256 } from "../../crypto/hash.ts";
 import { BUNDLE_BYTES_MAX, bundleBodyShape, bundleShape } from "../../events/facts/bundle.ts";
@@ -24,6 +24,8 @@ import { graphWriteShape } from "../../events/facts/graph.ts";
 import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
 import { applyKerlFact } from "../../keri/kerl-fold.ts";
 import type { KeyState } from "../../keri/key-state.ts";
+import { decideCertificate } from "../certificates/decide.ts";
+import { CertificateLayer, LiveCertificates, type RevokedKey } from "../certificates/live-certificates.ts";
 import { appendStream, expiredAt } from "../kerl/append.ts";
 import { factOfInception } from "../kerl/genesis.ts";
 import { KerlLayer } from "../kerl/layer.ts";
@@ -74,6 +76,8 @@ export interface ExecutedBlock {
   readonly keyStates: readonly KeyState[];
   /** Identifiers about which it has key event facts: watchers of these look again. */
   readonly identifiers: ReadonlySet<Aid>;
+  /** Keys of certificates that it revoked. */
+  readonly revokedKeys: readonly RevokedKey[];
 }
 
 export interface RefusedBatch {
@@ -89,6 +93,7 @@ export interface LedgerState {
   readonly height: Height | -1;
   readonly root: Digest;
   readonly kerl: LiveKerl;
+  readonly certificates: LiveCertificates;
   readonly settled: readonly SettledCommand[];
 }
 
@@ -96,6 +101,7 @@ interface Work {
   readonly block: ExecutableBlock;
   readonly overlay: BlockOverlay;
   readonly kerl: KerlLayer;
+  readonly certificates: CertificateLayer;
   readonly settled: SettledCommand[];
   readonly refusedBatches: RefusedBatch[];
   readonly identifiers: Set<Aid>;
@@ -107,6 +113,7 @@ interface Work {
 export class Ledger {
   readonly graph: LiveGraph;
   readonly kerl: LiveKerl;
+  readonly certificates: LiveCertificates;
   readonly cluster: Digest;
   readonly #ports: LedgerPorts;
   readonly #window = new DuplicateWindow();
@@ -119,6 +126,7 @@ export class Ledger {
     this.cluster = state.cluster;
     this.graph = state.graph;
     this.kerl = state.kerl;
+    this.certificates = state.certificates;
     this.#ports = ports;
     this.#height = state.height;
     this.#root = state.root;
@@ -144,17 +152,19 @@ export class Ledger {
   }
 
   /**
-   * Executes the next block; yields between commands so that the caller may do other work meanwhile. Readers of `graph` and `kerl` see
+   * Executes the next block; yields between commands so that the caller may do other work meanwhile. Readers of `graph`, `kerl` and `certificates` see
    * nothing of the block before it returns, and then all of it.
    */
   *execute(block: ExecutableBlock): Generator<void, ExecutedBlock> {
     assert(block.height === this.#height + 1, `block ${block.height} follows ${this.#height}`);
     this.#facts.take(); // of a block whose execution was given up
     this.#window.forgetBefore(block.time);
+    this.certificates.forgetBefore(block.time);
     const work: Work = {
       block,
       overlay: new BlockOverlay(this.graph),
       kerl: this.kerl.layer(),
+      certificates: new CertificateLayer(this.certificates),
       settled: [],
       refusedBatches: [],
       identifiers: new Set(),
@@ -168,6 +178,7 @@ export class Ledger {
     else for (const bundle of block.content.bundles) yield* this.#bundle(work, bundle);
     work.overlay.merge();
     const keyStates = this.kerl.merge(block.height, work.kerl);
+    const revokedKeys = work.certificates.merge();
     const facts = this.#facts.take();
     this.#root = domainDigest("root", digestBytes(this.#root), digestBytes(block.hash), sha256(facts));
     this.#height = block.height;
@@ -180,6 +191,7 @@ export class Ledger {
       settled: work.settled,
       refusedBatches: work.refusedBatches,
       keyStates,
+      revokedKeys,
       identifiers: work.identifiers,
     };
   }
@@ -328,9 +340,17 @@ export class Ledger {
   /** Policy, payload and the rules of the command's kind. A throw is the refusal DEFECT and has changed nothing. */
   *#judge(work: Work, body: SignedBody, command: Command): Generator<void, Result<Decision>> {
     try {
-      return command.kind === "graph.write"
-        ? this.#write(work, body, command)
-        : yield* this.#append(work, body, command);
+      switch (command.kind) {
+        case "graph.write":
+          return this.#write(work, body, command);
+        case "kerl.append":
+          return yield* this.#append(work, body, command);
+        case "certificate.issue":
+        case "certificate.revoke":
+          return this.#certify(work, body, command.kind, command.payload);
+        default:
+          return unreachable(command.kind);
+      }
     } catch (error) {
       if (error instanceof RangeError || error instanceof Fault) throw error; // stack, memory or disk: replicas could differ, so the process ends (DESIGN §4)
       this.#ports.defect(error);
@@ -374,6 +394,24 @@ export class Ledger {
     if (!decision.ok) return decision;
     work.kerl.absorb(layer);
     for (const { aid } of decision.value.facts) work.identifiers.add(aid);
+    return decision;
+  }
+
+  #certify(
+    work: Work,
+    { author, principal }: SignedBody,
+    kind: Parameters<typeof decideCertificate>[0],
+    payload: Uint8Array,
+  ): Result<Decision> {
+    const decision = decideCertificate(kind, work.certificates, payload, {
+      author,
+      isFor: principal,
+      isNode: hasRole(work.overlay, author, "witness"),
+      isAdmin: hasRole(work.overlay, author, "admin"),
+      time: work.block.time,
+    });
+    if (!decision.ok) return decision;
+    for (const fact of decision.value.facts) work.certificates.apply(fact, work.block);
     return decision;
   }
 
@@ -434,5 +472,6 @@ export const emptyLedger = (cluster: Digest, graph: LiveGraph, kerl = new LiveKe
   height: -1,
   root: ZERO_DIGEST,
   kerl,
+  certificates: new LiveCertificates(),
   settled: [],
 });

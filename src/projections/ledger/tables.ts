@@ -25,6 +25,8 @@ import { digestShape } from "../../events/facts/command.ts";
 import { type OutcomeFact, factDataShape } from "../../events/facts/fact.ts";
 import { blockHash } from "../../events/facts/hashing.ts";
 import type { BlockEntry, OutcomeEntry } from "../checkpoint/segment.ts";
+import type { LiveCertificates } from "../certificates/live-certificates.ts";
+import { CertificateTables } from "../certificates/tables.ts";
 import type { LiveKerl } from "../kerl/live-kerl.ts";
 import { loadLiveKerl } from "../kerl/load-live-kerl.ts";
 import type { SqlDatabase } from "../rebac/sql-database.ts";
@@ -289,6 +291,7 @@ export class LedgerTables {
     readonly height: Height | -1;
     readonly root: Digest;
     readonly kerl: LiveKerl;
+    readonly certificates: LiveCertificates;
     readonly settled: readonly SettledCommand[];
   } {
     const settled: SettledCommand[] = [];
@@ -308,6 +311,7 @@ export class LedgerTables {
       height: this.#height < 0 ? -1 : heightOf(this.#height),
       root,
       kerl: loadLiveKerl(this.#db, seed),
+      certificates: new CertificateTables(this.#db).load(),
       settled,
     };
   }

@@ -28,6 +28,7 @@ import {
   headerShape,
 } from "../../../src/events/facts/block.ts";
 import { type Bundle, type BundleBody, bundleBodyShape, bundleShape } from "../../../src/events/facts/bundle.ts";
+import { type CertificateRecord, RECORDED_ROLES, REVOCATION_REASONS } from "../../../src/events/facts/certificate.ts";
 import type { CheckpointStatement } from "../../../src/events/facts/checkpoint.ts";
 import {
   COMMAND_KINDS,
@@ -112,6 +113,15 @@ const escrowReason = fc.constantFrom(
   "unverified-receipt" as const,
 );
 const keyEvent = { aid, sn: natural<number>(), said: cesr<Said>() };
+const certificateRecord: Arbitrary<CertificateRecord> = fc.record({
+  issuer: digest,
+  serial: hexText<string>(20),
+  aid,
+  role: fc.constantFrom(...RECORDED_ROLES),
+  spkiHash: digest,
+  notBefore: natural<number>(),
+  notAfter: natural<number>(),
+});
 const factData: Arbitrary<FactData> = fc.oneof(
   kinds(["namespaceAdded", "namespaceDeleted"], fc.record({ namespace: name })),
   kinds(["relationAdded", "relationDeleted"], fc.record({ relation })),
@@ -183,6 +193,11 @@ const factData: Arbitrary<FactData> = fc.oneof(
       reply: some(300),
       attached: some(200, 0),
     }),
+  ),
+  kinds(["certificateIssued"], fc.record({ record: certificateRecord })),
+  kinds(
+    ["certificateRevoked"],
+    fc.record({ record: certificateRecord, reason: fc.constantFrom(...REVOCATION_REASONS) }),
   ),
 );
 const fact: Arbitrary<Fact> = fc.record({
