@@ -2,7 +2,7 @@
 import type { Aid, Said } from "../../base/brands.ts";
 import { type Shape, bytes, integer, list, nullable, oneOf, record, text, variant } from "../../base/codec.ts";
 import type { KerlFact } from "../../keri/kerl-facts.ts";
-import { SIGNERS_PER_EVENT_MAX, type EventRef } from "../../keri/kerl.ts";
+import type { EventRef } from "../../keri/kerl.ts";
 import type { EscrowReason } from "../../keri/messages.ts";
 import { PAYLOAD_BYTES_MAX } from "./command.ts";
 
@@ -35,8 +35,10 @@ const saidsShape: Shape<readonly Said[]> = {
 const place = { aid: keriAid, sn: integer(), said: keriSaid };
 const message = { event: eventBytes, attached: attachedBytes };
 
+/** As many as the rules keep of one event (src/keri/kerl.ts). */
+const SIGNERS_MAX = 256;
 /** Names of src/keri/kerl.ts: a prefix, an identifier, two numbers. */
-const signers = list(text(128), SIGNERS_PER_EVENT_MAX);
+const signers = list(text(128), SIGNERS_MAX);
 const eventRef: Shape<EventRef> = record<EventRef>("event reference", { sn: integer(), said: keriSaid });
 
 /** Words of EscrowReason by their place, which never changes. */

@@ -2,7 +2,7 @@
  * The ledger's tables in the projection database: blocks with their roots, and settled commands while they are
  * remembered. As with the graph's tables, a sum over the digests of all rows goes with them in the same transaction.
  */
-import type { Aid, Digest, Height } from "../../base/brands.ts";
+import type { Digest, Height } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
 import { ZERO_DIGEST, digestBytes, digestOf } from "../../base/bytes.ts";
 import {
@@ -30,7 +30,7 @@ import { CertificateTables } from "../certificates/tables.ts";
 import type { LiveKerl } from "../kerl/live-kerl.ts";
 import { loadLiveKerl } from "../kerl/load-live-kerl.ts";
 import type { SqlDatabase } from "../rebac/sql-database.ts";
-import { RowSum, blobOf, numberOf, textOf } from "../rebac/table-rows.ts";
+import { RowSum, blobOf, numberOf } from "../rebac/table-rows.ts";
 import { type SettledCommand, isRemembered, rememberedSince } from "./duplicates.ts";
 
 const SCHEMA = `

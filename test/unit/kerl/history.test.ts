@@ -49,7 +49,7 @@ describe("the past of an identifier", () => {
     expect(history.log(client.aid, height(2)).events.map(({ to }) => to)).toEqual([null, null, null]);
     const stream = text(history.export(client.aid, LAST).stream);
     expect(stream).toBe(text(concatBytes(inception.event, first.message, second.message, recovery.message)));
-    expect(history.changes(client.aid, height(1), LAST).map(({ at, kind, sn }) => [at.height, kind, sn])).toEqual([
+    expect(history.changes(client.aid, height(1), LAST, 0).map(({ at, kind, sn }) => [at.height, kind, sn])).toEqual([
       [2, "accepted", 2],
       [3, "accepted", 1],
       [3, "superseded", 1],

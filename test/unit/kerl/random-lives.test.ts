@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Projector } from "../../../src/actors/projector/projector.ts";
 import { concatBytes } from "../../../src/base/bytes.ts";
 import type { KerlEscrow } from "../../../src/keri/kerl.ts";
-import { LiveKerl } from "../../../src/projections/kerl/live-kerl.ts";
+import type { LiveKerl } from "../../../src/projections/kerl/live-kerl.ts";
 import { loadLiveKerl } from "../../../src/projections/kerl/load-live-kerl.ts";
 import { Key, Life, type Made, witnessReceipt } from "./lives.ts";
 import { LedgerWorld, authorOf } from "./ledger-world.ts";
@@ -36,7 +36,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({
-      kind: fc.constantFrom("recover", "skip", "fork", "receipt", "witness", "again", "abandon"),
+      kind: fc.constantFrom(...OTHERS),
       who,
     }),
   },
@@ -142,7 +142,7 @@ describe("random lives of identifiers", () => {
         fc.array(
           fc.record({
             deeds: fc.array(deed, { minLength: 1, maxLength: 4 }),
-            then: fc.constantFrom("go on", "project", "restart"),
+            next: fc.constantFrom("go on", "project", "restart"),
           }),
           {
             minLength: 3,
@@ -160,8 +160,8 @@ describe("random lives of identifiers", () => {
             world.block(...beginnings.map((message) => world.append(author, message)));
             return blocks.map((messages, i) => {
               const { executed } = world.block(...messages.map((message) => world.append(author, message)));
-              if (world === moving && history[i]?.then === "project") world.project();
-              if (world === moving && history[i]?.then === "restart") world.restart();
+              if (world === moving && history[i]?.next === "project") world.project();
+              if (world === moving && history[i]?.next === "restart") world.restart();
               return executed.root;
             });
           });
