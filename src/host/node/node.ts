@@ -1,4 +1,5 @@
 /** A node's life: sealed, unsealed by its operators, serving, sealed again or stopped. */
+import { join } from "node:path";
 import { Server } from "@grpc/grpc-js";
 import type { Aid } from "../../base/brands.ts";
 import { Fault } from "../../base/errors.ts";
@@ -37,6 +38,7 @@ import { freshIdentity, hostsOf } from "./listener-certificate.ts";
 import { LogHealth } from "./log-health.ts";
 import { type Serving, startServing } from "./serving.ts";
 import { reclaimOnce } from "./reclaim.ts";
+import { storedKeyStates } from "./stored-key-states.ts";
 
 export interface NodeOptions {
   readonly config: NodeConfig;
@@ -122,7 +124,7 @@ class Node implements RunningNode {
     const path = config.genesis ?? nodeFiles(config.dataDir).founding;
     this.#foundingFile = demand(readPublic(path, 2 * FOUNDING_BYTES_MAX));
     this.#founding = demand(openFounding(this.#foundingFile));
-    this.#keyStates = new Map(this.#founding.identifiers);
+    this.#keyStates = storedKeyStates(this.#founding, join(config.dataDir, "projection.db"));
     const { certificateLifetimeSeconds } = config;
     this.#certificates = new Certificates({
       logger: options.logger,
