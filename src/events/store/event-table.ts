@@ -73,6 +73,25 @@ function prepareStatements(connection: Sqlite) {
         .orderBy("position", "desc")
         .limit(sql.lit(1)),
     ),
+    afterGap: prepare<{ stream: string }, { position: number }>(connection, (slot) =>
+      queries
+        .selectFrom("events as one")
+        .select("one.position")
+        .where("one.stream", "=", slot("stream"))
+        .where("one.position", ">", sql.lit(0))
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom("events as before")
+                .select("before.position")
+                .whereRef("before.stream", "=", "one.stream")
+                .where("before.position", "=", sql<number>`one.position - 1`),
+            ),
+          ),
+        )
+        .orderBy("one.position")
+        .limit(sql.lit(1)),
+    ),
     at: prepare<{ stream: string; position: number }, EventRow>(connection, (slot) =>
       rows.where("stream", "=", slot("stream")).where("position", "=", slot("position")),
     ),
@@ -161,6 +180,12 @@ export class EventTable {
   /** Height of the last event before a height. */
   lastBelow(stream: string, height: Height): Height | undefined {
     const row = this.#statements.below.get({ stream, position: height });
+    return row && asHeight(row.position);
+  }
+
+  /** Height of the first event that has none before it, genesis aside; undefined when there is no gap. Reads all heights. */
+  firstAfterGap(stream: string): Height | undefined {
+    const row = this.#statements.afterGap.get({ stream });
     return row && asHeight(row.position);
   }
 

@@ -169,6 +169,7 @@ export class LogDatabase extends LogReader implements BeginningLog {
       for (const { id, digest, bytes } of this.reads.bundlesOpen.all({}))
         if (storedDigest(digest) !== this.hashing.bundle(bytes)) this.#repairs.removeBundle.run({ id });
       if (known?.head) this.table.removeAbove(LOG_STREAM, known.head.height);
+      this.#restoreBegins();
       for (const mark of marks) this.#putMark(mark);
       const sum = this.#countCovered();
       const last = this.lastHeight();
@@ -179,6 +180,13 @@ export class LogDatabase extends LogReader implements BeginningLog {
       writes.mark.run({ name: INTEGRITY_MARK, value: sum.encode() });
       this.#integrity = sum;
     });
+  }
+
+  /** The mark of where the log begins may be what took damage; the heights of the events say the same. */
+  #restoreBegins(): void {
+    if (this.mark(BEGINS_MARK) === undefined) return;
+    const begins = this.table.firstAfterGap(LOG_STREAM);
+    this.#putMark({ name: BEGINS_MARK, value: begins === undefined ? null : encode(integer<Height>(), begins) });
   }
 
   /** Where the log ends as it was committed, whatever the event there says now; undefined when that is not known. */

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { epoch, height, view } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
@@ -73,6 +74,25 @@ test("a second checkpoint while blocks before the first are missing: one gap, fr
   ]);
   log.commit({ append: { expected: height(11), events: [event(11)] } });
   expect([heights(0), heights(11), log.defect()]).toEqual([[0, 1, 2], [11], undefined]);
+});
+
+test.each([
+  ["is another height", "UPDATE marks SET value = x'09' WHERE name = 'begins'"],
+  ["is no height", "UPDATE marks SET value = x'c1' WHERE name = 'begins'"],
+])("a mark that %s is told, and put right when the journal is given up", (_what, sql) => {
+  log.beginAt(event(8), pruneBelow, []);
+  log.commit({ append: { expected: height(9), events: [event(9), event(10)] } });
+  log.close();
+  const raw = new Database(join(directory, "log.db"));
+  expect(raw.prepare(sql).run().changes).toBe(1);
+  raw.close();
+  log = openLogDatabase(join(directory, "log.db"), hashing);
+  expect(log.defect()).toEqual(expect.any(String));
+  log.forgetUnsettled([]);
+  expect([log.gap(), log.defect()]).toEqual([{ begins: 8, below: 2 }, undefined]);
+  expect(log.repair({ events: chain.slice(3, 9), bundles: [] }).ok).toBe(true);
+  log.join();
+  expect([log.gap(), log.defect()]).toEqual([undefined, undefined]);
 });
 
 test("a checkpoint that is not above the head, or a block that is not what its hash says, changes nothing", () => {
