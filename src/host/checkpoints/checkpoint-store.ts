@@ -4,12 +4,13 @@
  */
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rm, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Digest, Height } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
 import { concatBytes, digestBytes, digestOf } from "../../base/bytes.ts";
 import { Fault } from "../../base/errors.ts";
 import { SEGMENTS_MAX, SEGMENT_BYTES_MAX, segmentDigest } from "../../events/facts/checkpoint.ts";
+import { syncDirectory } from "../founding/files.ts";
 
 const DIGEST_BYTES = 32;
 const MANIFEST = "manifest";
@@ -80,13 +81,15 @@ export class CheckpointStore {
     writeFileSync(join(directory, digest), segment, { flush: stage === "fetched" });
   }
 
-  /** Its segments are all kept: from now on it is whole. */
+  /** Its segments are all kept: from now on it is whole; a fetched one also after a power cut, since a log comes to rest on it. */
   complete(stage: Stage, height: Height, segments: readonly Digest[]): void {
     const from = this.#path(height, stage);
     writeFileSync(join(from, MANIFEST), concatBytes(...segments.map(digestBytes)), { flush: true });
     const to = this.#path(height);
+    if (stage === "fetched") syncDirectory(from);
     rmSync(to, { recursive: true, force: true });
     renameSync(from, to);
+    if (stage === "fetched") for (const directory of [this.#directory, dirname(this.#directory)]) syncDirectory(directory);
     this.refresh();
   }
 

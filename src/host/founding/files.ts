@@ -91,7 +91,7 @@ function writeAll(file: number, content: Uint8Array): void {
 }
 
 /** A rename survives a power cut only when its directory is synced too. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   const directory = openSync(path, "r");
   try {
     fsyncSync(directory);
