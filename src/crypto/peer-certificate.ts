@@ -50,6 +50,8 @@ export interface Trust {
   readonly issuerOf?: (aid: Aid) => Uint8Array | undefined;
   /** Ed25519 boot key of a node; absent: boot certificates are refused, as everywhere but on a sealed node's port. */
   readonly bootKeyOf?: (aid: Aid) => Uint8Array | undefined;
+  /** Whether this TLS key may stand for this identifier no more, whatever certificate carries it. Absent: revocations are not known here. */
+  readonly isRevoked?: (aid: Aid, spkiHash: Digest) => boolean;
 }
 
 export type CertificateRefusal = Refusal<
@@ -61,6 +63,7 @@ export type CertificateRefusal = Refusal<
   | "CERTIFICATE_KEY_ROTATED"
   | "CERTIFICATE_PROOF_UNSIGNED"
   | "CERTIFICATE_CHAIN_BROKEN"
+  | "CERTIFICATE_REVOKED"
 >;
 
 const malformed = (message: string) => refuse("CERTIFICATE_MALFORMED", message, "peer");
@@ -128,6 +131,13 @@ export function verifyPeerCertificate(der: Uint8Array, trust: Trust): Result<Pee
     return refuse(
       "CERTIFICATE_CHAIN_BROKEN",
       "The certificate was not issued by the anchor of its identifier.",
+      "peer",
+    );
+  }
+  if (trust.isRevoked?.(body.aid, body.spkiHash) === true) {
+    return refuse(
+      "CERTIFICATE_REVOKED",
+      "The certificate's key was revoked; issue a certificate for a fresh key.",
       "peer",
     );
   }

@@ -4,6 +4,7 @@ import { type Digest, type Height, type MemberIndex, height as heightOf } from "
 import { ZERO_DIGEST } from "../../base/bytes.ts";
 import type { Delivery } from "../../actors/consensus/ports.ts";
 import { Fault } from "../../base/errors.ts";
+import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
@@ -47,6 +48,8 @@ export interface ConsensusHost {
   readonly checkpointWritten: (written: WrittenCheckpoint) => void;
   /** Key states of members that changed. */
   readonly keyStates: (keyStates: readonly KeyState[]) => void;
+  /** Certificates of members were revoked. */
+  readonly revokedKeys: (keys: readonly RevokedKey[]) => void;
   /** The network takes a fresh key and certificate, that `certify` makes. Rejects when it has none; the one before stays in use. */
   readonly renewCertificate: () => Promise<void>;
   /** Stops voting, marks the log as verified, closes it. */
@@ -152,6 +155,10 @@ class WorkerConsensus implements ConsensusHost {
 
   keyStates(keyStates: readonly KeyState[]): void {
     this.#outbox.post({ kind: "keyStates", keyStates });
+  }
+
+  revokedKeys(keys: readonly RevokedKey[]): void {
+    this.#outbox.post({ kind: "revokedKeys", keys });
   }
 
   renewCertificate(): Promise<void> {

@@ -1,5 +1,5 @@
 /** The mesh of the founding members: who may connect stands in the founding document, and by which keys in the log. */
-import type { Aid, MemberIndex } from "../../base/brands.ts";
+import type { Aid, Digest, MemberIndex } from "../../base/brands.ts";
 import { memberIndex } from "../../base/brands.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
@@ -11,6 +11,7 @@ import type { Founding } from "../founding/document.ts";
 export interface MemberNetworkOptions extends Omit<PeerNetworkOptions, "endpoints" | "authenticate"> {
   /** The newest key state of a member that the node knows. */
   readonly keyStateOf: (aid: Aid) => KeyState | undefined;
+  readonly isRevoked: (aid: Aid, spkiHash: Digest) => boolean;
 }
 
 export function openMemberNetwork(founding: Founding, options: MemberNetworkOptions): Promise<PeerNetwork> {
@@ -22,6 +23,7 @@ export function openMemberNetwork(founding: Founding, options: MemberNetworkOpti
       cluster,
       now: Date.now(),
       ...keyTrust(options.keyStateOf),
+      isRevoked: options.isRevoked,
       issuerOf: (aid) => issuers.get(aid),
     });
     if (!judged.ok) return judged;

@@ -5,6 +5,7 @@ import type { KeyState } from "../../keri/key-state.ts";
 import type { HealingReport } from "../../actors/consensus/healing.ts";
 import type { Delivery, Position } from "../../actors/consensus/ports.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
+import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
 import type { Divergence, Timings } from "../../machines/consensus/types.ts";
 
 export interface ConsensusWorkerData {
@@ -42,6 +43,8 @@ export type ToConsensus =
   | { readonly kind: "renewCertificate" }
   /** Members' key states changed: connections under older ones end. */
   | { readonly kind: "keyStates"; readonly keyStates: readonly KeyState[] }
+  /** Certificates of members were revoked: connections under these keys end. */
+  | { readonly kind: "revokedKeys"; readonly keys: readonly RevokedKey[] }
   | { readonly kind: "submit"; readonly signed: Uint8Array }
   | { readonly kind: "startDelivery"; readonly from: Height }
   | { readonly kind: "executed"; readonly height: Height; readonly root: Digest }

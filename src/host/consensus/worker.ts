@@ -37,6 +37,7 @@ import {
   sealedMark,
   writeMark,
 } from "./log-check.ts";
+import { RevokedKeys } from "../cluster/revoked-keys.ts";
 import { openMemberNetwork } from "./member-network.ts";
 import { Outbox } from "./outbox.ts";
 import { isCorrupt, logPath, setAside } from "./set-aside.ts";
@@ -53,6 +54,7 @@ class ConsensusWorker {
   readonly #signer: SignerClient = signerClient(data.signer);
   #certified: (chain: string | null) => void = () => {};
   /** Of the members, as the host last told them. */
+  readonly #revoked = new RevokedKeys();
   readonly #keyStates = new Map<Aid, KeyState>(data.keyStates.map((keyState) => [keyState.aid, keyState]));
   #renewing: Promise<void> = Promise.resolve();
   #log: LogDatabase | undefined;
@@ -281,6 +283,7 @@ class ConsensusWorker {
       tls: present(await this.#freshTls(), "the host ends a worker that it cannot certify at its start"),
       connectionMaxAgeMs: data.connectionMaxAgeMs,
       keyStateOf: (aid) => this.#keyStates.get(aid),
+      isRevoked: this.#revoked.isRevoked,
       onFrame: (from, frame) => this.#guarded(() => (this.#actor ?? this.#healing?.member)?.receive(from, frame)),
       onConnected: (member) => {
         this.#actor?.post({ type: "peerConnected", member });
@@ -385,6 +388,9 @@ class ConsensusWorker {
         return this.#renewCertificate();
       case "keyStates":
         for (const keyState of message.keyStates) this.#keyStates.set(keyState.aid, keyState);
+        return this.#network?.rejudge();
+      case "revokedKeys":
+        this.#revoked.add(message.keys, Date.now());
         return this.#network?.rejudge();
       case "submit":
         if (this.#actor?.submit(message.signed) !== true)

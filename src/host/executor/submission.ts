@@ -16,6 +16,7 @@ import {
 import { type GraphWrite, graphWriteShape } from "../../events/facts/graph.ts";
 import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
 import type { ExecutedBlock, Ledger } from "../../projections/ledger/ledger.ts";
+import { decideCertificate } from "../../projections/certificates/decide.ts";
 import { judgeAppender, messagesOf } from "../../projections/kerl/append.ts";
 import { hasRole, mayWrite } from "../../projections/ledger/policy.ts";
 import type { SettledCommand } from "../../projections/ledger/duplicates.ts";
@@ -240,12 +241,22 @@ export class Submission {
     return refused === undefined ? undefined : no(refused.code, refused.message);
   }
 
-  /** Of who may not write: key events of its own pass, and nothing else. */
+  /** Of who may not write: key events of its own and certificates of its own pass, and nothing else. */
   #judgeUnwriting(
     { author, principal }: SignedBody,
     { kind, payload }: Command,
   ): Pick<Refusal, "code" | "message"> | undefined {
-    const { ledger } = this.#options;
+    const { ledger, now } = this.#options;
+    if (kind === "certificate.issue" || kind === "certificate.revoke") {
+      const decision = decideCertificate(kind, ledger.certificates, payload, {
+        author,
+        isFor: principal,
+        isNode: hasRole(ledger.graph, author, "witness"),
+        isAdmin: false, // who administers may write
+        time: now(),
+      });
+      return decision.ok ? undefined : decision.refusal;
+    }
     if (kind !== "kerl.append" || principal !== null) {
       const actor = principal ?? author;
       return {

@@ -1,7 +1,16 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
 
 /** Listeners that a refusal can happen at, and the places inside a node that refuse. */
-export const REFUSING_PORTS = ["api", "approach", "cluster", "service", "health", "mempool", "machine"] as const;
+export const REFUSING_PORTS = [
+  "api",
+  "approach",
+  "cluster",
+  "service",
+  "health",
+  "identity",
+  "mempool",
+  "machine",
+] as const;
 export type RefusingPort = (typeof REFUSING_PORTS)[number];
 
 /** Where work waits: clients' commands, bundles to be ordered, blocks to be projected. */
@@ -42,6 +51,7 @@ export type HistogramName = keyof typeof HISTOGRAMS;
 
 const COUNTERS = {
   blocks: "Blocks executed",
+  certificate_record_failures: "Certificates of this node whose record the log did not take",
   certificate_renewals: "Certificates of listeners renewed while the node ran",
   certificate_renewal_failures: "Certificates of listeners that could not be issued",
   commands: "Commands executed",
@@ -52,7 +62,10 @@ const COUNTERS = {
   log_damages: "Damaged records of the log that were found",
   log_events_healed: "Events of the log that were fetched again from peers and put in place",
   log_fields_dropped: "Log fields that are not on the allow-list",
+  identity_requests: "Requests that the identity port answered",
   views_nullified: "Views that ended without a block",
+  witness_receipts: "Receipts that the node signed as a witness and had ordered",
+  witness_rivals: "Events that it did not sign as a witness, since it had signed another one for their place",
   worker_restarts: "Workers restarted by their supervisor",
 } as const;
 export type CounterName = keyof typeof COUNTERS;

@@ -1,6 +1,6 @@
 /** The ports for clients and newcomers, SERVICE and APPROACH: opened when the node serves, certified as its key and time go on. */
 import { Server } from "@grpc/grpc-js";
-import type { Aid } from "../../base/brands.ts";
+import type { Aid, Digest } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
 import { type PeerIdentity, verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
 import type { KeyState } from "../../keri/key-state.ts";
@@ -31,6 +31,7 @@ export interface ClientPortsOptions {
   readonly certificateLifetimeMs: number;
   readonly issue: (request: CertificateRequest) => Promise<readonly Uint8Array[]>;
   readonly keyStateOf: (aid: Aid) => KeyState | undefined;
+  readonly isRevoked: (aid: Aid, spkiHash: Digest) => boolean;
   readonly oracle: OraclePort;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -42,6 +43,8 @@ export interface ClientPorts {
    * older certificate of this node.
    */
   readonly retire: (mine: boolean) => void;
+  /** Ends connections whose certificate was revoked, almost at once. */
+  readonly revoked: () => void;
   readonly close: (graceMs: number) => Promise<void>;
 }
 
@@ -49,6 +52,8 @@ const SERVICES = ["com.hellblazer.delphi.v1.Oracle_", "sky.oracle.v1.OracleServi
 
 /** What a call in flight has to end when a key behind its connection is in force no more. Units: ms. */
 export const RETIRE_GRACE_MS = 5_000;
+/** Whoever revoked the certificate that it calls by gets its answer; a thief has no more time than that. Units: ms. */
+export const REVOKED_GRACE_MS = 200;
 
 /** Opens both, or none. Throws: Fault LISTEN_FAILED, and what the enclave refused. */
 export async function openClientPorts(options: ClientPortsOptions): Promise<ClientPorts> {
@@ -87,6 +92,15 @@ class Ports implements ClientPorts {
       );
       metrics.count("connections_retired", retired);
     }
+  }
+
+  revoked(): void {
+    const { isRevoked, metrics } = this.#options;
+    for (const listener of this.#listeners)
+      metrics.count(
+        "connections_retired",
+        listener.retireWhere(({ aid, spkiHash }) => isRevoked(aid, spkiHash), REVOKED_GRACE_MS),
+      );
   }
 
   async close(graceMs: number): Promise<void> {
@@ -150,6 +164,7 @@ class Ports implements ClientPorts {
           cluster: founding.cluster,
           now: Date.now(),
           ...keyTrust(keyStateOf),
+          isRevoked: this.#options.isRevoked,
           issuerOf: (who) => this.#issuers.get(who),
         }),
       server,

@@ -9,6 +9,8 @@ import { type PeerIdentity, verifyPeerCertificate } from "../../crypto/peer-cert
 import { FOUNDING_BYTES_MAX, type FounderCard } from "../../events/facts/founding.ts";
 import { quorumOf } from "../../machines/consensus/committee.ts";
 import type { Divergence, Timings } from "../../machines/consensus/types.ts";
+import { RevokedKeys } from "../cluster/revoked-keys.ts";
+import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
 import { keyTrust } from "../cluster/key-trust.ts";
 import { bindAddress } from "../config/bind-address.ts";
 import type { NodeConfig } from "../config/schema.ts";
@@ -31,7 +33,7 @@ import { type MemberContext, member, memberService } from "../services/member.ts
 import { serverOptions } from "../services/server-options.ts";
 import { sphinx, sphinxService } from "../services/sphinx.ts";
 import { Certificates } from "./certificates.ts";
-import { RETIRE_GRACE_MS } from "./client-ports.ts";
+import { REVOKED_GRACE_MS, RETIRE_GRACE_MS } from "./client-ports.ts";
 import { isOutOfForce } from "./retiring.ts";
 import { faultAcross } from "./disk-fault.ts";
 import { freshIdentity, hostsOf } from "./listener-certificate.ts";
@@ -106,6 +108,7 @@ class Node implements RunningNode {
   readonly #certificates: Certificates;
   /** As the log last said: what a sealed node goes by. */
   readonly #keyStates: Map<Aid, KeyState>;
+  readonly #revoked = new RevokedKeys();
   #serving: Serving | undefined;
   #starting: Promise<void> | undefined;
   /** Ends a start that waits for peers. */
@@ -243,6 +246,7 @@ class Node implements RunningNode {
       certificates: this.#certificates,
       keyStateOf: (aid) => this.#keyStates.get(aid),
       onKeyStates: (keyStates) => this.#keyStatesChanged(keyStates),
+      onRevokedKeys: (keys) => this.#keysRevoked(keys),
       logger,
       metrics,
       signal: giveUp.signal,
@@ -290,6 +294,15 @@ class Node implements RunningNode {
     const retired = this.#api?.retireWhere(
       (caller) => isOutOfForce(caller, (aid) => this.#keyStates.get(aid)),
       RETIRE_GRACE_MS,
+    );
+    this.#options.metrics.count("connections_retired", retired ?? 0);
+  }
+
+  #keysRevoked(keys: readonly RevokedKey[]): void {
+    this.#revoked.add(keys, Date.now());
+    const retired = this.#api?.retireWhere(
+      ({ aid, spkiHash }) => this.#revoked.isRevoked(aid, spkiHash),
+      REVOKED_GRACE_MS,
     );
     this.#options.metrics.count("connections_retired", retired ?? 0);
   }
@@ -367,6 +380,7 @@ class Node implements RunningNode {
           cluster,
           now: Date.now(),
           ...keyTrust((aid) => this.#keyStates.get(aid)),
+          isRevoked: this.#revoked.isRevoked,
         });
         if (!judged.ok || admitted.has(judged.value.aid)) return judged;
         return {

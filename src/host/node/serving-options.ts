@@ -5,6 +5,7 @@ import type { Position } from "../../actors/consensus/ports.ts";
 import type { NodeKeyStatus } from "../../actors/enclave/ports.ts";
 import type { KeyStateRef } from "../../events/facts/command.ts";
 import type { KeyState } from "../../keri/key-state.ts";
+import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
 import type { Divergence, Timings } from "../../machines/consensus/types.ts";
 import type { LogReport } from "../consensus/worker-protocol.ts";
 import type { EnclaveHost } from "../enclave/enclave-host.ts";
@@ -38,6 +39,8 @@ export interface ServingOptions {
   readonly keyStateOf: (aid: Aid) => KeyState | undefined;
   /** Blocks were executed that changed these. */
   readonly onKeyStates: (keyStates: readonly KeyState[]) => void;
+  /** Keys of certificates that the log says are revoked. */
+  readonly onRevokedKeys: (keys: readonly RevokedKey[]) => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Gives up a start that waits for peers to heal the log. */

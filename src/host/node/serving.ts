@@ -29,6 +29,8 @@ import { HeightWaiters } from "../executor/waiting.ts";
 import { type ProjectorHost, startProjector } from "../projector/projector-host.ts";
 import { discardProjection } from "../projector/database.ts";
 import type { CertificateRequest } from "../enclave/certificates.ts";
+import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
+import { CertificateRecorder } from "./certificate-recorder.ts";
 import { type ClientPorts, openClientPorts } from "./client-ports.ts";
 import { NodeKerl } from "./kerl.ts";
 import { KeyLife } from "./key-life.ts";
@@ -82,11 +84,20 @@ class Parts implements Serving {
   /** Roots executed last: a restarted consensus worker may not have written them. */
   readonly #recent: { readonly height: Height; readonly root: Digest }[] = [];
   readonly #supervision: Supervision;
+  readonly #recorder: CertificateRecorder;
 
   constructor(options: ServingOptions) {
     this.#options = options;
     this.#supervision = new Supervision(options);
     this.#pool = new SignedPool(options.founding.cluster);
+    this.#recorder = new CertificateRecorder({
+      aid: options.aid,
+      submit: (kind, payload, deadlineMs) =>
+        present(this.#submission, "opened before").submitOwn(kind, payload, deadlineMs),
+      now: () => Date.now(),
+      logger: options.logger,
+      metrics: options.metrics,
+    });
   }
 
   position = (): Position | undefined => this.#position;
@@ -125,8 +136,10 @@ class Parts implements Serving {
     const { operators, admins } = this.#options.founding.document;
     const named = [...this.#members(), ...[...operators, ...admins].map(({ aid }) => aid)];
     this.#keyStatesChanged(named.flatMap((aid) => ledger.keyState(aid) ?? []));
+    this.#keysRevoked(ledger.certificates.revokedKeys());
     await this.#keyLife.resume();
     this.#clientPorts = await this.#openClientPorts(ledger);
+    this.#recorder.open();
   }
 
   #reached(height: Height): Promise<boolean> {
@@ -149,6 +162,7 @@ class Parts implements Serving {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#keyLife?.stop();
+    this.#recorder.stop();
     this.#forgetCertificate();
     await this.#consensus?.stop();
     this.#executor?.stop();
@@ -388,6 +402,7 @@ class Parts implements Serving {
     this.#heights.reached(block.height);
     this.#kerl?.executed(block);
     if (block.keyStates.length > 0) this.#keyStatesChanged(block.keyStates);
+    if (block.revokedKeys.length > 0) this.#keysRevoked(block.revokedKeys);
     metrics.set("executed_height", block.height);
     // Blocks that were fetched are final too, and no position tells of them.
     metrics.set("height", Math.max(block.height, this.#position?.finalHeight ?? 0));
@@ -406,8 +421,11 @@ class Parts implements Serving {
     return chainPem(await certificates.issue("cluster", request, this.#issue));
   }
 
-  readonly #issue = async (request: CertificateRequest): Promise<readonly Uint8Array[]> =>
-    demand(await this.#options.enclave.issueCertificate(request));
+  readonly #issue = async (request: CertificateRequest): Promise<readonly Uint8Array[]> => {
+    const chain = demand(await this.#options.enclave.issueCertificate(request));
+    this.#recorder.issued(chain);
+    return chain;
+  };
 
   /** From the height on at which keys went out of force, what rests on them ends. */
   #keyStatesChanged(keyStates: readonly KeyState[]): void {
@@ -417,6 +435,22 @@ class Parts implements Serving {
     this.#clientPorts?.retire(false);
     this.#options.onKeyStates(keyStates);
     if (ofMembers.some(({ aid }) => aid === this.#options.aid)) this.#keyLife?.executed();
+  }
+
+  /** From this height on; nothing was fetched for it. */
+  #keysRevoked(keys: readonly RevokedKey[]): void {
+    const members = new Set(this.#members());
+    const ofMembers = keys.filter(({ aid }) => members.has(aid));
+    if (ofMembers.length > 0) this.#consensus?.revokedKeys(ofMembers);
+    this.#clientPorts?.revoked();
+    this.#options.onRevokedKeys(keys);
+    if (this.#clientPorts === undefined || !keys.some(({ aid }) => aid === this.#options.aid)) return;
+    // One of its own: fresh keys take the place of all, since which listener shows it does not matter.
+    this.#options.logger.warn("A certificate of this node was revoked; its certificates are renewed");
+    this.#options.certificates.renewAll().then(
+      () => this.#clientPorts?.retire(true),
+      () => {}, // told by what renews them
+    );
   }
 
   async #openKeyLife(ledger: Ledger): Promise<KeyLife> {
@@ -462,6 +496,7 @@ class Parts implements Serving {
       certificateLifetimeMs,
       issue: this.#issue,
       keyStateOf: (who) => ledger.keyState(who),
+      isRevoked: (who, spkiHash) => ledger.certificates.isRevoked(who, spkiHash),
       oracle: oraclePort({
         ledger,
         submission: present(this.#submission, "opened before"),

@@ -1,0 +1,45 @@
+/** What identifies a certificate, read from it: issuer's key, serial number, key and validity. */
+import { X509Certificate } from "node:crypto";
+import type { Aid, Digest } from "../base/brands.ts";
+import { spkiHashOf } from "./x509.ts";
+
+interface Identified<Role> {
+  readonly issuer: Digest;
+  readonly serial: string;
+  readonly aid: Aid;
+  readonly role: Role;
+  readonly spkiHash: Digest;
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** As the log writes serial numbers: hexadecimal, lower case, whole bytes, no leading zero bytes. */
+export function serialText(serial: string): string {
+  const digits = serial.toLowerCase().replace(/^0+/, "");
+  return digits.length % 2 === 0 ? digits : `0${digits}`;
+}
+
+/**
+ * Of a chain, leaf first, DER: a chain of one was issued by its own key. Nothing is verified. Undefined when it is not X.509.
+ */
+export function certificateRecordOf<const Role extends string>(
+  [leaf, issuer]: readonly Uint8Array[],
+  aid: Aid,
+  role: Role,
+): Identified<Role> | undefined {
+  try {
+    if (leaf === undefined) return undefined;
+    const certificate = new X509Certificate(leaf);
+    return {
+      issuer: spkiHashOf(new X509Certificate(issuer ?? leaf).publicKey),
+      serial: serialText(certificate.serialNumber),
+      aid,
+      role,
+      spkiHash: spkiHashOf(certificate.publicKey),
+      notBefore: certificate.validFromDate.getTime(),
+      notAfter: certificate.validToDate.getTime(),
+    };
+  } catch {
+    return undefined;
+  }
+}
