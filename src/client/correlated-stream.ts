@@ -132,17 +132,29 @@ class CorrelatedStream<Request, Reply extends { readonly correlation: bigint }> 
 export class CorrelatedStreams<Node, Request, Reply extends { readonly correlation: bigint }> {
   readonly #open: (node: Node) => ClientDuplexStream<Request, Reply>;
   readonly #writing: boolean;
+  readonly #isRetired: (node: Node) => boolean;
   readonly #streams = new Map<Node, CorrelatedStream<Request, Reply>>();
   #ended = false;
 
-  constructor(open: (node: Node) => ClientDuplexStream<Request, Reply>, writing: boolean) {
+  /** `isRetired`: whether nothing new goes to this node; its stream ends then, once what is in flight is answered. */
+  constructor(
+    open: (node: Node) => ClientDuplexStream<Request, Reply>,
+    writing: boolean,
+    isRetired: (node: Node) => boolean = () => false,
+  ) {
     this.#open = open;
     this.#writing = writing;
+    this.#isRetired = isRetired;
   }
 
   to(node: Node): CorrelatedStream<Request, Reply> {
     const here = this.#streams.get(node);
     if (here !== undefined) return here;
+    for (const [other, stream] of this.#streams) {
+      if (!this.#isRetired(other)) continue;
+      stream.end();
+      this.#streams.delete(other);
+    }
     const stream = new CorrelatedStream(() => this.#open(node), this.#writing);
     if (this.#ended) stream.end();
     this.#streams.set(node, stream);

@@ -45,40 +45,97 @@ const CHANNEL: ChannelOptions = {
 const NAME_OF_ADDRESSES = "localhost";
 const isAddress = (endpoint: string): boolean => /^(?:\[|[\d.]+:)/.test(endpoint);
 
+/** Connections under one certificate. */
+interface Generation {
+  readonly stubs: readonly OracleStub[];
+  /** Attempts that are under way on them. */
+  busy: number;
+  /** Another certificate took over: closed when nobody is busy on it. */
+  isRetired: boolean;
+}
+
 export class Nodes {
-  readonly #stubs: readonly OracleStub[];
+  readonly #options: NodesOptions;
   readonly #ports: ClientPorts;
+  readonly #generations = new Set<Generation>();
+  /** Before each call. */
+  readonly #before: (deadlineMs: number) => Promise<void>;
+  #generation: Generation;
   #current = 0;
 
-  constructor(options: NodesOptions, ports: ClientPorts) {
+  constructor(
+    options: NodesOptions,
+    ports: ClientPorts,
+    before: (deadlineMs: number) => Promise<void> = async () => {},
+  ) {
     assert(options.endpoints.length > 0, "a client needs at least one endpoint");
+    this.#options = options;
+    this.#ports = ports;
+    this.#before = before;
+    this.#generation = this.#connected(options);
+  }
+
+  get count(): number {
+    return this.#options.endpoints.length;
+  }
+
+  /** Whether nothing new goes over this connection. */
+  isRetired(stub: OracleStub): boolean {
+    return !this.#generation.stubs.includes(stub);
+  }
+
+  /**
+   * Goes on with another certificate: when a node has taken it, new calls use it, and the connections before it end when their calls have.
+   * False when no node took it in time; then nothing changed.
+   */
+  async move(tls: Pick<NodesOptions, "cert" | "key">, deadlineMs: number): Promise<boolean> {
+    const generation = this.#connected({ ...this.#options, ...tls });
+    const order = [...generation.stubs.slice(this.#current), ...generation.stubs.slice(0, this.#current)];
+    for (const [i, stub] of order.entries()) {
+      const left = deadlineMs - this.#ports.now();
+      if (left > 0 && (await isReady(stub, this.#ports.now() + left / (order.length - i)))) {
+        this.#retire(this.#generation);
+        this.#generation = generation;
+        return true;
+      }
+    }
+    this.#retire(generation);
+    return false;
+  }
+
+  #connected(options: NodesOptions): Generation {
     const secured = credentials.createSsl(Buffer.from(options.ca), Buffer.from(options.key), Buffer.from(options.cert));
-    this.#stubs = options.endpoints.map((endpoint) => {
+    const stubs = options.endpoints.map((endpoint) => {
       const name = options.serverName ?? (isAddress(endpoint) ? NAME_OF_ADDRESSES : undefined);
       const channel = name === undefined ? CHANNEL : { ...CHANNEL, "grpc.ssl_target_name_override": name };
       return new OracleServiceClient(endpoint, secured, channel);
     });
-    this.#ports = ports;
+    const generation: Generation = { stubs, busy: 0, isRetired: false };
+    this.#generations.add(generation);
+    return generation;
   }
 
-  get count(): number {
-    return this.#stubs.length;
+  #retire(generation: Generation): void {
+    generation.isRetired = true;
+    this.#closeIdle(generation);
   }
 
-  #inUse(): { readonly stub: OracleStub; readonly index: number } {
-    return { stub: present(this.#stubs[this.#current], "the current node is one of the nodes"), index: this.#current };
+  #closeIdle(generation: Generation): void {
+    if (!generation.isRetired || generation.busy > 0 || !this.#generations.delete(generation)) return;
+    for (const stub of generation.stubs) stub.close();
   }
 
   /** Moves on from a node that failed, unless another call has done so already. */
   #leave(index: number): void {
-    if (index === this.#current) this.#current = (this.#current + 1) % this.#stubs.length;
+    if (index === this.#current) this.#current = (this.#current + 1) % this.count;
   }
 
   /**
    * Runs an attempt, given its own deadline, and again on another node while its failure is retryable and time is left.
    * Throws: SkyError of the last attempt.
    */
-  retrying<T>(deadlineMs: number, attempt: Attempt<T>): Promise<T> {
+  async retrying<T>(deadlineMs: number, attempt: Attempt<T>): Promise<T> {
+    await this.#before(deadlineMs);
     const retryable = (error: unknown): boolean =>
       error instanceof SkyError && error.retryable && this.#ports.now() < deadlineMs;
     const delay = ({ attempt: n, result }: IRetryBackoffContext<unknown>): number => {
@@ -91,27 +148,37 @@ export class Nodes {
       backoff: new DelegateBackoff(delay),
     });
     return policy.execute(async () => {
-      const { stub, index } = this.#inUse();
+      const [generation, index] = [this.#generation, this.#current];
+      const stub = present(generation.stubs[index], "the current node is one of the nodes");
+      generation.busy += 1;
       try {
         return await attempt(stub, this.#attemptDeadline(deadlineMs), index);
       } catch (error) {
         if (error instanceof SkyError && error.retryable) this.#leave(index);
         throw error;
+      } finally {
+        generation.busy -= 1;
+        this.#closeIdle(generation);
       }
     });
   }
 
   /** Half of what is left, so that a node that hangs leaves time for another; all of it where there is no other. */
   #attemptDeadline(deadlineMs: number): number {
-    if (this.#stubs.length === 1) return deadlineMs;
+    if (this.count === 1) return deadlineMs;
     const now = this.#ports.now();
     return Math.min(deadlineMs, now + Math.max((deadlineMs - now) / 2, ATTEMPT_MIN_MS));
   }
 
   close(): void {
-    for (const stub of this.#stubs) stub.close();
+    for (const { stubs } of this.#generations) for (const stub of stubs) stub.close();
+    this.#generations.clear();
   }
 }
+
+/** Whether a connection stands before the deadline. */
+const isReady = (stub: OracleStub, deadlineMs: number): Promise<boolean> =>
+  new Promise((resolve) => stub.waitForReady(deadlineMs, (error) => resolve(error === undefined || error === null)));
 
 type UnaryCall<Request, Reply> = (
   request: Request,

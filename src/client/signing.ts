@@ -1,5 +1,5 @@
 /** Signing of commands: one signature for a group. */
-import type { Aid, CommandId, Digest, LogTime } from "../base/brands.ts";
+import type { Aid, CommandId, Digest, LogTime, Said } from "../base/brands.ts";
 import { toHex } from "../base/bytes.ts";
 import { encode } from "../base/codec.ts";
 import { type Result, ok, refuse } from "../base/result.ts";
@@ -87,6 +87,30 @@ export function commandOf(write: GraphWrite, ports: ClientPorts, id?: CommandId)
     return refuse("TOO_LARGE", `The write has ${payload.length} bytes, more than ${PAYLOAD_BYTES_MAX}; split it.`);
   const used = id ?? newCommandId(ports);
   return ok({ id: used, kind: "graph.write", payload, notAfter: notAfterOf(used, ports.now()) });
+}
+
+/** Own key events, or what others signed, as a command of its own: a CESR stream of at most 256 KiB. */
+export function appendCommandOf(stream: Uint8Array, ports: ClientPorts): Command {
+  const id = newCommandId(ports);
+  return { id, kind: "kerl.append", payload: stream, notAfter: notAfterOf(id, ports.now()) };
+}
+
+/** The bytes of a batch, signed once for each key state. */
+export class SignedAnew {
+  readonly #cluster: Digest;
+  readonly #commands: readonly Command[];
+  #last: { readonly said: Said; readonly signed: Promise<Uint8Array> } | undefined;
+
+  constructor(cluster: Digest, commands: readonly Command[]) {
+    this.#cluster = cluster;
+    this.#commands = commands;
+  }
+
+  under(signer: Signer): Promise<Uint8Array> {
+    const { said } = signer.keyState;
+    if (this.#last?.said !== said) this.#last = { said, signed: signBatch(this.#cluster, signer, this.#commands) };
+    return this.#last.signed;
+  }
 }
 
 /** The bytes of a batch, signed once. */

@@ -5,22 +5,43 @@ import type { Assertion, GraphChange, GraphNode, GraphWrite, Precondition, Relat
 import type * as Sky from "../wire/generated/sky/oracle/v1/oracle.ts";
 import type { CommandOutcome, Receipt } from "../wire/outcome.ts";
 import * as graph from "../wire/sky-graph.ts";
+import { type Command, type KeyStateRef } from "../events/facts/command.ts";
+import type { EventFields } from "../keri/event-json.ts";
+import { isShowable } from "../keri/controller.ts";
+import { type IssuedTls, issueTls } from "./certificate.ts";
 import { CorrelatedStreams } from "./correlated-stream.ts";
 import { SkyError, errorOfMessage, errorOfRefusal } from "./errors.ts";
 import { expandPages, firstPage } from "./expand.ts";
+import { type IdentityStore, type KeptIdentity, signerOf } from "./identity.ts";
 import { type Attempt, Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
+import { Keys, type Changed, type KeysOptions, type Prepare, isStale } from "./keys.ts";
 import { Session } from "./session.ts";
-import { type ClientPorts, type Signer, commandOf, defaultPorts } from "./signing.ts";
+import { type ClientPorts, SignedAnew, type Signer, appendCommandOf, commandOf, defaultPorts } from "./signing.ts";
 import { untilOutcome } from "./unknown-outcome.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 export { SkyError } from "./errors.ts";
-export { type ClientIdentity, identityOf } from "./identity.ts";
+export {
+  type ClientIdentity,
+  type ClientTls,
+  type IdentityStore,
+  type KeptIdentity,
+  identityOf,
+  identityText,
+  readIdentity,
+} from "./identity.ts";
+export type { Changed } from "./keys.ts";
 export { type Signer, ed25519Signer, newCommandId } from "./signing.ts";
 
 export interface SkyClientOptions extends NodesOptions {
   readonly cluster: Digest;
   readonly signer: Signer;
+  readonly ports?: ClientPorts;
+}
+
+export interface OpenOptions extends Pick<NodesOptions, "endpoints" | "ca" | "serverName"> {
+  /** Where the identity is kept: who signs, and what its TLS certificates are issued by. */
+  readonly identity: IdentityStore;
   readonly ports?: ClientPorts;
 }
 
@@ -61,6 +82,11 @@ export interface Found {
   readonly height: Height;
 }
 
+export interface RotateOptions extends CallOptions {
+  /** How many keys the rotation after this one is to have; as many as now unless given. */
+  readonly keys?: number;
+}
+
 /** One try of a read, as fresh as it must be. */
 type Ask<T> = (
   stub: OracleStub,
@@ -78,22 +104,92 @@ export class SkyClient {
   readonly #options: SkyClientOptions;
   readonly #queue: WriteQueue;
   readonly #session: Session;
+  /** Of a client that was opened with a store. */
+  readonly #keys: Keys | undefined;
 
-  private constructor(options: SkyClientOptions) {
+  private constructor(options: SkyClientOptions, opened?: Opened) {
     this.#options = options;
     this.#ports = options.ports ?? defaultPorts;
-    this.#nodes = new Nodes(options, this.#ports);
+    this.#nodes = new Nodes(options, this.#ports, async (deadlineMs) => this.#keys?.fresh(deadlineMs));
     this.#session = new Session(this.#nodes.count, () => this.#ports.now());
-    this.#queue = new WriteQueue(options.cluster, options.signer, (signed, deadlineMs) =>
-      this.#deliver(deadlineMs, (stub, until) =>
-        unary(stub.write.bind(stub), { signed: Buffer.from(signed) }, until, true),
-      ),
-    );
+    this.#queue = new WriteQueue((commands, deadlineMs) => this.#signed(commands, deadlineMs, sendUnary));
+    this.#keys = opened && this.#keysOf(opened);
   }
 
-  /** Connects lazily: the first call opens the connection to the first endpoint. */
+  /** Connects lazily: the first call opens the connection to the first endpoint. Signer and certificate stay as they are. */
   static connect(options: SkyClientOptions): SkyClient {
     return new SkyClient(options);
+  }
+
+  /**
+   * A client whose keys may rotate: its certificate is issued here, and renewed while it lives; a rotation that was begun and not
+   * finished goes on. Throws: SkyError MALFORMED for an identity that names no cluster yet.
+   */
+  static async open({ identity, ...options }: OpenOptions): Promise<SkyClient> {
+    const ports = options.ports ?? defaultPorts;
+    const kept = identity.read();
+    const { cluster } = kept;
+    if (cluster === null)
+      throw new SkyError("MALFORMED", "The identity names no cluster yet: run sky init client with --founding.");
+    const tls = await issueTls({
+      controller: kept,
+      cluster,
+      role: identity.role,
+      pendingToo: isShowable(kept),
+      random: (length) => ports.randomBytes(length),
+      now: ports.now(),
+    });
+    identity.certified?.(tls);
+    const [cert, key] = [Buffer.from(tls.cert), Buffer.from(tls.key)];
+    return new SkyClient({ ...options, cert, key, cluster, signer: signerOf(kept) }, { store: identity, kept, tls });
+  }
+
+  #keysOf({ store, kept, tls }: Opened): Keys {
+    const { cluster } = this.#options;
+    const options: KeysOptions = {
+      store,
+      cluster,
+      ports: this.#ports,
+      deliver: (command, signer, deadlineMs) => this.#deliverOne(command, signer, deadlineMs),
+      move: ({ cert, key }, deadlineMs) =>
+        this.#nodes.move({ cert: Buffer.from(cert), key: Buffer.from(key) }, deadlineMs),
+    };
+    return Keys.of(options, kept, tls);
+  }
+
+  #ownKeys(): Keys {
+    if (this.#keys !== undefined) return this.#keys;
+    throw new SkyError("UNSUPPORTED", "The client's identity is not kept anywhere; open it with SkyClient.open.");
+  }
+
+  /** Establishment event whose keys sign now. */
+  get keyState(): KeyStateRef {
+    return (this.#keys?.signer ?? this.#options.signer).keyState;
+  }
+
+  /**
+   * Rotates the client's keys while it works: calls go on, and what the old keys signed too late is signed anew under the same ids. A
+   * rotation that was begun before is finished instead. Throws: SkyError; the rotation then stays begun, and is finished by the next use.
+   */
+  rotate(options: RotateOptions = {}): Promise<Changed> {
+    return this.#ownKeys().rotate(options.keys, options.timeoutMs);
+  }
+
+  /** Anchors seals in the client's own key event log. Throws: as `rotate`. */
+  interact(seals: readonly EventFields[], options: CallOptions = {}): Promise<Changed> {
+    return this.#ownKeys().interact(seals, options.timeoutMs);
+  }
+
+  /** Makes any event of the client's own, by `prepareRotation` and its like; or with null finishes one that was begun. */
+  change(prepare: Prepare | null, options: CallOptions = {}): Promise<Changed> {
+    const keys = this.#ownKeys();
+    return prepare === null ? keys.finish(options.timeoutMs) : keys.change(prepare, options.timeoutMs);
+  }
+
+  /** Appends a CESR stream of key events, receipts and replies, all of it or nothing. Throws: SkyError of the refusal. */
+  async append(stream: Uint8Array, options: CallOptions = {}): Promise<Written> {
+    const deadlineMs = this.#ports.now() + (options.timeoutMs ?? WRITE_TIMEOUT_MS);
+    return writtenOf(await this.#queue.submit(appendCommandOf(stream, this.#ports), deadlineMs));
   }
 
   /** The newest receipt this client has seen; hand it to others so that they read what this one wrote. */
@@ -191,6 +287,7 @@ export class SkyClient {
     const streams = new CorrelatedStreams<OracleStub, Sky.CheckStreamRequest, Sky.CheckStreamResponse>(
       (stub) => stub.checkStream(),
       false,
+      (stub) => this.#nodes.isRetired(stub),
     );
     const checkAll = async (
       assertions: readonly Assertion[],
@@ -220,9 +317,10 @@ export class SkyClient {
     const streams = new CorrelatedStreams<OracleStub, Sky.WriteStreamRequest, Sky.WriteStreamResponse>(
       (stub) => stub.writeStream(),
       true,
+      (stub) => this.#nodes.isRetired(stub),
     );
-    const queue = new WriteQueue(this.#options.cluster, this.#options.signer, (signed, deadlineMs) =>
-      this.#deliver(deadlineMs, (stub, until) =>
+    const queue = new WriteQueue((commands, deadlineMs) =>
+      this.#signed(commands, deadlineMs, (stub, signed, until) =>
         streams
           .to(stub)
           .send((correlation) => ({ correlation, signed: Buffer.from(signed) }), until - this.#ports.now())
@@ -244,6 +342,34 @@ export class SkyClient {
     const command = commandOf(write, this.#ports, options.id);
     if (!command.ok) throw errorOfRefusal(command.refusal);
     return queue.submit(command.value, this.#ports.now() + (options.timeoutMs ?? WRITE_TIMEOUT_MS));
+  }
+
+  /** Signed at each attempt by the keys in force then: what older ones signed is refused as a whole, and may be signed anew. */
+  #signed(commands: readonly Command[], deadlineMs: number, send: SendSigned): Promise<readonly CommandOutcome[]> {
+    const batch = new SignedAnew(this.#options.cluster, commands);
+    return this.#deliver(deadlineMs, async (stub, until, node) => {
+      const signer = this.#keys?.signer ?? this.#options.signer;
+      try {
+        return await send(stub, await batch.under(signer), until, node);
+      } catch (error) {
+        if (this.#keys === undefined || !isStale(error)) throw error;
+        await this.#keys.stale(signer.keyState, deadlineMs);
+        throw again(error);
+      }
+    });
+  }
+
+  async #deliverOne(command: Command, signer: () => Signer, deadlineMs: number): Promise<CommandOutcome> {
+    const batch = new SignedAnew(this.#options.cluster, [command]);
+    const [outcome] = await this.#deliver(deadlineMs, async (stub, until, node) => {
+      try {
+        return await sendUnary(stub, await batch.under(signer()), until, node);
+      } catch (error) {
+        throw isStale(error) ? again(error) : error;
+      }
+    });
+    if (outcome !== undefined) return outcome;
+    throw new SkyError("MALFORMED", "The node's answer leaves the command out; ask another node.", { retryable: true });
   }
 
   /** Receipts are remembered as the word of the node that gave them. */
@@ -321,6 +447,25 @@ export class SkyClient {
     }
   }
 }
+
+interface Opened {
+  readonly store: IdentityStore;
+  readonly kept: KeptIdentity;
+  readonly tls: IssuedTls;
+}
+
+/** One try of a signed batch. */
+type SendSigned = (
+  stub: OracleStub,
+  signed: Uint8Array,
+  deadlineMs: number,
+  node: number,
+) => Promise<Sky.WriteResponse>;
+
+const sendUnary: SendSigned = (stub, signed, deadlineMs) =>
+  unary(stub.write.bind(stub), { signed: Buffer.from(signed) }, deadlineMs, true);
+
+const again = ({ code, message }: SkyError): SkyError => new SkyError(code, message, { retryable: true });
 
 const consistencyOf = (atLeast: Receipt | Height | null): Sky.Consistency | undefined =>
   atLeast === null || atLeast === 0 ? undefined : graph.atLeast(atLeast);

@@ -1,9 +1,7 @@
-/** Groups commands, signs each group once and sends it until its outcome is known. */
-import type { Digest } from "../base/brands.ts";
+/** Groups commands that are signed together and sends each group until its outcome is known. */
 import { type Command, COMMANDS_PER_SIGNED_MAX } from "../events/facts/command.ts";
 import type { CommandOutcome } from "../wire/outcome.ts";
 import { SkyError } from "./errors.ts";
-import { type Signer, signBatch } from "./signing.ts";
 
 /** 512 KiB of payloads: half of what a signed batch may have, the rest is room for framing and for one more payload. */
 const GROUP_BYTES = 512 * 1024;
@@ -18,21 +16,17 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Delivers a signed batch, again with the same bytes until the deadline. Throws: SkyError. */
-export type Deliver = (signed: Uint8Array, deadlineMs: number) => Promise<readonly CommandOutcome[]>;
+/** Signs and delivers a batch, again until the deadline. Throws: SkyError. */
+export type Deliver = (commands: readonly Command[], deadlineMs: number) => Promise<readonly CommandOutcome[]>;
 
 /** Bounds: 20,000 commands waiting; 16 groups of at most 1,000 commands in flight. */
 export class WriteQueue {
-  readonly #cluster: Digest;
-  readonly #signer: Signer;
   readonly #deliver: Deliver;
   #waiting: Waiting[] = [];
   #inFlight = 0;
   #scheduled = false;
 
-  constructor(cluster: Digest, signer: Signer, deliver: Deliver) {
-    this.#cluster = cluster;
-    this.#signer = signer;
+  constructor(deliver: Deliver) {
     this.#deliver = deliver;
   }
 
@@ -79,13 +73,9 @@ export class WriteQueue {
   /** Never rejects: each command's own promise does. */
   async #send(group: readonly Waiting[]): Promise<void> {
     try {
-      const signed = await signBatch(
-        this.#cluster,
-        this.#signer,
-        group.map(({ command }) => command),
-      );
+      const commands = group.map(({ command }) => command);
       const deadlineMs = Math.min(...group.map((waiting) => waiting.deadlineMs));
-      const outcomes = new Map((await this.#deliver(signed, deadlineMs)).map((outcome) => [outcome.id, outcome]));
+      const outcomes = new Map((await this.#deliver(commands, deadlineMs)).map((outcome) => [outcome.id, outcome]));
       for (const { command, resolve, reject } of group) {
         const outcome = outcomes.get(command.id);
         if (outcome !== undefined) resolve(outcome);

@@ -2,10 +2,9 @@
 import { readFileSync } from "node:fs";
 import * as grpc from "@grpc/grpc-js";
 import { SkyClient } from "../../src/client/sky-client.ts";
-import { ed25519Signer } from "../../src/client/signing.ts";
+import { signerOf } from "../../src/client/identity.ts";
 import type { Assertion, GraphNode } from "../../src/events/facts/graph.ts";
 import { clientFiles, readClientIdentity } from "../../src/host/founding/client-folder.ts";
-import { keyStateOfInception } from "../../src/keri/key-state.ts";
 import {
   type Object as NodeMessage,
   Oracle_Client,
@@ -87,17 +86,14 @@ export function skyClient(cluster: Cluster, nodes: readonly string[], who: "defa
   const folder = cluster.path("clients", who);
   const identity = readClientIdentity(folder);
   if (!identity.ok || identity.value.cluster === null) throw new Error(`${folder} holds no identity`);
-  const inception = keyStateOfInception(identity.value.icp);
-  if (!inception.ok) throw new Error(inception.refusal.message);
   const files = clientFiles(folder);
-  const { aid, sn, said } = inception.value;
   return SkyClient.connect({
     endpoints: nodes.map((name) => `127.0.0.1:${cluster.node(name).ports.service}`),
     ca: readFileSync(files.anchors),
     cert: readFileSync(files.certificate),
     key: readFileSync(files.key),
     cluster: identity.value.cluster,
-    signer: ed25519Signer(aid, { sn, said }, identity.value.current),
+    signer: signerOf(identity.value),
   });
 }
 

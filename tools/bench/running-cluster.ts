@@ -6,9 +6,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { SkyClient } from "../../src/client/sky-client.ts";
-import { ed25519Signer } from "../../src/client/signing.ts";
+import { signerOf } from "../../src/client/identity.ts";
 import { clientFiles, readClientIdentity } from "../../src/host/founding/client-folder.ts";
-import { keyStateOfInception } from "../../src/keri/key-state.ts";
 import { demand } from "../../src/host/enclave/node-files.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../bin/sky.js", import.meta.url));
@@ -128,7 +127,6 @@ export class RunningCluster {
   /** The default client, on a connection of its own, preferring the node with this number (modulo the number of nodes). */
   client(preferred = 0): SkyClient {
     const identity = demand(readClientIdentity(join(this.directory, "clients/default")));
-    const { said } = demand(keyStateOfInception(identity.icp));
     if (identity.cluster === null) throw new Error("the default client has no cluster");
     const endpoints = this.nodes().map(({ endpoint }) => endpoint);
     const first = preferred % endpoints.length;
@@ -137,7 +135,7 @@ export class RunningCluster {
       ...this.credentials(),
       serverName: "localhost",
       cluster: identity.cluster,
-      signer: ed25519Signer(identity.aid, { sn: 0, said }, identity.current),
+      signer: signerOf(identity),
     });
   }
 }

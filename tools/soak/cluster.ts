@@ -3,12 +3,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { SkyClient } from "../../src/client/sky-client.ts";
-import { ed25519Signer } from "../../src/client/signing.ts";
+import { signerOf } from "../../src/client/identity.ts";
 import { clientFiles, readClientIdentity } from "../../src/host/founding/client-folder.ts";
 import { type DevCluster, foundDevCluster } from "../../src/host/founding/dev-cluster.ts";
 import { unsealNodes } from "../../src/host/dev/unsealing.ts";
 import { demand } from "../../src/host/enclave/node-files.ts";
-import { keyStateOfInception } from "../../src/keri/key-state.ts";
 import { bundle } from "../../scripts/bundle.js";
 import { type Disk, mountDisk } from "./disk.ts";
 import { type Network, type Place, loopback, namespaces } from "./network.ts";
@@ -118,7 +117,6 @@ export class SoakCluster {
     const folder = this.#layout.clients.default;
     const identity = demand(readClientIdentity(folder));
     if (identity.cluster === null) throw new Error(`${folder} holds no identity`);
-    const { aid, sn, said } = demand(keyStateOfInception(identity.icp));
     const { anchors, certificate, key } = clientFiles(folder);
     return SkyClient.connect({
       endpoints: [`${place.address}:${place.ports[3]}`],
@@ -126,7 +124,7 @@ export class SoakCluster {
       cert: readFileSync(certificate),
       key: readFileSync(key),
       cluster: identity.cluster,
-      signer: ed25519Signer(aid, { sn, said }, identity.current),
+      signer: signerOf(identity),
     });
   }
 

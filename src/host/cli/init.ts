@@ -7,6 +7,7 @@ import type { Aid } from "../../base/brands.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { signer } from "../../crypto/ed25519.ts";
 import { FOUNDING_BYTES_MAX, type FoundingSignature } from "../../events/facts/founding.ts";
+import { inceptionOf, newController } from "../../keri/controller.ts";
 import { armor, dearmor } from "../founding/armor.ts";
 import {
   clientCardText,
@@ -28,8 +29,7 @@ import {
 } from "../founding/document.ts";
 import { fileExists, makePrivateDirectory, readPublic, writeAtomic } from "../founding/files.ts";
 import { createFounder, signAsFounder } from "../founding/founder.ts";
-import { newIdentity } from "../founding/identity.ts";
-import { OperatorFile, newOperator, operatorCardOf } from "../founding/operator-file.ts";
+import { OperatorFile, newOperator, operatorCardOf, operatorSeed } from "../founding/operator-file.ts";
 import { nodeFiles } from "../enclave/node-files.ts";
 import { type CliIo, EXIT, type ExitCode, reportRefusal } from "./io.ts";
 import { random } from "./operator-command.ts";
@@ -139,10 +139,10 @@ export const runClient = (options: InitClientOptions, io: CliIo): Promise<ExitCo
     if (options.founding === undefined) {
       const fresh = mustBeNew(files.identity);
       if (!fresh.ok) return fresh;
-      const identity = newIdentity(random);
+      const identity = newController(random);
       makePrivateDirectory(options.dir);
       const card = join(options.dir, "client.card");
-      writeAtomic(card, clientCardText({ aid: identity.aid, icp: identity.icp }), 0o644);
+      writeAtomic(card, clientCardText({ aid: identity.aid, icp: inceptionOf(identity) }), 0o644);
       writeIdentity(options.dir, identity, null);
       return ok({ client: identity.aid, directory: options.dir, card });
     }
@@ -264,7 +264,7 @@ export const runSign = (options: InitSignOptions, io: CliIo): Promise<ExitCode> 
 function signAsOperator(path: string, document: Uint8Array, passphrase: Uint8Array): Result<FoundingSignature> {
   const file = OperatorFile.open(path, passphrase, random);
   if (!file.ok) return file;
-  const signature = signFounding(document, file.value.secrets.aid, signer(file.value.secrets.current));
+  const signature = signFounding(document, file.value.secrets.aid, signer(operatorSeed(file.value.secrets)));
   file.value.close();
   return ok(signature);
 }

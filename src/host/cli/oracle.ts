@@ -5,11 +5,10 @@ import type { CommandId, Height } from "../../base/brands.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Result } from "../../base/result.ts";
 import { SkyError } from "../../client/errors.ts";
-import { ed25519Signer, newCommandId } from "../../client/signing.ts";
+import { newCommandId } from "../../client/signing.ts";
 import { type Found, SkyClient } from "../../client/sky-client.ts";
 import type { Precondition, Relation } from "../../events/facts/graph.ts";
-import { keyStateOfInception } from "../../keri/key-state.ts";
-import { clientFiles, readClientIdentity } from "../founding/client-folder.ts";
+import { ClientFolderStore, clientFiles, readClientIdentity } from "../founding/client-folder.ts";
 import { formatNode, parseAssertion, parseChange, parseNode, parseRelation } from "./graph-text.ts";
 import { type CliIo, type ExitCode, EXIT, reportFailure, reportRefusal } from "./io.ts";
 
@@ -34,17 +33,13 @@ async function withClient(
   work: (client: SkyClient) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const directory = options.client ?? path.join(options.dir ?? ".", "clients/default");
-  const identity = readClientIdentity(directory);
-  if (!identity.ok) return reportRefusal(io, identity.refusal, options.json === true);
-  const { aid, cluster, icp, current } = identity.value;
-  if (cluster === null) throw lacksCredentials(directory);
-  const inception = keyStateOfInception(icp);
-  if (!inception.ok) return reportRefusal(io, inception.refusal, options.json === true);
-  const client = SkyClient.connect({
+  const kept = readClientIdentity(directory);
+  if (!kept.ok) return reportRefusal(io, kept.refusal, options.json === true);
+  if (kept.value.cluster === null) throw lacksCredentials(directory);
+  const client = await SkyClient.open({
     endpoints: options.node ?? serviceEndpoints(options.dir ?? "."),
-    ...readCredentials(directory),
-    cluster,
-    signer: ed25519Signer(aid, { sn: 0, said: inception.value.said }, current),
+    ca: readAnchors(directory),
+    identity: new ClientFolderStore(directory),
   });
   try {
     return await work(client);
@@ -57,7 +52,7 @@ async function withClient(
   }
 }
 
-const lacksCredentials = (directory: string, cause?: unknown): Fault =>
+export const lacksCredentials = (directory: string, cause?: unknown): Fault =>
   new Fault(
     "CLIENT_FOLDER",
     `${directory} has no certificate yet; run: sky init client --dir ${directory} --founding FILE`,
@@ -65,21 +60,16 @@ const lacksCredentials = (directory: string, cause?: unknown): Fault =>
   );
 
 /** Throws: Fault CLIENT_FOLDER. */
-function readCredentials(directory: string): {
-  readonly ca: Uint8Array;
-  readonly cert: Uint8Array;
-  readonly key: Uint8Array;
-} {
-  const { anchors, certificate, key } = clientFiles(directory);
+export function readAnchors(directory: string): Uint8Array {
   try {
-    return { ca: readFileSync(anchors), cert: readFileSync(certificate), key: readFileSync(key) };
+    return readFileSync(clientFiles(directory).anchors);
   } catch (cause) {
     throw lacksCredentials(directory, cause);
   }
 }
 
 /** SERVICE addresses of a dev cluster. Throws: Fault CLUSTER_FILE. */
-function serviceEndpoints(directory: string): readonly string[] {
+export function serviceEndpoints(directory: string): readonly string[] {
   const file = path.join(directory, "cluster.json");
   try {
     const { nodes } = JSON.parse(readFileSync(file, "utf8")) as {

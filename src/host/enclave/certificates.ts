@@ -81,38 +81,3 @@ export async function bootCertificate(
   });
   return [leaf];
 }
-
-export interface SelfIssued {
-  readonly aid: Aid;
-  readonly cluster: Digest;
-  readonly role: "operator" | "client";
-  /** Sequence number of the establishment event whose key signs; 0 unless given. */
-  readonly keySn?: number;
-  /** Rotations up to that one as CESR streams, oldest first, for nodes that have not seen them yet; none unless given. */
-  readonly rotations?: readonly Uint8Array[];
-  readonly sign: (message: Uint8Array) => Uint8Array;
-  readonly keys: { readonly privateKey: KeyObject; readonly publicKey: KeyObject };
-  readonly notBefore: number;
-  readonly notAfter: number;
-}
-
-/** Certificate of an operator or client, who issue their own: the leaf's key under the name of its identifier. */
-export function selfIssuedCertificate({
-  aid,
-  cluster,
-  role,
-  keySn = 0,
-  rotations = [],
-  sign: signing,
-  keys,
-  notBefore,
-  notAfter,
-}: SelfIssued): Promise<Uint8Array> {
-  const spki = new Uint8Array(keys.publicKey.export({ format: "der", type: "spki" }));
-  return issueCertificate({
-    publicKey: keys.publicKey,
-    issuer: { name: aid, keys },
-    proof: proofOf({ cluster, aid }, { spki, hosts: [], notBefore, notAfter }, role, keySn, signing),
-    rotations,
-  });
-}

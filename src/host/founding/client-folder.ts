@@ -1,30 +1,35 @@
 /** A client's folder: trust anchors, its TLS key and certificate, and the identifier that it signs commands with. */
 import { join } from "node:path";
-import type { Aid, Digest } from "../../base/brands.ts";
+import type { Digest } from "../../base/brands.ts";
+import { Fault } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
-import { signer } from "../../crypto/ed25519.ts";
-import { p256KeyPair } from "../../crypto/p256.ts";
-import { certificatePem, privateKeyPem } from "../../crypto/x509.ts";
+import { issueTls } from "../../client/certificate.ts";
+import { SkyError } from "../../client/errors.ts";
+import {
+  type ClientTls,
+  type IdentityStore,
+  type KeptIdentity,
+  identityText,
+  readIdentity,
+} from "../../client/identity.ts";
+import { certificatePem } from "../../crypto/x509.ts";
 import type { FoundingDocument } from "../../events/facts/founding.ts";
-import { selfIssuedCertificate } from "../enclave/certificates.ts";
+import { type Controller, isShowable } from "../../keri/controller.ts";
+import { withFileLock } from "./file-lock.ts";
 import { type FileRefusal, makePrivateDirectory, readPrivate, writeAtomic } from "./files.ts";
-import type { IdentitySeeds, Random } from "./identity.ts";
+import type { Random } from "./identity.ts";
 
 export const clientFiles = (directory: string) => ({
   /** Issuer certificates of all founders. */
   anchors: join(directory, "ca.pem"),
   certificate: join(directory, "client.pem"),
   key: join(directory, "client-key.pem"),
-  /** JSON: version, aid, cluster (hex), icp, current and next seed (base64url). */
+  /** JSON: version, aid, cluster (hex), kel (own events, CESR), current and next seeds (base64url), pending event. */
   identity: join(directory, "identity.json"),
 });
 
-const VERSION = 1;
-const IDENTITY_BYTES_MAX = 256 * 1024;
-/** A client that is not renewed for a quarter of a year is no longer let in. */
-export const CLIENT_CERTIFICATE_MS = 90 * 86_400_000;
-/** Clocks may differ by this when a certificate is new. */
-export const CLOCK_SKEW_MS = 300_000;
+/** Thousands of rotations. */
+const IDENTITY_BYTES_MAX = 4 * 1024 * 1024;
 
 /** `ca.pem`: the anchors of every founder's chain. */
 export const anchorsPem = (document: FoundingDocument): string =>
@@ -32,7 +37,7 @@ export const anchorsPem = (document: FoundingDocument): string =>
 
 export interface ClientFolder {
   readonly directory: string;
-  readonly identity: IdentitySeeds;
+  readonly identity: Controller;
   readonly document: FoundingDocument;
   readonly cluster: Digest;
   readonly random: Random;
@@ -49,63 +54,65 @@ export async function writeClientFolder({
   random,
   now,
 }: ClientFolder): Promise<void> {
-  const files = clientFiles(directory);
-  const keys = p256KeyPair(random(48));
-  const certificate = await selfIssuedCertificate({
-    aid: identity.aid,
-    cluster,
-    role: "client",
-    sign: signer(identity.current),
-    keys,
-    notBefore: now - CLOCK_SKEW_MS,
-    notAfter: now + CLIENT_CERTIFICATE_MS,
-  });
+  const pendingToo = isShowable(identity);
+  const tls = await issueTls({ controller: identity, cluster, role: "client", pendingToo, random, now });
   makePrivateDirectory(directory);
-  writeAtomic(files.anchors, anchorsPem(document));
-  writeAtomic(files.certificate, certificatePem(certificate));
-  writeAtomic(files.key, privateKeyPem(keys.privateKey));
+  writeAtomic(clientFiles(directory).anchors, anchorsPem(document));
+  writeTls(directory, tls);
   writeIdentity(directory, identity, cluster);
 }
 
-/** `cluster`: null before the founding document is there. */
-export function writeIdentity(
-  directory: string,
-  { aid, icp, current, next }: IdentitySeeds,
-  cluster: Digest | null,
-): void {
-  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
-  const content = { version: VERSION, aid, cluster, icp: text(icp), current: text(current), next: text(next) };
-  writeAtomic(clientFiles(directory).identity, `${JSON.stringify(content, undefined, 2)}\n`);
+function writeTls(directory: string, { cert, key }: ClientTls): void {
+  const files = clientFiles(directory);
+  writeAtomic(files.certificate, cert);
+  writeAtomic(files.key, key);
 }
 
-export interface ClientIdentity extends IdentitySeeds {
-  /** Null until the founding document is there. */
-  readonly cluster: Digest | null;
+/** `cluster`: null before the founding document is there. */
+export function writeIdentity(directory: string, identity: Controller, cluster: Digest | null): void {
+  writeAtomic(clientFiles(directory).identity, identityText({ ...identity, cluster }));
 }
 
 /** Refuses: what is missing, loose or malformed. */
-export function readClientIdentity(directory: string): Result<ClientIdentity, FileRefusal> {
+export function readClientIdentity(directory: string): Result<KeptIdentity, FileRefusal> {
   const path = clientFiles(directory).identity;
   const file = readPrivate(path, IDENTITY_BYTES_MAX);
   if (!file.ok) return file;
-  const malformed = (what: string) =>
-    refuse("FILE_MALFORMED", `${path} is no client identity (${what}); make the client's folder again.`);
-  let fields: Readonly<Record<string, unknown>>;
   try {
-    fields = JSON.parse(Buffer.from(file.value).toString("utf8")) as Readonly<Record<string, unknown>>;
-  } catch {
-    return malformed("it is not JSON");
+    return ok(readIdentity(file.value));
+  } catch (error) {
+    if (!(error instanceof SkyError)) throw error;
+    return refuse("FILE_MALFORMED", `${path}: ${error.message}`);
   }
-  const { version, aid, cluster, icp, current, next } = fields;
-  if (version !== VERSION) return malformed(`version ${String(version)}`);
-  if (typeof aid !== "string" || aid.length !== 44 || !isCluster(cluster)) return malformed("aid or cluster");
-  const bytes = [icp, current, next].map((field) =>
-    typeof field === "string" ? Uint8Array.from(Buffer.from(field, "base64url")) : undefined,
-  );
-  const [event, seed, nextSeed] = bytes;
-  if (event === undefined || seed?.length !== 32 || nextSeed?.length !== 32) return malformed("icp or seeds");
-  return ok({ aid: aid as Aid, cluster, icp: event, current: seed, next: nextSeed });
 }
 
-const isCluster = (value: unknown): value is Digest | null =>
-  value === null || (typeof value === "string" && /^[0-9a-f]{64}$/.test(value));
+/** The identity in a client's folder, as `SkyClient` and `sky kel` use and rotate it. */
+export class ClientFolderStore implements IdentityStore {
+  readonly role = "client";
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Throws: Fault with what is missing, loose or malformed. */
+  read(): KeptIdentity {
+    const identity = readClientIdentity(this.#directory);
+    if (!identity.ok) throw new Fault(identity.refusal.code, identity.refusal.message);
+    return identity.value;
+  }
+
+  update(change: (kept: KeptIdentity) => Controller): KeptIdentity {
+    return withFileLock(clientFiles(this.#directory).identity, () => {
+      const kept = this.read();
+      const { cluster } = kept;
+      const changed = { ...change(kept), cluster };
+      writeIdentity(this.#directory, changed, cluster);
+      return changed;
+    });
+  }
+
+  certified(tls: ClientTls): void {
+    writeTls(this.#directory, tls);
+  }
+}

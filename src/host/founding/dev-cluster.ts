@@ -4,13 +4,14 @@ import type { Aid } from "../../base/brands.ts";
 import { signer } from "../../crypto/ed25519.ts";
 import { Secret } from "../../crypto/secret.ts";
 import type { Endpoints, FoundingSignature } from "../../events/facts/founding.ts";
+import { inceptionOf, newController } from "../../keri/controller.ts";
 import { demand, nodeFiles } from "../enclave/node-files.ts";
 import { writeClientFolder } from "./client-folder.ts";
 import { type Founding, assembleFounding, openFounding, sealFounding, signFounding } from "./document.ts";
 import { makePrivateDirectory, writeAtomic } from "./files.ts";
 import { createFounder } from "./founder.ts";
-import { type Random, newIdentity } from "./identity.ts";
-import { OperatorFile, newOperator, operatorCardOf } from "./operator-file.ts";
+import type { Random } from "./identity.ts";
+import { OperatorFile, newOperator, operatorCardOf, operatorSeed } from "./operator-file.ts";
 
 export interface DevClusterOptions {
   /** One for each node, at least four. */
@@ -66,7 +67,7 @@ export async function foundDevCluster(directory: string, options: DevClusterOpti
   makePrivateDirectory(directory);
   const founders = await Promise.all(endpoints.map((listeners, i) => makeNode(directory, i, listeners, options)));
   const operators = Array.from({ length: options.operators ?? 3 }, (_, i) => makeOperator(directory, i, random));
-  const [client, admin] = [newIdentity(random), newIdentity(random)];
+  const [client, admin] = [newController(random), newController(random)];
   const { bytes, cluster } = demand(
     assembleFounding({
       name: options.name ?? "dev",
@@ -74,14 +75,14 @@ export async function foundDevCluster(directory: string, options: DevClusterOpti
       founders: founders.map(({ card }) => card),
       operators: operators.map(({ secrets }) => operatorCardOf(secrets)),
       threshold: options.threshold ?? 2,
-      admins: [{ aid: admin.aid, icp: admin.icp }],
+      admins: [{ aid: admin.aid, icp: inceptionOf(admin) }],
       gateways: founders.map(({ card }) => card.aid),
-      clients: [{ aid: client.aid, icp: client.icp }],
+      clients: [{ aid: client.aid, icp: inceptionOf(client) }],
     }),
   );
   const signatures: readonly FoundingSignature[] = [
     ...founders.map(({ sign }) => sign(bytes)),
-    ...operators.map(({ secrets }) => signFounding(bytes, secrets.aid, signer(secrets.current))),
+    ...operators.map(({ secrets }) => signFounding(bytes, secrets.aid, signer(operatorSeed(secrets)))),
   ];
   const file = demand(sealFounding(bytes, signatures));
   const foundingFile = join(directory, "founding.sky");

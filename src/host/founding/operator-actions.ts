@@ -32,7 +32,7 @@ import {
 import type { Founding } from "./document.ts";
 import type { Random } from "./identity.ts";
 import { type OperatorConnection, refusalOf } from "./operator-connection.ts";
-import type { HeldShare, OperatorFile } from "./operator-file.ts";
+import { type HeldShare, type OperatorFile, operatorSeed } from "./operator-file.ts";
 
 export interface OperatorAction {
   readonly founding: Founding;
@@ -161,7 +161,7 @@ async function acknowledge(action: OperatorAction, { index, commitments }: HeldS
     index,
     commitments,
   );
-  const request = { index, signature: Buffer.from(signer(file.secrets.current)(message)) };
+  const request = { index, signature: Buffer.from(signer(operatorSeed(file.secrets))(message)) };
   const reply = await ask<{ readonly status: CeremonyStatus | undefined }>(action, (options, callback) =>
     connection.ceremony.acknowledgeShare(request, new Metadata(), options, callback),
   );
@@ -179,7 +179,7 @@ async function giveShare(action: OperatorAction, share: HeldShare): Promise<Resu
   const key = judgeSessionKey(action, session.value.sessionKey);
   if (!key.ok) return key;
   const info = shareInfo({ cluster: founding.cluster, node: node.aid }, key.value.ceremony, "unseal");
-  const signature = signer(file.secrets.current)(shareSigningBytes(info, share.index, share.value));
+  const signature = signer(operatorSeed(file.secrets))(shareSigningBytes(info, share.index, share.value));
   const plaintext = encodeShare(share.index, share.value, signature);
   const { enc, ciphertext } = await sealHpke(key.value.publicKey, action.random(32), plaintext, { info });
   plaintext.fill(0);

@@ -3,17 +3,15 @@ import { type ConnectionOptions, type SecureContext, connect, createSecureContex
 import { ChannelCredentials, type ServiceError } from "@grpc/grpc-js";
 import { present } from "../../base/errors.ts";
 import { type No, type Refusal, type Result, ok, refuse } from "../../base/result.ts";
-import { signer } from "../../crypto/ed25519.ts";
-import { p256KeyPair } from "../../crypto/p256.ts";
+import { issueTls } from "../../client/certificate.ts";
 import { type Trust, verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
-import { certificatePem, privateKeyPem } from "../../crypto/x509.ts";
+import { certificatePem } from "../../crypto/x509.ts";
 import type { FounderCard } from "../../events/facts/founding.ts";
+import { type Controller, isShowable } from "../../keri/controller.ts";
 import { CeremonyServiceClient } from "../../wire/generated/sky/ceremony/v1/ceremony.ts";
 import { MemberServiceClient } from "../../wire/generated/sky/member/v1/member.ts";
-import { selfIssuedCertificate } from "../enclave/certificates.ts";
-import { CLOCK_SKEW_MS } from "./client-folder.ts";
 import type { Founding } from "./document.ts";
-import type { IdentitySeeds, Random } from "./identity.ts";
+import type { Random } from "./identity.ts";
 
 /** A run of the command line ends long before. */
 const CERTIFICATE_MS = 3_600_000;
@@ -28,23 +26,14 @@ export interface OperatorTls {
 }
 
 /** A fresh TLS key, certified by the operator's identifier. Units: `now` in ms since 1970. */
-export async function operatorTls(
-  founding: Founding,
-  identity: IdentitySeeds,
+export function operatorTls(
+  { cluster }: Founding,
+  controller: Controller,
   random: Random,
   now: number,
 ): Promise<OperatorTls> {
-  const keys = p256KeyPair(random(48));
-  const certificate = await selfIssuedCertificate({
-    aid: identity.aid,
-    cluster: founding.cluster,
-    role: "operator",
-    sign: signer(identity.current),
-    keys,
-    notBefore: now - CLOCK_SKEW_MS,
-    notAfter: now + CERTIFICATE_MS,
-  });
-  return { cert: certificatePem(certificate), key: privateKeyPem(keys.privateKey) };
+  const pendingToo = isShowable(controller);
+  return issueTls({ controller, cluster, role: "operator", pendingToo, random, now, lifetimeMs: CERTIFICATE_MS });
 }
 
 /** What the founding document lets a client of the API port trust: issuers, and boot keys of sealed nodes. */

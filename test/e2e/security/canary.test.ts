@@ -4,6 +4,8 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Cluster, sky } from "../cluster.ts";
 import { CompatibleClients, messageOf, nodeNamed, skyClient } from "../clients.ts";
+import { present } from "../../../src/base/errors.ts";
+import { operatorSeed } from "../../../src/host/founding/operator-file.ts";
 import { type Stolen, seesAll, steal } from "./stolen.ts";
 
 interface Canary {
@@ -32,8 +34,8 @@ function canaries(): Canary[] {
   const add = (name: string, bytes: Uint8Array, home: RegExp): void =>
     void found.push({ name, bytes: Buffer.from(bytes), home });
   for (const { name, secrets, passphrase } of stolen.operators) {
-    add(`operator ${name}: seed`, secrets.current, NOWHERE);
-    add(`operator ${name}: next seed`, secrets.next, NOWHERE);
+    add(`operator ${name}: seed`, operatorSeed(secrets), NOWHERE);
+    add(`operator ${name}: next seed`, present(secrets.next[0], "a next key"), NOWHERE);
     add(`operator ${name}: HPKE key`, secrets.hpke, NOWHERE);
     add(`operator ${name}: passphrase`, Buffer.from(passphrase), OPERATORS);
     for (const share of secrets.shares) add(`operator ${name}: share of ${share.node}`, share.value, NOWHERE);

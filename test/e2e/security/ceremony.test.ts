@@ -16,7 +16,7 @@ import {
   connectOperator,
   operatorTls,
 } from "../../../src/host/founding/operator-connection.ts";
-import type { HeldShare } from "../../../src/host/founding/operator-file.ts";
+import { type HeldShare, operatorSeed } from "../../../src/host/founding/operator-file.ts";
 import type { SessionKey } from "../../../src/wire/generated/sky/ceremony/v1/ceremony.ts";
 import { Cluster, sky } from "../cluster.ts";
 import { CompatibleClients } from "../clients.ts";
@@ -122,7 +122,7 @@ async function offer(key: SessionKey, { index, value, seed, node = SEALED }: Off
 
 const genuine = (name: string): Offer => {
   const { index, value } = shareOf(name);
-  return { index, value, seed: who(name).secrets.current };
+  return { index, value, seed: operatorSeed(who(name).secrets) };
 };
 
 describe("a sealed node", () => {
@@ -166,7 +166,7 @@ describe("a sealed node", () => {
       [
         "WRONG_SIGNATURE",
         "not signed by that operator",
-        await offer(key, { ...mine, seed: who("bob").secrets.current }),
+        await offer(key, { ...mine, seed: operatorSeed(who("bob").secrets) }),
       ],
       [
         "WRONG_COMMITMENT",

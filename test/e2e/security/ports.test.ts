@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Digest } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
 import { clientFiles } from "../../../src/host/founding/client-folder.ts";
+import { operatorSeed } from "../../../src/host/founding/operator-file.ts";
 import { devEndpoints, foundDevCluster } from "../../../src/host/founding/dev-cluster.ts";
 import { Cluster, until } from "../cluster.ts";
 import { CompatibleClients } from "../clients.ts";
@@ -61,8 +62,8 @@ beforeAll(async () => {
   const files = clientFiles(cluster.path("clients", "default"));
   client = { key: readFileSync(files.key, "utf8"), cert: readFileSync(files.certificate, "utf8") };
   const [ann] = stolen.operators;
-  const { aid, current } = present(ann, "an operator").secrets;
-  operator = await forge({ cluster: id, aid, seed: current, role: "operator" });
+  const { secrets } = present(ann, "an operator");
+  operator = await forge({ cluster: id, aid: secrets.aid, seed: operatorSeed(secrets), role: "operator" });
 }, 90_000);
 afterAll(async () => {
   await cluster?.clean();

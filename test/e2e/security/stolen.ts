@@ -84,8 +84,15 @@ export function steal(directory: string): Stolen {
     return { name, aid, keys: demand(openKeys(keystore, dataKey)), dataKey, rootKey: root.key };
   });
   const clients = (["default", "admin"] as const).map((name) => {
-    const { aid, current, next } = demand(readClientIdentity(layout.clients[name]));
-    return { name, aid, current, next, tlsKey: readFileSync(`${layout.clients[name]}/client-key.pem`, "utf8") };
+    const { aid, ...seeds } = demand(readClientIdentity(layout.clients[name]));
+    const [current, next] = [seeds.current, seeds.next].map(([seed]) => present(seed, "one key, and one to follow"));
+    return {
+      name,
+      aid,
+      current: present(current, "a seed"),
+      next: present(next, "a seed"),
+      tlsKey: readFileSync(`${layout.clients[name]}/client-key.pem`, "utf8"),
+    };
   });
   return { layout, operators, nodes, clients };
 }

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Digest } from "../../../src/base/brands.ts";
 import { utf8 } from "../../../src/base/bytes.ts";
 import { present } from "../../../src/base/errors.ts";
+import { operatorSeed } from "../../../src/host/founding/operator-file.ts";
 import { publicKeyOf, verify } from "../../../src/crypto/ed25519.ts";
 import { signingBytes } from "../../../src/crypto/hash.ts";
 import { sessionKeySigningBytes } from "../../../src/actors/enclave/ceremony-bytes.ts";
@@ -333,7 +334,7 @@ describe("the journal", () => {
       desk.enclave.acknowledgeShare(
         world.operator(caller).aid,
         index,
-        signer(world.operator(by).current)(acknowledgementSigningBytes(place, index, hash)),
+        signer(operatorSeed(world.operator(by)))(acknowledgementSigningBytes(place, index, hash)),
       );
     expect(await acknowledge(0, 1)).toMatchObject({ ok: false, refusal: { code: "BAD_SIGNATURE" } });
     expect(await acknowledge(0, 0, 2)).toMatchObject({ ok: false, refusal: { code: "BAD_SIGNATURE" } });

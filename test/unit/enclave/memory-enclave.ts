@@ -23,7 +23,12 @@ import type {
 } from "../../../src/actors/enclave/ports.ts";
 import { x25519PublicKey } from "../../../src/host/enclave/x25519.ts";
 import { newIdentity } from "../../../src/host/founding/identity.ts";
-import { type OperatorSecrets, newOperator, operatorCardOf } from "../../../src/host/founding/operator-file.ts";
+import {
+  type OperatorSecrets,
+  newOperator,
+  operatorCardOf,
+  operatorSeed,
+} from "../../../src/host/founding/operator-file.ts";
 import type { CeremonyRecord } from "../../../src/machines/ceremony/ceremony.types.ts";
 
 export const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
@@ -71,7 +76,7 @@ export class World {
       operators: this.operators.map((operator) => ({
         aid: operator.aid,
         name: operator.name,
-        key: publicKeyOf(operator.current),
+        key: publicKeyOf(operatorSeed(operator)),
         hpkeKey: operatorCardOf(operator).hpkeKey,
       })),
       threshold,
@@ -192,7 +197,7 @@ export class Desk {
     const { cluster, node } = this.world.founding;
     const info = shareInfo({ cluster, node: node.aid }, wrong.sealedFor ?? session.ceremony, "unseal");
     const index = wrong.index ?? operator + 1;
-    const signature = signer(this.world.operator(wrong.signer ?? operator).current)(
+    const signature = signer(operatorSeed(this.world.operator(wrong.signer ?? operator)))(
       shareSigningBytes(info, index, value),
     );
     const sealed = await sealHpke(session.publicKey, random(32), encodeShare(index, value, signature), { info });

@@ -14,7 +14,7 @@ import {
 } from "../../../src/events/facts/founding.ts";
 import { assembleFounding, openFounding, sealFounding, signFounding } from "../../../src/host/founding/document.ts";
 import { type IdentitySeeds, newIdentity } from "../../../src/host/founding/identity.ts";
-import { newOperator, operatorCardOf } from "../../../src/host/founding/operator-file.ts";
+import { newOperator, operatorCardOf, operatorSeed } from "../../../src/host/founding/operator-file.ts";
 import { encodeMatter } from "../../../src/keri/cesr/matter.ts";
 import { incept } from "../../../src/keri/compose.ts";
 import { keyText } from "../../../src/keri/key-text.ts";
@@ -60,7 +60,10 @@ const first = present(base.founders[0], "a founder");
 const second = present(base.founders[1], "a founder");
 
 const signAll = (bytes: Uint8Array): readonly FoundingSignature[] =>
-  [...founders, ...operators].map(({ aid, current }) => signFounding(bytes, aid, signer(current)));
+  [
+    ...founders.map(({ aid, current }) => ({ aid, seed: current })),
+    ...operators.map((operator) => ({ aid: operator.aid, seed: operatorSeed(operator) })),
+  ].map(({ aid, seed }) => signFounding(bytes, aid, signer(seed)));
 const signed = (document: Uint8Array, signatures: readonly FoundingSignature[]): Uint8Array =>
   encode(signedFoundingShape, { document, signatures });
 const bytes = encode(foundingDocumentShape, base);

@@ -142,7 +142,7 @@ test("no passphrase, seed or share stands in any file but those meant for it", (
     if (!opened.ok) throw new Error(opened.refusal.message);
     const { current, next, hpke, shares } = opened.value.secrets;
     expect(shares).toHaveLength(1);
-    secrets.push(current, next, hpke, ...shares.map(({ value }) => value));
+    secrets.push(...current, ...next, hpke, ...shares.map(({ value }) => value));
   }
   const files = filesUnder(directory.path).filter((path) => !path.endsWith("/passphrase"));
   expect(files.length).toBeGreaterThan(20);

@@ -1,0 +1,256 @@
+/**
+ * A client's keys while it lives: who signs now, how they rotate, and which certificate its connections show.
+ *
+ * A rotation is kept before anybody sees it; connections move to a certificate of its keys; then it is appended, signed by the keys in force,
+ * and it is in force once a batch is taken that the new keys signed. Whoever dies in between left the rotation pending: the next use submits
+ * the same event again, under either keys, and learns so which hold. Source: ADR 20.
+ */
+import { TimeoutStrategy, timeout } from "cockatiel";
+import type { Digest } from "../base/brands.ts";
+import type { Result } from "../base/result.ts";
+import type { Command, KeyStateRef } from "../events/facts/command.ts";
+import {
+  type Controller,
+  type ControllerRefusal,
+  isShowable,
+  keyStateAfterPending,
+  keyStateOf,
+  prepareInteraction,
+  prepareRotation,
+  promoted,
+} from "../keri/controller.ts";
+import type { EventFields } from "../keri/event-json.ts";
+import type { CommandOutcome } from "../wire/outcome.ts";
+import { type IssuedTls, issueTls } from "./certificate.ts";
+import { SkyError, errorOfRefusal } from "./errors.ts";
+import { type IdentityStore, type KeptIdentity, signerOf } from "./identity.ts";
+import { type ClientPorts, type Signer, appendCommandOf } from "./signing.ts";
+
+export interface KeysOptions {
+  readonly store: IdentityStore;
+  readonly cluster: Digest;
+  readonly ports: ClientPorts;
+  /** Delivers a command, at each attempt under this signer, until its outcome is known; as stale as it may be. Throws: SkyError. */
+  readonly deliver: (command: Command, signer: () => Signer, deadlineMs: number) => Promise<CommandOutcome>;
+  /** Connections go on with this certificate: new ones first, then old ones end. False: nobody took it in time, and nothing changed. */
+  readonly move: (tls: IssuedTls, deadlineMs: number) => Promise<boolean>;
+}
+
+/** A change of the own key event log, and which key state it left. */
+export interface Changed extends KeyStateRef {
+  readonly kept: KeptIdentity;
+}
+
+export type Prepare = (kept: KeptIdentity) => Result<Controller, ControllerRefusal>;
+
+/** Part of a certificate's life after which a new one is made. */
+const RENEW_AT = 2 / 3;
+/** 3 s: a node that is behind knows the newest keys within it; who still refuses them then, knows others. */
+const NEWS_MS = 3_000;
+/** How long connections may take to move; whatever failed then is tried again with the next certificate. */
+const MOVE_MS = 5_000;
+const ROTATE_MS = 30_000;
+
+export class Keys {
+  readonly #options: KeysOptions;
+  #kept: KeptIdentity;
+  #signer: Signer;
+  /** When the keys in use became ours. */
+  #since: number;
+  #tls: IssuedTls;
+  #wasFinished = false;
+  #renewing: Promise<void> | undefined;
+  #settling: Promise<Changed> | undefined;
+
+  private constructor(options: KeysOptions, kept: KeptIdentity, tls: IssuedTls) {
+    this.#options = options;
+    this.#kept = kept;
+    this.#signer = signerOf(kept);
+    this.#since = options.ports.now();
+    this.#tls = tls;
+  }
+
+  /** The first certificate is what `move` has had already. */
+  static of(options: KeysOptions, kept: KeptIdentity, tls: IssuedTls): Keys {
+    return new Keys(options, kept, tls);
+  }
+
+  get signer(): Signer {
+    return this.#signer;
+  }
+
+  /**
+   * Makes an event, keeps it, submits it and waits until it is in force. One that is pending already is finished instead, and nothing is made.
+   * Throws: SkyError; whatever it says, the event stays pending until the cluster has said what became of it.
+   */
+  change(prepare: Prepare, timeoutMs = ROTATE_MS): Promise<Changed> {
+    this.#settling ??= this.#change(prepare, this.#options.ports.now() + timeoutMs).finally(() => {
+      this.#settling = undefined;
+    });
+    return this.#settling;
+  }
+
+  rotate(after: number | undefined, timeoutMs?: number): Promise<Changed> {
+    const { randomBytes } = this.#options.ports;
+    return this.change((kept) => {
+      const count = after ?? kept.next.length;
+      return prepareRotation(kept, { after: Array.from({ length: count }, () => randomBytes(32)) });
+    }, timeoutMs);
+  }
+
+  interact(seals: readonly EventFields[], timeoutMs?: number): Promise<Changed> {
+    return this.change((kept) => prepareInteraction(kept, seals), timeoutMs);
+  }
+
+  /** Finishes what is pending, if anything is. */
+  finish(timeoutMs?: number): Promise<Changed> {
+    return this.change((kept) => ({ ok: true, value: kept }), timeoutMs);
+  }
+
+  /**
+   * A batch was refused as stale that these keys signed: resolves once it may be signed again, under newer keys or, on another node, the same.
+   * Throws: SkyError STALE_KEY_STATE when nobody here knows the keys in force.
+   */
+  async stale(used: KeyStateRef, deadlineMs: number): Promise<void> {
+    if (this.#signer.keyState.said !== used.said) return;
+    const { ports, store } = this.#options;
+    if (this.#settling === undefined) {
+      const kept = store.read();
+      if (keyStateOf(kept).said !== used.said) return this.#adopt(kept, deadlineMs);
+      this.#kept = kept;
+      if (kept.pending === null) {
+        if (ports.now() - this.#since < NEWS_MS) return;
+        throw new SkyError(
+          "STALE_KEY_STATE",
+          "The cluster has newer keys of this identity than are kept here; use the newest copy of its folder or file.",
+          { retryable: false },
+        );
+      }
+    }
+    const settling = this.#settling ?? this.finish();
+    await timeout(Math.max(1, deadlineMs - ports.now()), TimeoutStrategy.Aggressive)
+      .execute(() => settling)
+      .catch(() => {}); // told to whoever rotates; the batch is tried again while time is left
+  }
+
+  /** Before a call: what an earlier life began is finished, once; a certificate that ended is renewed first, one that is old meanwhile. */
+  async fresh(deadlineMs: number): Promise<void> {
+    if (this.#kept.pending !== null && !this.#wasFinished) {
+      this.#wasFinished = true;
+      this.finish().catch(() => {}); // it stays pending: whoever meets stale keys, or rotates, finishes it
+    }
+    const { issuedAt, notAfter } = this.#tls;
+    const now = this.#options.ports.now();
+    if (now - issuedAt < RENEW_AT * (notAfter - issuedAt)) return;
+    this.#renewing ??= this.#certify(this.#kept, now + MOVE_MS)
+      .then(
+        () => {},
+        () => {}, // the next call tries again
+      )
+      .finally(() => {
+        this.#renewing = undefined;
+      });
+    if (now >= notAfter && now < deadlineMs) await this.#renewing;
+  }
+
+  async #change(prepare: Prepare, deadlineMs: number): Promise<Changed> {
+    this.#wasFinished = true;
+    const { store } = this.#options;
+    const before = this.#kept;
+    const kept = store.update((now) => {
+      if (now.pending !== null) return now;
+      const prepared = prepare(now);
+      if (!prepared.ok) throw errorOfRefusal(prepared.refusal);
+      return prepared.value;
+    });
+    if (keyStateOf(kept).said !== keyStateOf(before).said) await this.#adopt(kept, deadlineMs);
+    this.#kept = kept;
+    if (kept.pending === null) return { ...refOf(kept), kept };
+    const moves = kept.pending.next !== null && isShowable(kept);
+    // Whoever executes the rotation refuses the old keys' certificates at once: new ones are in use before it is ordered.
+    const moved = moves && (await this.#certify(kept, this.#within(deadlineMs)));
+    await this.#append(kept, kept.pending.stream, deadlineMs);
+    const { said } = kept.pending;
+    const settled = store.update((now) => (now.pending?.said === said ? promoted(now) : now));
+    await this.#adopt(settled, deadlineMs, moved);
+    return { ...refOf(settled), kept: settled };
+  }
+
+  /** Until it is in force: then, and no sooner, a batch is taken that the new keys signed. */
+  async #append(kept: KeptIdentity, stream: Uint8Array, deadlineMs: number): Promise<void> {
+    const { deliver, ports } = this.#options;
+    const [before, after] = [signerOf(kept), signerOf(promoted(kept))];
+    const rotates = before.keyState.said !== after.keyState.said;
+    const command = appendCommandOf(stream, ports);
+    let used = before;
+    let isTaken = false;
+    let turn = 0;
+    // An earlier life may have submitted it: either keys may be those in force.
+    const sign = (): Signer => {
+      used = rotates && (isTaken || turn++ % 2 === 1) ? after : before;
+      return used;
+    };
+    try {
+      for (;;) {
+        executed(await deliver(command, sign, deadlineMs));
+        if (!rotates || used === after) return;
+        isTaken = true;
+      }
+    } catch (error) {
+      if (!isStale(error)) throw error;
+      const { delegator, witnesses } = keyStateAfterPending(kept);
+      const sentence = waiting(delegator !== null, witnesses.length > 0);
+      throw new SkyError("NOT_IN_FORCE", sentence, { retryable: true, cause: error });
+    }
+  }
+
+  async #adopt(kept: KeptIdentity, deadlineMs: number, moved = false): Promise<void> {
+    const signer = signerOf(kept);
+    const rotated = signer.keyState.said !== this.#signer.keyState.said;
+    this.#kept = kept;
+    this.#signer = signer;
+    this.#since = this.#options.ports.now();
+    if (rotated && !moved) await this.#certify(kept, this.#within(deadlineMs));
+  }
+
+  /** False: no node took the new certificate in time, and the old one is still in use. */
+  async #certify(kept: KeptIdentity, deadlineMs: number): Promise<boolean> {
+    const { cluster, ports, store, move } = this.#options;
+    const tls = await issueTls({
+      controller: kept,
+      cluster,
+      role: store.role,
+      pendingToo: isShowable(kept),
+      random: (length) => ports.randomBytes(length),
+      now: ports.now(),
+    });
+    const moved = await move(tls, deadlineMs);
+    if (moved) {
+      this.#tls = tls;
+      store.certified?.(tls);
+    }
+    return moved;
+  }
+
+  #within(deadlineMs: number): number {
+    return Math.min(deadlineMs, this.#options.ports.now() + MOVE_MS);
+  }
+}
+
+export const isStale = (error: unknown): error is SkyError =>
+  error instanceof SkyError && error.code === "STALE_KEY_STATE";
+
+const refOf = (kept: Controller): KeyStateRef => {
+  const { sn, said } = keyStateOf(kept);
+  return { sn, said };
+};
+
+function executed({ result }: CommandOutcome): void {
+  if (result.kind === "refused") throw new SkyError(result.code, result.message, { retryable: false });
+}
+
+function waiting(isDelegated: boolean, isWitnessed: boolean): string {
+  if (isDelegated) return "The log has the rotation, and its delegator is still to anchor it; then finish it.";
+  if (isWitnessed) return "The log has the rotation, and its witnesses are still to sign receipts; then finish it.";
+  return "The rotation is not in force: another one is. Use the newest copy of this identity's folder or file.";
+}
