@@ -89,7 +89,8 @@ export class CheckpointStore {
     if (stage === "fetched") syncDirectory(from);
     rmSync(to, { recursive: true, force: true });
     renameSync(from, to);
-    if (stage === "fetched") for (const directory of [this.#directory, dirname(this.#directory)]) syncDirectory(directory);
+    if (stage === "fetched")
+      for (const directory of [this.#directory, dirname(this.#directory)]) syncDirectory(directory);
     this.refresh();
   }
 
