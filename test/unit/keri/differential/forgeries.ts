@@ -3,28 +3,31 @@ import type { Said } from "../../../../src/base/brands.ts";
 import { delegatedIncept, delegatedRotate, interact, receipt, rotate } from "../../../../src/keri/compose.ts";
 import type { IndexedSignature } from "../../../../src/keri/messages.ts";
 import { nextKeyDigest } from "../../../../src/keri/said.ts";
-import { type Key, type Life, type World, messageOf, signed } from "./lives.ts";
+import { type Key, type Life, type World, complete, messageOf, signed } from "./lives.ts";
 
 const digests = (keys: readonly Key[]) => keys.map(({ text }) => nextKeyDigest(text));
 const all = (keys: readonly Key[], event: Uint8Array): readonly IndexedSignature[] =>
   keys.map((key, i) => signed(key, event, i, i));
 
+type Place = { readonly aid: Life["aid"]; readonly sn: number; readonly prior: Said };
+
+const placeAt = ({ aid, log }: Life, sn: number): Place => ({ aid, sn, prior: log[sn - 1] as Said });
+
 /** Messages that break some rule, or rival what is in force; made with keys that an attacker may have. */
 export function forge(world: World): readonly Uint8Array[] {
   const { random } = world;
   const life = random.pick(world.lives);
-  const sn = random.between(1, life.log.length);
-  const prior = life.log[sn - 1] as Said;
-  const place = { aid: life.aid, sn, prior };
-  switch (random.below(8)) {
-    case 0: {
-      const event = interact({ ...place, seals: [{ d: prior }] });
-      return [messageOf(event.event, { controllerSignatures: all(world.freshKeys(1, 2), event.event) })];
-    }
+  const end = placeAt(life, life.log.length);
+  const place = random.once(2) ? end : placeAt(life, random.between(1, life.log.length));
+  switch (random.below(11)) {
+    case 0:
+      return [
+        complete(interact({ ...place, seals: [{ d: place.prior }] }).event, world.freshKeys(1, 2), [], life.witnesses),
+      ];
     case 1: {
-      // By the keys in force: a rival where something is there, lawful at the end.
-      const event = interact({ ...place, seals: [{ d: life.log[0] as Said }, { d: prior }] });
-      return [messageOf(event.event, { controllerSignatures: all(life.keys, event.event) })];
+      // By the keys in force: a rival where something is there; at the end lawful, unless a trait forbids it or all is over.
+      const { event } = interact({ ...place, seals: [{ d: life.aid }, { d: place.prior }] });
+      return [complete(event, life.keys, life.keys, life.witnesses)];
     }
     case 2:
       return [forgedRotation(world, life, place, world.freshKeys(1, 3), "all")];
@@ -35,27 +38,74 @@ export function forge(world: World): readonly Uint8Array[] {
         forgedRotation(world, life, place, life.next.length > 0 ? life.next : life.keys, "one key, again and again"),
       ];
     case 5:
-      return [forgedRotation(world, life, place, life.before?.next ?? life.keys, "all")];
-    case 6: {
-      const keys = world.freshKeys(1, 2);
-      const input = { keys: keys.map(({ text }) => text), nextDigests: [], threshold: 1, nextThreshold: 0 };
-      const event = delegatedIncept({ ...input, witnessThreshold: 0, delegator: life.aid });
-      return [messageOf(event.event, { controllerSignatures: all(keys, event.event) })];
+      return [onlyWrong(world, life, life.established, life.before ?? life)];
+    case 6:
+      return [onlyWrong(world, life, end.sn, life)];
+    case 7:
+      return delegation(world, life);
+    case 8:
+      return world.rivals;
+    case 9: {
+      const { event } = interact({ ...end, seals: [{ d: life.aid }, { d: life.aid }] });
+      const couples = life.witnesses.map(({ witnessText }) => ({
+        receiptor: witnessText,
+        code: "0B",
+        sig: new Uint8Array(64),
+      }));
+      return [messageOf(event, { controllerSignatures: all(life.keys, event), receiptCouples: couples })];
     }
     default: {
       const [witness] = world.freshKeys(1, 1) as readonly [Key];
       const said = random.pick(life.log);
-      const at = life.log.indexOf(said);
       const couple = { receiptor: witness.witnessText, code: "0B", sig: witness.sign(new Uint8Array(8)) };
-      return [messageOf(receipt({ aid: life.aid, sn: at, said }).event, { receiptCouples: [couple] })];
+      return [
+        messageOf(receipt({ aid: life.aid, sn: life.log.indexOf(said), said }).event, { receiptCouples: [couple] }),
+      ];
     }
   }
+}
+
+/** A rotation that is complete but for what it is: of the wrong kind, or in the place of another rotation. */
+function onlyWrong(
+  world: World,
+  life: Life,
+  sn: number,
+  from: Pick<Life, "next" | "keys" | "witnesses" | "witnessThreshold">,
+): Uint8Array {
+  const { random } = world;
+  const keys = from.next.length > 0 ? from.next : from.keys;
+  const next = world.freshKeys(1, 2);
+  const input = {
+    ...placeAt(life, Math.max(sn, 1)),
+    keys: keys.map(({ text }) => text),
+    threshold: keys.length,
+    nextDigests: digests(next),
+    nextThreshold: 1,
+    witnessThreshold: from.witnessThreshold,
+  };
+  const { event } = random.once(2) ? rotate(input) : delegatedRotate(input);
+  return complete(event, keys, from.next, from.witnesses);
+}
+
+/** A delegate that its delegator anchors, whether its traits allow that or not. */
+function delegation(world: World, delegator: Life): readonly Uint8Array[] {
+  const keys = world.freshKeys(1, 2);
+  const dip = delegatedIncept({
+    keys: keys.map(({ text }) => text),
+    threshold: 1,
+    nextDigests: [],
+    delegator: delegator.aid,
+  });
+  const place = placeAt(delegator, delegator.log.length);
+  const { event } = interact({ ...place, seals: [{ i: dip.aid, s: "0", d: dip.said }] });
+  const messages = [complete(event, delegator.keys, [], delegator.witnesses), complete(dip.event, keys, [], [])];
+  return world.random.once(2) ? messages : messages.slice(1);
 }
 
 function forgedRotation(
   world: World,
   life: Life,
-  place: { readonly aid: Life["aid"]; readonly sn: number; readonly prior: Said },
+  place: Place,
   keys: readonly Key[],
   by: "all" | "one key, again and again",
 ): Uint8Array {
@@ -92,7 +142,7 @@ export function garble(world: World, honest: readonly Uint8Array[]): readonly Ui
   for (let left = random.between(1, 4); left > 0 && messages.length > 1; left--) {
     const at = random.below(messages.length);
     const message = messages[at] as Uint8Array;
-    switch (random.below(6)) {
+    switch (random.below(10)) {
       case 0:
         messages.splice(at, 1);
         break;

@@ -59,6 +59,18 @@ export const signed = (key: Key, message: Uint8Array, index: number, ondex: numb
 export const messageOf = (event: Uint8Array, attachments: Partial<Attachments>): Uint8Array =>
   concatBytes(event, encodeAttachments({ ...NONE, ...attachments }, 1));
 
+/** An event with the signatures of all of these keys and witnesses, at their places in the prior next list. */
+export const complete = (
+  event: Uint8Array,
+  keys: readonly Key[],
+  next: readonly Key[],
+  witnesses: readonly Key[],
+): Uint8Array =>
+  messageOf(event, {
+    controllerSignatures: keys.map((key, i) => signed(key, event, i, next.includes(key) ? next.indexOf(key) : null)),
+    witnessSignatures: witnesses.map((witness, i) => signed(witness, event, i, i)),
+  });
+
 /** One identifier as its controller knows it. */
 export interface Life {
   readonly aid: Aid;
@@ -84,6 +96,8 @@ const canAct = ({ next, delegator }: Life): boolean => next.length > 0 && (deleg
 export class World {
   readonly messages: Uint8Array[] = [];
   readonly lives: Life[] = [];
+  /** Rotations of delegates that were anchored as well as those that are in force, but before them: they may supersede nothing. */
+  readonly rivals: Uint8Array[] = [];
   readonly random: Random;
   #keys = 0;
 
@@ -245,6 +259,10 @@ export class World {
       seals,
     };
     const event = life.delegator === null ? rotate(input) : delegatedRotate(input);
+    const rival =
+      life.delegator !== null && random.once(3)
+        ? this.#rival(life.delegator, event, { ...input, from, all: keys, witnesses })
+        : null;
     life.before = from;
     Object.assign(life, { keys, threshold, next, nextThreshold, witnesses, witnessThreshold, established: sn });
     life.log = [...life.log.slice(0, sn), event.said];
@@ -256,16 +274,41 @@ export class World {
       const twice = random.once(6) ? [signed(key, event.event, i, null)] : [];
       return [signed(key, event.event, i, ondex), ...twice];
     });
-    this.#publish(life, sn, event, signatures);
+    this.#publish(life, sn, event, signatures, rival === null ? [] : [rival]);
+  }
+
+  /** Another rotation in the same place, complete; its seal stands before that of the real one, in an event of its own or in the same. */
+  #rival(
+    delegator: Life,
+    event: Composed,
+    input: Parameters<typeof delegatedRotate>[0] & {
+      readonly from: Before;
+      readonly all: readonly Key[];
+      readonly witnesses: readonly Key[];
+    },
+  ): Record<string, unknown> | null {
+    const { from, all, witnesses, ...rotation } = input;
+    const rival = delegatedRotate({ ...rotation, seals: [{ d: event.said }] });
+    this.rivals.push(complete(rival.event, all, from.next, witnesses));
+    const seal = { i: rotation.aid, s: rotation.sn.toString(16), d: rival.said };
+    if (this.random.once(2)) return seal;
+    this.interact(delegator, [seal]);
+    return null;
   }
 
   /** Sends an event: with its receipts or before or after them, in one piece or signature by signature, its anchor before or after it. */
-  #publish(life: Life, sn: number, event: Composed, signatures: readonly IndexedSignature[]): void {
+  #publish(
+    life: Life,
+    sn: number,
+    event: Composed,
+    signatures: readonly IndexedSignature[],
+    sealsBefore: readonly Record<string, unknown>[] = [],
+  ): void {
     const { random } = this;
     const isDelegated = life.delegator !== null && (sn === life.established || sn === 0);
     const anchor = () => {
       if (isDelegated && life.delegator !== null)
-        this.interact(life.delegator, [{ i: life.aid, s: sn.toString(16), d: event.said }]);
+        this.interact(life.delegator, [...sealsBefore, { i: life.aid, s: sn.toString(16), d: event.said }]);
     };
     const anchorsFirst = random.once(2);
     if (anchorsFirst) anchor();

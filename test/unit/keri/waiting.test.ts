@@ -1,0 +1,170 @@
+/** What waits, receipts and replies; each is named with its section of the ToIP KERI specification. */
+import { describe, expect, test } from "vitest";
+import type { Said } from "../../../src/base/brands.ts";
+import { present } from "../../../src/base/errors.ts";
+import { type Composed, incept, receipt, reply, rotate } from "../../../src/keri/compose.ts";
+import { ESCROW_BOUNDS, ESCROW_HEIGHTS_MAX, isExpired } from "../../../src/keri/kerl.ts";
+import { type Key, complete, messageOf, signed } from "./differential/lives.ts";
+import { Stage, follow, interaction, keysInput } from "./stage.ts";
+
+describe("escrows (Escrow; docs/adr/0020)", () => {
+  /** An inception and `count` interactions, complete; nothing was sent. */
+  function log(count: number) {
+    const stage = new Stage();
+    const [a, n] = stage.keys(2) as readonly [Key, Key];
+    const icp = incept(keysInput([a], [n]));
+    const events: Composed[] = [icp];
+    for (let sn = 1; sn <= count; sn++) events.push(interaction(icp.aid, sn, (events[sn - 1] as Composed).said));
+    return { stage, a, icp, messages: events.map(({ event }) => complete(event, [a], [a], [])), events };
+  }
+
+  test("what came early is accepted in the breath of what it waited for", () => {
+    const { stage, icp, messages } = log(5);
+    for (const message of messages.slice(1).reverse()) expect(stage.send(message)).toBe("escrowed:out-of-order");
+    expect(stage.send(messages[0] as Uint8Array)).toBe("accepted");
+    expect(stage.kerl.keyState(icp.aid)?.latest.sn).toBe(5);
+    expect(stage.kerl.escrowCount()).toBe(0);
+  });
+
+  test("an identifier has room for so many; receipts are counted apart", () => {
+    const { stage, a, icp, messages, events } = log(ESCROW_BOUNDS.perAid + 1);
+    for (const message of messages.slice(1, -1)) expect(stage.send(message)).toBe("escrowed:out-of-order");
+    expect(stage.send(messages.at(-1) as Uint8Array)).toBe("KERI_ESCROW_FULL");
+    const { event, said } = events[1] as Composed;
+    const couple = { receiptor: a.witnessText, code: "0B", sig: a.sign(event) };
+    expect(stage.send(messageOf(receipt({ aid: icp.aid, sn: 1, said }).event, { receiptCouples: [couple] }))).toBe(
+      "escrowed:unverified-receipt",
+    );
+    expect(stage.send(messages[1] as Uint8Array)).toBe("escrowed:out-of-order");
+    expect(stage.send(messages[0] as Uint8Array)).toBe("accepted");
+    expect(stage.kerl.signers(said).has(`non:${a.witnessText}`)).toBe(true);
+    expect(stage.kerl.escrowCount()).toBe(0);
+  });
+
+  test("what waits keeps its height, and has waited too long after so many", () => {
+    const { stage, messages, icp } = log(1);
+    expect(stage.send(messages[1] as Uint8Array, 10)).toBe("escrowed:out-of-order");
+    const [escrow] = stage.kerl.escrowsOf(icp.aid);
+    expect(isExpired(present(escrow, "it waits"), 10 + ESCROW_HEIGHTS_MAX - 1)).toBe(false);
+    expect(isExpired(present(escrow, "it waits"), 10 + ESCROW_HEIGHTS_MAX)).toBe(true);
+  });
+
+  test("an event is kept byte for byte with what it came with; an invalid signature among valid ones is left out", () => {
+    const stage = new Stage();
+    const [a, b] = stage.keys(2) as readonly [Key, Key];
+    const icp = incept({ ...keysInput([a, b], []), threshold: 1 });
+    const message = complete(icp.event, [a, b], [a, b], []);
+    expect(stage.send(message)).toBe("accepted");
+    const [fact] = stage.facts;
+    expect(fact?.kind === "keyEventAccepted" && Buffer.concat([fact.event, fact.attached])).toEqual(
+      Buffer.from(message),
+    );
+    const other = incept({ ...keysInput([b, a], []), threshold: 1 });
+    const half = messageOf(other.event, {
+      controllerSignatures: [signed(b, other.event, 0, 0), signed(b, other.event, 1, 1)],
+    });
+    expect(stage.send(half)).toBe("accepted");
+    expect(stage.facts[1]).toMatchObject({ signers: ["key:0"] });
+    expect(stage.facts[1]).toHaveProperty("attached.length", 4 + 88);
+  });
+
+  test("more signatures than the keys could have made are refused before they are tried", () => {
+    const stage = new Stage();
+    const a = stage.key();
+    const icp = incept(keysInput([a], []));
+    const one = signed(a, icp.event, 0, 0);
+    expect(stage.send(messageOf(icp.event, { controllerSignatures: Array.from({ length: 9 }, () => one) }))).toBe(
+      "signatures-attached",
+    );
+  });
+});
+
+describe("receipts (Receipt messages)", () => {
+  test("by a transferable identifier hold by the keys of the event that they name, and wait for it", () => {
+    const stage = new Stage();
+    const [a, b, n] = stage.keys(3) as readonly [Key, Key, Key];
+    const icp = stage.begin([a], []);
+    const watcher = incept(keysInput([b], [n]));
+    const rct = receipt({ aid: icp.aid, sn: 0, said: icp.said }).event;
+    const by = (key: Key, said = watcher.said) =>
+      messageOf(rct, {
+        transferableSignatures: [
+          { aid: watcher.aid, establishment: { sn: 0, said }, signatures: [signed(key, icp.event, 0, 0)] },
+        ],
+      });
+    expect(stage.send(by(b))).toBe("escrowed:unverified-receipt");
+    expect(stage.send(complete(watcher.event, [b], [b], []))).toBe("accepted");
+    expect(stage.kerl.signers(icp.said).has(`tra:${watcher.aid}:0:0`)).toBe(true);
+    expect(stage.kerl.escrowCount()).toBe(0);
+    expect(stage.send(by(b))).toBe("known");
+    expect(stage.send(by(n))).toBe("KERI_BAD_SIGNATURE");
+    expect(stage.send(by(b, icp.said))).toBe("KERI_BAD_SIGNATURE");
+  });
+
+  test("of another identifier's event, or empty, are refused", () => {
+    const stage = new Stage();
+    const [a, b] = stage.keys(2) as readonly [Key, Key];
+    const [icp, other] = [stage.begin([a], []), stage.begin([b], [])];
+    const couple = { receiptor: a.witnessText, code: "0B", sig: a.sign(icp.event) };
+    expect(
+      stage.send(messageOf(receipt({ aid: other.aid, sn: 0, said: icp.said }).event, { receiptCouples: [couple] })),
+    ).toBe("receipt-identifier");
+    expect(stage.send(receipt({ aid: icp.aid, sn: 0, said: icp.said }).event)).toBe("receipt-empty");
+  });
+
+  test("signatures of more keys that come with the event again are kept too", () => {
+    const stage = new Stage();
+    const [a, b] = stage.keys(2) as readonly [Key, Key];
+    const icp = incept({ ...keysInput([a, b], []), threshold: 1 });
+    expect(stage.send(messageOf(icp.event, { controllerSignatures: [signed(a, icp.event, 0, 0)] }))).toBe("accepted");
+    expect(stage.send(complete(icp.event, [a, b], [a, b], []))).toBe("receipt");
+    expect(stage.send(complete(icp.event, [a, b], [a, b], []))).toBe("known");
+    expect([...stage.kerl.signers(icp.said)]).toEqual(["key:0", "key:1"]);
+  });
+});
+
+describe("replies (BADA)", () => {
+  const DAY = "2026-01-02T00:00:00.000000+00:00";
+  function replying() {
+    const stage = new Stage();
+    const [a, n, e] = stage.keys(3) as readonly [Key, Key, Key];
+    const icp = incept(keysInput([a], [n]));
+    const attributes = { cid: icp.aid, role: "watcher", eid: e.witnessText };
+    const role = (route: "/end/role/add" | "/end/role/cut", date: string, key: Key, sn = 0, said: Said = icp.said) => {
+      const { event } = reply({ route, date, attributes });
+      return messageOf(event, {
+        transferableSignatures: [{ aid: icp.aid, establishment: { sn, said }, signatures: [signed(key, event, 0, 0)] }],
+      });
+    };
+    return { stage, icp, a, n, e, role };
+  }
+
+  test("of one subject the later holds: by the key state first, then by the date, wherever its clock stands", () => {
+    const { stage, icp, a, n, role } = replying();
+    expect(stage.send(complete(icp.event, [a], [a], []))).toBe("accepted");
+    expect(stage.send(role("/end/role/add", DAY, a))).toBe("replied");
+    expect(stage.send(role("/end/role/add", DAY, a))).toBe("known");
+    expect(stage.send(role("/end/role/cut", "2026-01-02T00:30:00.000000+01:00", a))).toBe("bada");
+    expect(stage.send(role("/end/role/cut", "2026-01-01T23:30:00.000001-00:30", a))).toBe("replied");
+    const rot = rotate({ ...follow(icp, 1, icp.said), ...keysInput([n], []), witnessThreshold: 0 });
+    expect(stage.send(complete(rot.event, [n], [n], []))).toBe("accepted");
+    expect(stage.send(role("/end/role/add", "2020-01-01T00:00:00.000000+00:00", n, 1, rot.said))).toBe("replied");
+    expect(stage.send(role("/end/role/cut", "2030-01-01T00:00:00.000000+00:00", a))).toBe("bada");
+  });
+
+  test("waits for the log of its signer, and is refused when another signs", () => {
+    const { stage, icp, a, n, e, role } = replying();
+    expect(stage.send(role("/end/role/add", DAY, a))).toBe("escrowed:out-of-order");
+    expect(stage.send(complete(icp.event, [a], [a], []))).toBe("accepted");
+    expect(stage.facts.at(-1)).toMatchObject({ kind: "keriReplyAccepted", aid: icp.aid });
+    expect(stage.send(role("/end/role/cut", "2027-01-01T00:00:00.000000+00:00", n))).toBe("KERI_BAD_SIGNATURE");
+    const { event } = reply({
+      route: "/loc/scheme",
+      date: DAY,
+      attributes: { eid: e.witnessText, scheme: "http", url: "http://127.0.0.1:1/" },
+    });
+    const couple = (key: Key) => ({ receiptor: key.witnessText, code: "0B", sig: key.sign(event) });
+    expect(stage.send(messageOf(event, { receiptCouples: [couple(a)] }))).toBe("KERI_BAD_SIGNATURE");
+    expect(stage.send(messageOf(event, { receiptCouples: [couple(e)] }))).toBe("replied");
+  });
+});
