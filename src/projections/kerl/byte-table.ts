@@ -46,10 +46,6 @@ export class ByteTable {
     return ref === 0 ? undefined : this.#valueAt(ref - 1);
   }
 
-  has(key: string): boolean {
-    return (this.#slots[this.#find(key, this.#hash(key))] ?? 0) !== 0;
-  }
-
   /** Throws: Defect for keys that are not of at most 255 characters of one byte. */
   set(key: string, value: Uint8Array): void {
     const hash = this.#hash(key);
@@ -63,11 +59,6 @@ export class ByteTable {
     this.#hashes[slot] = hash;
     this.#size += 1;
     if (this.#size > this.#slots.length * FILL_MAX) this.#grow();
-  }
-
-  /** In no order that means anything. The bytes are to be read at once. */
-  *entries(): Generator<readonly [string, Uint8Array]> {
-    for (const ref of this.#slots) if (ref !== 0) yield [this.#keyAt(ref - 1), this.#valueAt(ref - 1)];
   }
 
   #hash(key: string): number {
@@ -116,12 +107,6 @@ export class ByteTable {
     if (page[at] !== key.length) return false;
     for (let i = 0; i < key.length; i++) if (page[at + HEAD + i] !== key.charCodeAt(i)) return false;
     return true;
-  }
-
-  #keyAt(place: number): string {
-    const at = (place % PAGE_GRAINS) * GRAIN;
-    const page = this.#pageOf(place);
-    return page.toString("latin1", at + HEAD, at + HEAD + (page[at] ?? 0));
   }
 
   #valueAt(place: number): Uint8Array {

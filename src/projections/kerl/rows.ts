@@ -96,7 +96,10 @@ export type KerlRow<T extends KerlTable> = {
 
 export const KERL_TABLES = Object.keys(TABLES) as readonly KerlTable[];
 
-const columnsOf = (table: KerlTable): readonly (readonly [string, Column])[] => Object.entries(TABLES[table]);
+const columns = Object.fromEntries(
+  KERL_TABLES.map((table) => [table, Object.entries(TABLES[table]) as readonly (readonly [string, Column])[]]),
+) as { readonly [T in KerlTable]: readonly (readonly [string, Column])[] };
+const columnsOf = (table: KerlTable): readonly (readonly [string, Column])[] => columns[table];
 
 export const columnNames = (table: KerlTable): readonly string[] => columnsOf(table).map(([name]) => name);
 
@@ -127,19 +130,23 @@ export const kerlRowShapes: { readonly [T in KerlTable]: Shape<KerlRow<T>> } = {
   escrows: shapeOf("escrows"),
 };
 
+const orNull =
+  <T>(read: (row: unknown, column: string) => T) =>
+  (row: unknown, column: string): T | null =>
+    row !== null && typeof row === "object" && Reflect.get(row, column) === null ? null : read(row, column);
+const readers: { readonly [C in Column]: (row: unknown, column: string) => Values[C] } = {
+  integer: numberOf,
+  "integer?": orNull(numberOf),
+  text: textOf,
+  "text?": orNull(textOf),
+  blob: blobOf,
+  "blob?": orNull(blobOf),
+};
+
 /** Throws: Fault PROJECTION_DAMAGED when a column is not there or of another type. */
 export function kerlRowOf<T extends KerlTable>(table: T, row: unknown): KerlRow<T> {
   const read: Record<string, Values[Column]> = {};
-  for (const [name, column] of columnsOf(table)) {
-    if (column.endsWith("?") && row !== null && typeof row === "object" && Reflect.get(row, name) === null)
-      read[name] = null;
-    else
-      read[name] = column.startsWith("integer")
-        ? numberOf(row, name)
-        : column.startsWith("text")
-          ? textOf(row, name)
-          : blobOf(row, name);
-  }
+  for (const [name, column] of columnsOf(table)) read[name] = readers[column](row, name);
   return read as KerlRow<T>;
 }
 
