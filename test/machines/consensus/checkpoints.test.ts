@@ -88,3 +88,15 @@ describe("checkpoints: rule 3, what headers name", () => {
     expect(one.context.verdicts[3]).toBe("refused");
   });
 });
+
+describe("checkpoints: whoever began with one", () => {
+  it("drops bundles that older blocks hold when those come, and nothing else changes (simulator, seed 9013)", () => {
+    const { one } = afterOne();
+    one.hold("b").hold("z").forget();
+    const { final, view } = one.context;
+    const older = { ...final, height: GENESIS.height };
+    one.take({ type: "logSynchronised", final: older, finalizedView: view, bundles: [digest("b")] });
+    expect(one.context.mempool).toEqual([digest("z")]);
+    expect([one.context.final, one.context.view]).toEqual([final, view]);
+  });
+});
