@@ -17,8 +17,8 @@ import { didUri, fromExtension } from "./subject-names.ts";
 import { ed25519Key } from "./verification-key.ts";
 import { PROOF_OID, ROTATIONS_OID, spkiHashOf } from "./x509.ts";
 
-/** A leaf of ours has under 2 KiB; 12 KiB of rotations or 32 long names fit in the rest. */
-export const CERTIFICATE_DER_BYTES_MAX = 16 * 1024;
+/** A leaf of ours has under 2 KiB; 64 KiB of rotations and 32 long names fit in the rest. */
+export const CERTIFICATE_DER_BYTES_MAX = 80 * 1024;
 
 export interface PeerIdentity {
   readonly aid: Aid;
@@ -81,7 +81,7 @@ interface Opened {
 
 /**
  * Who presents this certificate, if it is in force and the identifier's current keys stand behind every word of it.
- * Bounds: 16 KiB. Refuses: see CertificateRefusal.
+ * Bounds: 80 KiB. Refuses: see CertificateRefusal.
  */
 export function verifyPeerCertificate(der: Uint8Array, trust: Trust): Result<PeerIdentity, CertificateRefusal> {
   if (der.length > CERTIFICATE_DER_BYTES_MAX)

@@ -9,8 +9,8 @@ import type { KeriMessage } from "./messages.ts";
 import { isFullySigned, signaturesMax, validIndexed } from "./signature-checks.ts";
 import { StreamParser } from "./stream.ts";
 
-/** Two years of monthly rotations; each costs a few signature checks. */
-export const ROTATIONS_READ_MAX = 24;
+/** Ten years of monthly rotations; each costs a quarter of a millisecond. */
+export const ROTATIONS_READ_MAX = 128;
 const BOUNDS = { bodyBytesMax: 4_096, attachedBytesMax: 4_096 };
 
 /**

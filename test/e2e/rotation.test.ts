@@ -137,6 +137,7 @@ describe("rotating every node's key", () => {
     await load.stop();
     for (const check of checks) await check.stop();
     expect(load.failed).toEqual([]);
+    expect(load.retried).toEqual([]);
     expect(checks.flatMap(({ failed }) => failed)).toEqual([]);
     expect(checks.every(({ done }) => done > 50)).toBe(true);
     for (const name of cluster.names) {

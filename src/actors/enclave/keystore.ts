@@ -35,11 +35,11 @@ export interface Keystore {
 
 export type KeystoreRefusal = Refusal<"KEYSTORE_DAMAGED" | "PASSPHRASE_WRONG" | "ROOT_WRONG">;
 
-export const KEYSTORE_BYTES_MAX = 64 * 1024;
+export const KEYSTORE_BYTES_MAX = 128 * 1024;
 /** What is written. Version 1, before keys rotated, is read and written as this one the next time keys change. */
 const VERSION = 2;
 
-const boxShape: Shape<Box> = record("box", { nonce: bytes(AEAD_NONCE_BYTES), sealed: bytes(16, 48 * 1024) });
+const boxShape: Shape<Box> = record("box", { nonce: bytes(AEAD_NONCE_BYTES), sealed: bytes(16, 96 * 1024) });
 const keystoreShape: Shape<Keystore> = record("keystore", {
   version: integer(1, VERSION),
   node: text<Aid>(44),

@@ -45,10 +45,10 @@ export type FirstKeys = Pick<NodeKeys, "current" | "next" | "epoch" | "issuerKey
 const seed = bytes(32);
 /** One rotation of one key has 500 bytes; the bound leaves room for others' keys and for anchors. */
 const ROTATION_BYTES_MAX = 4096;
-/** Rotations kept: two years of monthly ones, and as many as a certificate can show. */
-export const ROTATIONS_MAX = 24;
-/** Bytes of rotations kept. */
-export const ROTATIONS_BYTES_MAX = 12 * 1024;
+/** Rotations kept: ten years of monthly ones, and as many as a certificate can show. */
+export const ROTATIONS_MAX = 128;
+/** Bytes of rotations kept; TLS takes certificate chains of 100 KiB. */
+export const ROTATIONS_BYTES_MAX = 64 * 1024;
 
 export const firstKeysShape: Shape<FirstKeys> = record("node keys", {
   current: seed,

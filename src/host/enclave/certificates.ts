@@ -16,6 +16,8 @@ export interface CertificateRequest {
   /** Units: ms since 1970. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Brings the node's newest rotations along, for members that have not seen them yet. */
+  readonly bringsRotations: boolean;
 }
 
 /** Common name of a node's issuer: what its leaves name as their issuer. */
@@ -62,7 +64,7 @@ export function nodeCertificate(
       publicKey: publicKeyOf(request.spki),
       issuer: { name: issuerName(subject.aid), keys: { privateKey, publicKey: createPublicKey(privateKey) } },
       proof: proofOf(subject, request, "node", keySn, signer(seed)),
-      rotations,
+      rotations: request.bringsRotations ? rotations : [],
     });
     return [leaf, Uint8Array.from(issuerCertificate)];
   });

@@ -17,6 +17,7 @@ export const certificateRequest = (
   hosts,
   notBefore: now - CLOCK_SKEW_MS,
   notAfter: now + lifetimeMs,
+  bringsRotations: false,
 });
 
 export const chainPem = (chain: readonly Uint8Array[]): string => chain.map(certificatePem).join("");

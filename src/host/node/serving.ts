@@ -417,7 +417,10 @@ class Parts implements Serving {
 
   async #certify(spki: Uint8Array, endpoint: string): Promise<string> {
     const { certificates, certificateLifetimeMs } = this.#options;
-    const request = certificateRequest(spki, hostsOf([endpoint]), Date.now(), certificateLifetimeMs);
+    const request = {
+      ...certificateRequest(spki, hostsOf([endpoint]), Date.now(), certificateLifetimeMs),
+      bringsRotations: true,
+    };
     return chainPem(await certificates.issue("cluster", request, this.#issue));
   }
 

@@ -417,6 +417,18 @@ async function handshake(
 }
 
 describe("a TLS 1.3 handshake with both certificates", () => {
+  test("takes certificates that bring as many rotations as a node shows", async () => {
+    const keys = keyPair("long");
+    const size = ROTATIONS_BYTES_MAX / ROTATIONS_MAX;
+    const rotations = Array.from({ length: ROTATIONS_MAX }, (_, i) => new Uint8Array(size).fill(i));
+    const der = await certificate({ keys, rotations });
+    expect(der.length).toBeGreaterThan(ROTATIONS_BYTES_MAX);
+    const seen = await handshake({ der, keys }, { der, keys });
+    expect(seen.protocol).toBe("TLSv1.3");
+    expect(seen.server.length).toBe(der.length);
+    expect(seen.client.length).toBe(der.length);
+  });
+
   // TLS itself checks dates by the machine's clock, so these are in force now.
   const now = Date.now();
   const dates = { notBefore: now - HOUR, notAfter: now + HOUR };

@@ -85,6 +85,7 @@ export async function serveApi(
     hosts: ["127.0.0.1"],
     notBefore: now - 1000,
     notAfter: now + 600_000,
+    bringsRotations: false,
   });
   const server = new Server();
   let callerOf: CallerOf = () => {

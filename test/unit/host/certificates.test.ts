@@ -37,6 +37,7 @@ function listener(name: "service" | "cluster" = "service") {
       hosts: [],
       notBefore: Date.now() - SKEW,
       notAfter: Date.now() + LIFE,
+      bringsRotations: false,
     };
     await certificates.issue(name, request, async () => {
       if (state.fails) throw new Error("the issuer is away");
