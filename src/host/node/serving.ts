@@ -9,12 +9,8 @@ import type { NodeKeyStatus } from "../../actors/enclave/ports.ts";
 import type { Position } from "../../actors/consensus/ports.ts";
 import type { KeyStateRef } from "../../events/facts/command.ts";
 import type { KeyState } from "../../keri/key-state.ts";
-import { type Sqlite, openSqlite } from "../../events/store/sqlite.ts";
-import { type ExecutedBlock, Ledger, emptyLedger } from "../../projections/ledger/ledger.ts";
-import { loadLiveKerl } from "../../projections/kerl/load-live-kerl.ts";
-import { LedgerTables } from "../../projections/ledger/tables.ts";
-import { LiveGraph } from "../../projections/rebac/live-graph.ts";
-import { loadLiveGraph } from "../../projections/rebac/load-live-graph.ts";
+import type { Sqlite } from "../../events/store/sqlite.ts";
+import type { ExecutedBlock, Ledger } from "../../projections/ledger/ledger.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import { faultAcross } from "./disk-fault.ts";
 import { type ConsensusHost, startConsensus } from "../consensus/consensus-host.ts";
@@ -34,6 +30,7 @@ import { CertificateRecorder } from "./certificate-recorder.ts";
 import { type ClientPorts, openClientPorts } from "./client-ports.ts";
 import { NodeKerl } from "./kerl.ts";
 import { KeyLife } from "./key-life.ts";
+import { openLiveLedger } from "./live-ledger.ts";
 import { certificateRequest, chainPem, hostsOf } from "./listener-certificate.ts";
 import { oraclePort } from "./oracle.ts";
 import type { Serving, ServingOptions } from "./serving-options.ts";
@@ -350,33 +347,17 @@ class Parts implements Serving {
         logger.error("A command met a defect and was refused", { error });
       },
     };
-    const db = openSqlite(this.#projectionPath(), { store: "PROJECTION", synchronous: "normal" });
-    this.#past = db;
-    const seed = randomBytes(4).readUInt32LE();
-    if (projector.opened.height < 0) {
-      const state = emptyLedger(founding.cluster, new LiveGraph(), loadLiveKerl(db, seed));
-      return this.#begin(new Ledger(state, ports));
+    const path = this.#projectionPath();
+    const projected = projector.opened.height;
+    const live = openLiveLedger({ path, cluster: founding.cluster, projected, rootsMax: ROOTS_REPORTED }, ports);
+    this.#past = live.past;
+    for (const { height, root } of live.roots) {
+      this.#recent.push({ height, root });
+      this.#consensus?.executed(height, root);
     }
-    const tables = new LedgerTables(db);
-    const ledger = new Ledger({ cluster: founding.cluster, graph: loadLiveGraph(db), ...tables.load(seed) }, ports);
-    for (let at = Math.max(0, ledger.height - ROOTS_REPORTED + 1); at <= ledger.height; at++) {
-      const root = tables.blockAt(heightOf(at))?.root;
-      if (root === undefined) continue;
-      this.#recent.push({ height: heightOf(at), root });
-      this.#consensus?.executed(heightOf(at), root);
-    }
-    return this.#begin(ledger);
-  }
-
-  #begin(ledger: Ledger): Ledger {
-    this.#ledger = ledger;
-    this.#kerl = new NodeKerl({
-      ledger,
-      projector: () => present(this.#projector, "opened before"),
-      projected: () => this.#projected,
-    });
-    this.#options.metrics.set("executed_height", Math.max(0, ledger.height));
-    return ledger;
+    this.#ledger = live.ledger;
+    metrics.set("executed_height", Math.max(0, live.ledger.height));
+    return live.ledger;
   }
 
   #openSubmission(ledger: Ledger): Submission {
