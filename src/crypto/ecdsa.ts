@@ -35,6 +35,12 @@ function keyObject(curve: EcdsaCurve, point: Uint8Array): KeyObject | undefined 
   }
 }
 
+/** Members of the public JSON Web Key (RFC 7518 §6.2) of a point that `isCompressedPoint`. */
+export function ecdsaJwk(curve: EcdsaCurve, point: Uint8Array): Readonly<Record<string, string>> {
+  const { kty, crv, x, y } = present(keyObject(curve, point), "the point was judged").export({ format: "jwk" });
+  return Object.fromEntries(Object.entries({ kty, crv, x, y }).map(([name, value]) => [name, String(value)]));
+}
+
 /** Whether 33 bytes are a compressed point of the curve. */
 export const isCompressedPoint = (curve: EcdsaCurve, point: Uint8Array): boolean =>
   keyObject(curve, point) !== undefined;

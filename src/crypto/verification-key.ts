@@ -1,4 +1,4 @@
-import { isCompressedPoint, verifyEcdsa } from "./ecdsa.ts";
+import { ecdsaJwk, isCompressedPoint, verifyEcdsa } from "./ecdsa.ts";
 import { isAcceptablePublicKey, verify } from "./ed25519.ts";
 
 export type KeyAlgorithm = "ed25519" | "secp256k1" | "p256";
@@ -15,6 +15,12 @@ export const ed25519Key = (bytes: Uint8Array): VerificationKey => ({ algorithm: 
 /** Whether the bytes may stand as a key of the algorithm: canonical, on the curve (Ed25519: `verify` says), not of small order. */
 export const isAcceptableKey = ({ algorithm, bytes }: VerificationKey): boolean =>
   algorithm === "ed25519" ? isAcceptablePublicKey(bytes) : isCompressedPoint(algorithm, bytes);
+
+/** Members of the public JSON Web Key of a key that `isAcceptableKey`. Source: RFC 8037 §2, RFC 7518 §6.2. */
+export const publicJwkOf = ({ algorithm, bytes }: VerificationKey): Readonly<Record<string, string>> =>
+  algorithm === "ed25519"
+    ? { kty: "OKP", crv: "Ed25519", x: Buffer.from(bytes).toString("base64url") }
+    : ecdsaJwk(algorithm, bytes);
 
 /** Whether the 64-byte signature holds. Never throws: keys and signatures of a wrong length or shape are false. */
 export const verifySignature = (key: VerificationKey, message: Uint8Array, signature: Uint8Array): boolean =>

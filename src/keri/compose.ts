@@ -87,6 +87,12 @@ export const inceptSingle = (input: {
     traits: input.traits ?? [],
   });
 
+/** Inception of a non-transferable identifier, which is its own key (CESR text, code B). Throws: see incept. */
+export function inceptNonTransferable(key: string): Composed & { readonly aid: Aid } {
+  const fields = inceptionFields("icp", { keys: [key], nextDigests: [] });
+  return { ...finish({ ...fields, i: key }, ["d"]), aid: key as Aid };
+}
+
 /** Inception of an identifier that another one delegates; in force once the delegator anchors {i, s, d} of it. */
 export function delegatedIncept(input: InceptionInput & { readonly delegator: Aid }): Composed & { readonly aid: Aid } {
   const made = finish({ ...inceptionFields("dip", input), di: input.delegator }, ["d", "i"]);

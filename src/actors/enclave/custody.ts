@@ -31,6 +31,11 @@ const isKeyEvent = (message: Uint8Array): boolean => {
   return prefix.some((_, at) => equalBytes(prefix.subarray(at, at + KERI.length), KERI));
 };
 
+/** A reply (KERI, version 1) binds endpoints of whoever signs it, and can be taken for nothing else. */
+const REPLY = /^\{"v":"KERI10JSON[0-9a-f]{6}_","t":"rpy",/;
+const REPLY_PREFIX_BYTES = 36;
+const isReply = (message: Uint8Array): boolean => REPLY.test(fromUtf8(message.subarray(0, REPLY_PREFIX_BYTES)) ?? "");
+
 type Signers = Readonly<Record<SigningKey, (message: Uint8Array) => Uint8Array>>;
 const signersOf = ({ epoch, current, witness }: NodeKeys): Signers => ({
   epoch: signer(epoch),
@@ -74,13 +79,13 @@ export class Custody {
 
   /**
    * Signs complete messages: of the witness key events, of the others "sky/<type>/v1\0" ‖ cluster ‖ … of this cluster and of the
-   * key's types. Refuses: SIGNING_REFUSED, SEALED.
+   * key's types; of the identifier KERI replies too. Refuses: SIGNING_REFUSED, SEALED.
    */
   sign(key: SigningKey, messages: readonly Uint8Array[]): Result<readonly Uint8Array[], EnclaveRefusal> {
     const sign = this.#sign?.[key];
     if (sign === undefined) return sealed();
     for (const message of messages) {
-      if (key === "witness" ? isKeyEvent(message) : SIGNED_TYPES[key].has(this.#typeOf(message) ?? "")) continue;
+      if (this.#maySign(key, message)) continue;
       return refuse(
         "SIGNING_REFUSED",
         `The ${key} key signs no message of type ${JSON.stringify(this.#typeOf(message) ?? "unknown")} of this cluster.`,
@@ -88,6 +93,12 @@ export class Custody {
       );
     }
     return ok(messages.map(sign));
+  }
+
+  #maySign(key: SigningKey, message: Uint8Array): boolean {
+    if (key === "witness") return isKeyEvent(message);
+    if (key === "identifier" && isReply(message)) return true;
+    return SIGNED_TYPES[key].has(this.#typeOf(message) ?? "");
   }
 
   /** What may be known of the keys. */

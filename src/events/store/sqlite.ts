@@ -5,7 +5,7 @@ import { Fault } from "../../base/errors.ts";
 export type Sqlite = Database.Database;
 
 /** Whose file it is: the first word of its faults' codes. */
-export type StoreName = "LOG" | "PROJECTION";
+export type StoreName = "LOG" | "PROJECTION" | "WITNESS";
 
 export interface SqliteOptions {
   readonly store: StoreName;

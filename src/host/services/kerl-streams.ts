@@ -11,6 +11,7 @@ import { undecodable } from "./call.ts";
 import { defectOf, freshHeight, readerOf } from "./kerl-call.ts";
 import { changeMessage, exportedMessage, notFound, snOf } from "./kerl-messages.ts";
 import type { KerlContext } from "./kerl-port.ts";
+import type { KerlQueries } from "./kerl-queries.ts";
 import { writeTo } from "./stream.ts";
 
 /** Watch calls at once. */
@@ -66,7 +67,7 @@ export function exporting(
     if (context.kerl.queries.keyState(aid.value) === undefined)
       return notFound(`identifier ${aid.value}`, height.value);
     if (request.withDelegators) {
-      for (const delegator of delegatorsOf(context, aid.value)) {
+      for (const delegator of delegatorsOf({ keyState: (who) => context.kerl.queries.keyState(who) }, aid.value)) {
         const ended = await exportOne(context, call, delegator, height.value, 0);
         if (!ended.ok) return ended;
       }
@@ -76,12 +77,12 @@ export function exporting(
 }
 
 /** The first is nobody's delegate. Bounds: DELEGATORS_MAX. */
-export function delegatorsOf({ kerl }: Pick<KerlContext, "kerl">, aid: Aid): readonly Aid[] {
+export function delegatorsOf({ keyState }: Pick<KerlQueries, "keyState">, aid: Aid): readonly Aid[] {
   const found: Aid[] = [];
-  let delegator = kerl.queries.keyState(aid)?.delegator ?? null;
+  let delegator = keyState(aid)?.delegator ?? null;
   while (delegator !== null && found.length < DELEGATORS_MAX && !found.includes(delegator)) {
     found.unshift(delegator);
-    delegator = kerl.queries.keyState(delegator)?.delegator ?? null;
+    delegator = keyState(delegator)?.delegator ?? null;
   }
   return found;
 }

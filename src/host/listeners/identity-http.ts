@@ -1,0 +1,234 @@
+/**
+ * The identity port: HTTP that whoever verifies identifiers asks (OOBI, DIDs, revocation). Unauthenticated and read-only: everything it
+ * says is signed by others. What is served stands in routes, which are asked in order. TLS, where it is wanted, ends before it.
+ */
+import { once } from "node:events";
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Fault } from "../../base/errors.ts";
+
+export interface IdentityRequest {
+  readonly method: "GET" | "POST";
+  /** Path's segments, decoded from percent-encoding once; no empty ones. */
+  readonly path: readonly string[];
+  readonly query: URLSearchParams;
+  /** Header values, by lower-case name. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Of POST: at most as long as the route takes. */
+  readonly body: Uint8Array;
+}
+
+export interface IdentityReply {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string | Uint8Array | AsyncIterable<Uint8Array>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface IdentityRoute {
+  /** Undefined when the path is another route's. Rejects only for defects. */
+  readonly answer: (request: IdentityRequest) => Promise<IdentityReply> | undefined;
+  /** Longest body of a POST; absent: GET and HEAD only. Units: bytes. */
+  readonly postBytesMax?: number;
+}
+
+export interface IdentityListenerOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly routes: readonly IdentityRoute[];
+  /** Told about each request that was refused, by a stable code. */
+  readonly onRefused: (code: string) => void;
+  readonly onAnswered: () => void;
+  readonly onDefect: (error: unknown) => void;
+}
+
+export interface IdentityListener {
+  readonly port: number;
+  /** Stops listening and closes every connection. */
+  readonly close: () => Promise<void>;
+}
+
+/** A path with two long identifiers, and what proxies add. */
+const HEADER_BYTES_MAX = 8_192;
+const URL_CHARS_MAX = 2_048;
+const CONNECTIONS_MAX = 256;
+/** Answers under way at once: each may hold a page of 1 MiB. */
+const ANSWERS_MAX = 32;
+/** A request must be complete within this time; a connection on which nothing moves ends after twice as long. Units: ms. */
+const REQUEST_TIMEOUT_MS = 5_000;
+const IDLE_TIMEOUT_MS = 10_000;
+
+/** Starts listening. Throws: Fault IDENTITY_LISTEN when the port cannot be had. */
+export async function listenIdentity(options: IdentityListenerOptions): Promise<IdentityListener> {
+  const server = createServer({
+    maxHeaderSize: HEADER_BYTES_MAX,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: 1_000,
+    requireHostHeader: false,
+  });
+  server.timeout = IDLE_TIMEOUT_MS;
+  server.maxConnections = CONNECTIONS_MAX;
+  server.maxRequestsPerSocket = 1_000;
+  const answers = new Answers(options);
+  server.on("request", (request, response) => void answers.answer(request, response));
+  server.on("clientError", (error, socket) => {
+    options.onRefused("MALFORMED_HTTP");
+    const isLong = "code" in error && error.code === "HPE_HEADER_OVERFLOW";
+    const status = isLong ? "431 Request Header Fields Too Large" : "400 Bad Request";
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    else socket.destroy();
+  });
+  server.on("drop", () => options.onRefused("TOO_MANY_CONNECTIONS"));
+  await listen(server, options);
+  const { port } = server.address() as AddressInfo;
+  return { port, close: () => close(server) };
+}
+
+const listen = (server: Server, { host, port }: IdentityListenerOptions): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const onError = (cause: Error): void =>
+      reject(new Fault("IDENTITY_LISTEN", `The identity port ${host}:${port} cannot be had.`, { cause }));
+    server.once("error", onError);
+    server.listen({ host, port }, () => {
+      server.off("error", onError);
+      resolve();
+    });
+  });
+
+const close = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+
+const plain = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): IdentityReply => ({
+  status,
+  type: "text/plain; charset=utf-8",
+  body: `${body}\n`,
+  headers,
+});
+
+const COMMON_HEADERS = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  // Everything here is public and the same for everybody, and pages that resolve identifiers ask for it.
+  "access-control-allow-origin": "*",
+} as const;
+
+class Answers {
+  readonly #options: IdentityListenerOptions;
+  #underWay = 0;
+
+  constructor(options: IdentityListenerOptions) {
+    this.#options = options;
+  }
+
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#underWay += 1;
+    try {
+      const reply = await this.#replyTo(request);
+      await send(request, response, reply);
+      this.#options.onAnswered();
+    } catch (error) {
+      // A caller that went away is none.
+      if (!response.destroyed && !request.destroyed) this.#options.onDefect(error);
+      response.destroy();
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  #refused(code: string, reply: IdentityReply): IdentityReply {
+    this.#options.onRefused(code);
+    return reply;
+  }
+
+  async #replyTo(request: IncomingMessage): Promise<IdentityReply> {
+    const { method = "GET", url = "/" } = request;
+    const postBytesMax = Math.max(...this.#options.routes.map((route) => route.postBytesMax ?? 0));
+    if (method !== "GET" && method !== "HEAD" && (method !== "POST" || postBytesMax === 0))
+      return this.#refused("METHOD_NOT_ALLOWED", plain(405, "Only GET and HEAD.", { allow: "GET, HEAD" }));
+    if (this.#underWay > ANSWERS_MAX)
+      return this.#refused("OVERLOADED", plain(503, "Too many at once; ask again.", { "retry-after": "1" }));
+    const path = pathOf(url);
+    if (path === undefined) return this.#refused("MALFORMED", plain(400, "The path is no path of this port."));
+    const body = method === "POST" ? await bodyOf(request, postBytesMax) : new Uint8Array(0);
+    if (body === undefined) return this.#refused("TOO_LARGE", plain(413, `At most ${postBytesMax} bytes.`));
+    const asked: IdentityRequest = {
+      method: method === "POST" ? "POST" : "GET",
+      path,
+      query: new URLSearchParams(url.split("?", 2)[1] ?? ""),
+      headers: Object.fromEntries(
+        Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : value]),
+      ),
+      body,
+    };
+    for (const route of this.#options.routes) {
+      if (asked.method === "POST" && body.length > (route.postBytesMax ?? -1)) continue;
+      const reply = await route.answer(asked);
+      if (reply === undefined) continue;
+      if (reply.status >= 400) this.#options.onRefused(CODES.get(reply.status) ?? "REFUSED");
+      return reply;
+    }
+    return this.#refused("NOT_FOUND", plain(404, "There is nothing here; see /oobi/{aid} and /1.0/identifiers/{did}."));
+  }
+}
+
+const CODES: ReadonlyMap<number, string> = new Map([
+  [400, "MALFORMED"],
+  [404, "NOT_FOUND"],
+  [501, "UNSUPPORTED"],
+  [503, "OVERLOADED"],
+]);
+
+function pathOf(url: string): readonly string[] | undefined {
+  if (url.length > URL_CHARS_MAX || !url.startsWith("/")) return undefined;
+  const [path = ""] = url.split("?", 1);
+  try {
+    return path
+      .split("/")
+      .filter((segment) => segment !== "")
+      .map(decodeURIComponent);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined when it is longer. */
+async function bodyOf(request: IncomingMessage, bytesMax: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    if (!(chunk instanceof Uint8Array)) continue;
+    size += chunk.length;
+    if (size > bytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+const hasUnreadBody = ({ headers, complete }: IncomingMessage): boolean =>
+  !complete && (headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0");
+
+async function send(request: IncomingMessage, response: ServerResponse, reply: IdentityReply): Promise<void> {
+  const { status, type, body, headers } = reply;
+  const whole = typeof body === "string" || body instanceof Uint8Array ? Buffer.from(body as string) : undefined;
+  response.writeHead(status, {
+    ...COMMON_HEADERS,
+    "content-type": type,
+    ...(whole === undefined || status === 304 ? {} : { "content-length": whole.length }),
+    // A body that nobody asked for must not be read as the next request.
+    ...(hasUnreadBody(request) ? { connection: "close" } : {}),
+    ...headers,
+  });
+  if (request.method === "HEAD" || status === 304) return void response.end();
+  if (whole !== undefined) return void response.end(whole);
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    if (response.destroyed) return;
+    if (!response.write(chunk)) await Promise.race([once(response, "drain"), once(response, "close")]);
+  }
+  response.end();
+}
