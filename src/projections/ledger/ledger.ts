@@ -34,6 +34,7 @@ import { BlockOverlay } from "../rebac/block-overlay.ts";
 import { decide } from "../rebac/decide.ts";
 import type { LiveGraph } from "../rebac/live-graph.ts";
 import { DuplicateWindow, type SettledCommand, type UnrememberedCode } from "./duplicates.ts";
+import { isExhaustion } from "./exhaustion.ts";
 import { foundingPolicy, hasRole, mayWrite } from "./policy.ts";
 
 /** A batch of commands, decoded; the host keeps it from when the bundle arrived. */
@@ -352,7 +353,7 @@ export class Ledger {
           return unreachable(command.kind);
       }
     } catch (error) {
-      if (error instanceof RangeError || error instanceof Fault) throw error; // stack, memory or disk: replicas could differ, so the process ends (DESIGN §4)
+      if (isExhaustion(error) || error instanceof Fault) throw error; // stack, memory or disk: replicas could differ, so the process ends (DESIGN §4)
       this.#ports.defect(error);
       return refuse(
         "DEFECT",
