@@ -37,13 +37,14 @@ export interface ReceiptChecks {
 export function checkReceipts(
   reader: KerlReader,
   event: KerlEvent,
-  given: Attachments,
+  attachments: Attachments,
   withControllers: boolean,
 ): ReceiptChecks {
   if (!event.inForce) return { added: NO_ATTACHMENTS, signers: [], anyHolds: true, unknown: [] };
   const state = present(reader.keyStateAt(event.aid, event.sn), "an event in force has its state");
   const bytes = present(reader.eventBytes(event.said), "an accepted event has its bytes");
   const found = new Found(reader, event.said);
+  const given = withControllers ? found.unkept(state, attachments) : attachments;
   const controllers = withControllers ? given.controllerSignatures.slice(0, signaturesMax(state.keys.length)) : [];
   const controllerSignatures = found.indexed(validIndexed(bytes, state.keys, controllers), ({ index }) =>
     controllerName(index),
@@ -85,6 +86,19 @@ class Found {
 
   constructor(reader: KerlReader, said: Said) {
     this.#kept = reader.signers(said);
+  }
+
+  /** What is not kept under its name already: an event that comes again costs no signature check. */
+  unkept(state: KeyState, given: Attachments): Attachments {
+    const isKept = (name: string) => this.#kept.has(name);
+    return {
+      ...given,
+      controllerSignatures: given.controllerSignatures.filter(({ index }) => !isKept(controllerName(index))),
+      witnessSignatures: given.witnessSignatures.filter(
+        ({ index }) => !isKept(nonTransferableName(state.witnesses[index] ?? "")),
+      ),
+      receiptCouples: given.receiptCouples.filter(({ receiptor }) => !isKept(nonTransferableName(receiptor))),
+    };
   }
 
   isNew(name: string): boolean {

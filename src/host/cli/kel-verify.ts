@@ -36,8 +36,8 @@ interface Row {
 }
 
 const CHUNK_BYTES = 65_536;
-/** Between two lines of progress. */
-const PROGRESS_BYTES = 16 * 1024 * 1024;
+/** Between two lines of progress: some ten thousand events, a few seconds. */
+const PROGRESS_BYTES = 4 * 1024 * 1024;
 /** A stream may hold its receipts at its end: more may wait than in the log, and still not without bounds. */
 const MOMENT: KerlMoment = { height: 0, bounds: { perAid: 4096, bytesPerAid: 16 * 1024 * 1024, all: 65_536 } };
 
