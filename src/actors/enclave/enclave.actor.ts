@@ -224,25 +224,25 @@ export class Enclave {
 
   /** Signs in batches (hot path, no queue). Refuses: SEALED, SIGNING_REFUSED. */
   sign(key: SigningKey, messages: readonly Uint8Array[]): Result<readonly Uint8Array[], EnclaveRefusal> {
-    return this.#unsealed()?.sign(key, messages) ?? sealed();
+    return this.custody()?.sign(key, messages) ?? sealed();
   }
 
   /** Refuses: SEALED. */
   macMark(bytes: Uint8Array): Result<Uint8Array, EnclaveRefusal> {
-    const custody = this.#unsealed();
+    const custody = this.custody();
     return custody === null ? sealed() : ok(custody.mark(bytes));
   }
 
   /** Which keys the node has. Refuses: SEALED. */
   keys(): Result<NodeKeyStatus, EnclaveRefusal> {
-    const custody = this.#unsealed();
+    const custody = this.custody();
     return custody === null ? sealed() : ok(custody.status());
   }
 
   /** A rotation of the node's identifier, on disk with the key after it when this returns. Refuses: SEALED. Source: rotation.ts. */
   prepareRotation(last: KeyStateRef): Promise<Result<NodeKeyStatus, EnclaveRefusal>> {
     return this.#exclusive(() => {
-      const custody = this.#unsealed();
+      const custody = this.custody();
       return custody === null ? sealed() : ok(prepareRotation(custody, last, this.#rekeying));
     });
   }
@@ -250,7 +250,7 @@ export class Enclave {
   /** What the log says of the node's keys becomes true of the keystore. Refuses: SEALED, KEYS_ELSEWHERE. Source: rotation.ts. */
   settleRotation(inForce: KeyStateRef): Promise<Result<NodeKeyStatus, EnclaveRefusal>> {
     return this.#exclusive(() => {
-      const custody = this.#unsealed();
+      const custody = this.custody();
       return custody === null ? sealed() : settleRotation(custody, inForce, this.#rekeying);
     });
   }
@@ -267,17 +267,12 @@ export class Enclave {
     }
   };
 
-  /** Keys for what the enclave itself issues (certificates); null while sealed. */
-  custody(): Custody | null {
-    return this.#unsealed();
-  }
-
   #isOperator(caller: Aid): boolean {
     return this.#founding.operators.some(({ aid }) => aid === caller);
   }
 
-  /** Draining still signs: the order of stopping is the host's. */
-  #unsealed(): Custody | null {
+  /** Keys, also for what the enclave itself issues; null while sealed. Draining still signs: the order of stopping is the host's. */
+  custody(): Custody | null {
     const state = this.#machine.state();
     return state === "unsealed" || state === "draining" ? this.#custody : null;
   }
