@@ -102,13 +102,9 @@ export function validWitnesses(
   couples: readonly ReceiptCouple[],
 ): WitnessSupport {
   const keys = signatures.length === 0 ? [] : witnesses.map((text) => nonTransferableKey(text));
-  const valid = signatures.filter(({ index, algorithm, sig }, at) => {
+  const valid = signatures.filter(({ index, algorithm, sig }) => {
     const key = keys[index];
-    if (key === undefined || key.algorithm !== algorithm) return false;
-    return (
-      signatures.findIndex((other) => other.index === index && other.sig === sig) === at &&
-      verifySignature(key, message, sig)
-    );
+    return key !== undefined && key.algorithm === algorithm && verifySignature(key, message, sig);
   });
   const once = [...new Map(valid.map((one) => [one.index, one])).values()];
   const validOnes = validCouples(message, couples);

@@ -109,4 +109,15 @@ describe.each(cases)("$id", ({ stream, expected, expectInOrder, expectAfterAllRe
     }
     expect(finalOf(kerl)).toEqual(expectAfterAllReceipts.final);
   });
+
+  test("ends in the same state when it comes backwards: everything waits, in the groups of its version, and is judged anew", () => {
+    if (expectAfterAllReceipts === null) return;
+    const kerl = new MemoryKerl();
+    for (const message of messages.toReversed()) {
+      const judged = judgeMessage(kerl, message, MOMENT);
+      if (judged.ok) for (const fact of judged.value.facts) applyKerlFact(kerl, fact, 0);
+    }
+    settleAll(kerl, () => kerl.escrows(), MOMENT);
+    expect(finalOf(kerl)).toEqual(expectAfterAllReceipts.final);
+  });
 });
