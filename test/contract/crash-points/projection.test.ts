@@ -12,6 +12,7 @@ import { sha256Digest } from "../../../src/crypto/hash.ts";
 import { type Fact, type FactData, factShape } from "../../../src/events/facts/fact.ts";
 import type { Assertion, GraphNode } from "../../../src/events/facts/graph.ts";
 import { openProjection } from "../../../src/host/projector/database.ts";
+import { Life } from "../../unit/kerl/lives.ts";
 import { filesOf } from "./life.ts";
 import { StateReader } from "./numbered-log.ts";
 import { Chance, isExhaustive, placesWithin, report } from "./points.ts";
@@ -28,7 +29,11 @@ const node = (name: string): GraphNode => ({ namespace: "n", name, relation: { n
 const assertionOf = (i: number): Assertion => ({ subject: node(`s${i}`), object: node(`o${i % 3}`) });
 const digest = (text: string): Digest => sha256Digest(new TextEncoder().encode(text));
 
-/** Each block grants one assertion, and takes back one that is three blocks old. */
+/** An identifier with an event in each block, the inception in the first. */
+const life = new Life("crash points");
+const keyEvents = Array.from({ length: BLOCKS }, (_, at) => (at === 0 ? life.inception : life.interacted()));
+
+/** Each block grants one assertion, and takes back one that is three blocks old; an identifier goes on. */
 function blockOf(at: number): ProjectedBlock {
   const { subject, object } = assertionOf(at);
   const data: FactData[] = [
@@ -46,6 +51,19 @@ function blockOf(at: number): ProjectedBlock {
     ...(at < 3 ? [{ kind: "objectAdded", object } as const] : []),
     { kind: "assertionAdded", assertion: { subject, object } },
     ...(at >= 3 ? [{ kind: "assertionDeleted", assertion: assertionOf(at - 3) } as const] : []),
+    ...keyEvents.slice(at, at + 1).map(
+      ({ said, event, message }): FactData => ({
+        kind: "keyEventAccepted",
+        aid: life.aid,
+        sn: at,
+        said,
+        event,
+        attached: message.slice(event.length),
+        superseded: [],
+        anchor: null,
+        signers: ["key:0"],
+      }),
+    ),
   ];
   const facts = data.map((one, n): Fact => ({ height: height(at), index: 0, n, data: one }));
   return {
@@ -115,6 +133,8 @@ function open(database: Uint8Array, log: Uint8Array | undefined): Opened {
         states.slice(1).map((_, i) => assertionOf(i)),
       );
       isRight &&= answers.ok && answers.value.every((granted, i) => granted === (i <= at && i > at - 3));
+      const kerl = projector.askKerl({ kind: "keyState", aid: life.aid, height: height(at), sn: null });
+      isRight &&= kerl.ok && kerl.value.kind === "keyState" && kerl.value.state?.latest.sn === at;
     }
     return { height: projector.height, digest: found, rebuilt: opened.rebuilt, isRight };
   } finally {
