@@ -66,7 +66,7 @@ export class Enclave {
   #dealing: DealtRoot | null = null;
   #custody: Custody | null = null;
   #session: Session | null = null;
-  #offered: Sealed | null = null;
+  #offered: (Sealed & { readonly key: Uint8Array }) | null = null;
   #exit = false;
   #calls = 0;
   #queue: Promise<unknown> = Promise.resolve();
@@ -146,9 +146,10 @@ export class Enclave {
     });
   }
 
-  apply(caller: Aid, { ceremony, enc, ciphertext }: OfferedShare): Promise<EnclaveAnswer> {
+  /** `key`: Ed25519 key in force of the caller's identifier, as the host knows it. */
+  apply(caller: Aid, { ceremony, enc, ciphertext }: OfferedShare, key: Uint8Array): Promise<EnclaveAnswer> {
     return this.#exclusive(async () => {
-      this.#offered = { enc, ciphertext };
+      this.#offered = { enc, ciphertext, key };
       const reply = await this.#question(caller, (asked) => ({ type: "shareOffered", ...asked, ceremony }));
       this.#offered = null;
       return this.#answer(reply);
@@ -202,7 +203,12 @@ export class Enclave {
   }
 
   /** Refuses: NOT_OPERATOR, NOT_INITIALISED, BAD_SIGNATURE. */
-  acknowledgeShare(caller: Aid, index: number, signature: Uint8Array): Promise<Result<EnclaveAnswer, EnclaveRefusal>> {
+  acknowledgeShare(
+    caller: Aid,
+    index: number,
+    signature: Uint8Array,
+    key: Uint8Array,
+  ): Promise<Result<EnclaveAnswer, EnclaveRefusal>> {
     return this.#exclusive(async () => {
       const dealt = this.#dealtTo(caller);
       if (!dealt.ok) return dealt;
@@ -212,7 +218,7 @@ export class Enclave {
         dealt.value.index,
         commitmentsHash(dealt.value.root.commitments),
       );
-      if (index !== dealt.value.index || !verify(operator.key, message, signature)) {
+      if (index !== dealt.value.index || !verify(key, message, signature)) {
         return refuse(
           "BAD_SIGNATURE",
           `The acknowledgement of ${operator.name} (${caller}) is not signed over its share ${dealt.value.index} of this node.`,
@@ -442,13 +448,14 @@ export class Enclave {
 
   async #verifyShare({ ceremony, operator, index }: Extract<CeremonyRequest, { kind: "verifyShare" }>): Promise<void> {
     const session = present(this.#session, "a ceremony is open");
+    const offered = present(this.#offered, "a share was offered");
     const judged = await judgeShare({
       place: this.#place,
       ceremony,
       privateKey: session.privateKey.reveal(),
-      offered: present(this.#offered, "a share was offered"),
+      offered,
       index,
-      operatorKey: present(this.#founding.operators[index - 1], "an operator has an index").key,
+      operatorKey: offered.key,
       commitments: present(this.#dealt, "the node is initialised").commitments,
     });
     if (this.#session !== session) return; // expired meanwhile: the machine has answered the call

@@ -9,11 +9,10 @@ import type { KeyStateRef } from "../../events/facts/command.ts";
 export interface EnclaveFounding {
   readonly cluster: Digest;
   readonly node: { readonly aid: Aid; readonly name: string; readonly key: Uint8Array; readonly epochKey: Uint8Array };
-  /** `key`: Ed25519 key of the operator's identifier; index i of a share is the position here plus one. */
+  /** Index i of a share is the position here plus one. By which key an operator signs, the caller says at each call. */
   readonly operators: readonly {
     readonly aid: Aid;
     readonly name: string;
-    readonly key: Uint8Array;
     readonly hpkeKey: Uint8Array;
   }[];
   readonly threshold: number;

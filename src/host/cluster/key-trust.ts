@@ -4,9 +4,11 @@ import type { Trust } from "../../crypto/peer-certificate.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import { keyStateAfter } from "../../keri/later-key-state.ts";
 
-export const keyTrust = (
-  keyStateOf: (aid: Aid) => KeyState | undefined,
-): Pick<Trust, "keyStateOf" | "keyStateAfter"> => ({
+export interface KeyTrust extends Pick<Trust, "keyStateOf" | "keyStateAfter"> {
+  readonly keyStateAfter: (aid: Aid, rotations: Uint8Array, sn: number) => KeyState | undefined;
+}
+
+export const keyTrust = (keyStateOf: (aid: Aid) => KeyState | undefined): KeyTrust => ({
   keyStateOf,
   keyStateAfter: (aid, rotations, sn) => {
     const known = keyStateOf(aid);

@@ -63,10 +63,11 @@ export async function startEnclave(options: EnclaveHostOptions): Promise<Enclave
     openWithPassphrase: (passphrase) => call((remote) => remote.openWithPassphrase(passphrase)),
     initialise: (caller) => call((remote) => remote.initialise(caller)),
     fetchShare: (caller) => call((remote) => remote.fetchShare(caller)),
-    acknowledgeShare: (caller, index, signature) => call((remote) => remote.acknowledgeShare(caller, index, signature)),
+    acknowledgeShare: (caller, index, signature, key) =>
+      call((remote) => remote.acknowledgeShare(caller, index, signature, key)),
     beginUnseal: (caller) => call((remote) => remote.beginUnseal(caller)),
     sessionKey: (caller) => call((remote) => remote.sessionKey(caller)),
-    apply: (caller, share) => call((remote) => remote.apply(caller, share)),
+    apply: (caller, share, key) => call((remote) => remote.apply(caller, share, key)),
     unwrap: (caller, ceremony) => call((remote) => remote.unwrap(caller, ceremony)),
     cancel: (caller, ceremony) => call((remote) => remote.cancel(caller, ceremony)),
     seal: (caller, question) => call((remote) => remote.seal(caller, question)),

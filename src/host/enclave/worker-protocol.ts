@@ -28,10 +28,12 @@ export interface EnclavePort {
     caller: Aid,
     index: number,
     signature: Uint8Array,
+    key: Uint8Array,
   ) => Promise<Result<EnclaveAnswer, EnclaveRefusal>>;
   readonly beginUnseal: (caller: Aid) => Promise<SessionAnswer>;
   readonly sessionKey: (caller: Aid) => Promise<SessionAnswer>;
-  readonly apply: (caller: Aid, share: OfferedShare) => Promise<EnclaveAnswer>;
+  /** `key`: by which the operator signs now (acknowledgeShare too): its identifier may have rotated since the founding. */
+  readonly apply: (caller: Aid, share: OfferedShare, key: Uint8Array) => Promise<EnclaveAnswer>;
   readonly unwrap: (caller: Aid, ceremony: string | null) => Promise<EnclaveAnswer>;
   readonly cancel: (caller: Aid, ceremony: string | null) => Promise<EnclaveAnswer>;
   readonly seal: (caller: Aid, question: SealQuestion) => Promise<EnclaveAnswer>;

@@ -118,15 +118,13 @@ export function signAsFounder(
 export function enclaveFounding({ document, cluster, identifiers }: Founding, aid: Aid): EnclaveFounding | undefined {
   const founder = document.founders.find((card) => card.aid === aid);
   if (founder === undefined) return undefined;
-  const keyOf = (identifier: Aid): Uint8Array =>
-    present(identifiers.get(identifier)?.keys[0]?.bytes, "openFounding has judged every identifier");
+  const key = present(identifiers.get(aid)?.keys[0]?.bytes, "openFounding has judged every identifier");
   return {
     cluster,
-    node: { aid, name: founder.name, key: keyOf(aid), epochKey: founder.epochKey },
+    node: { aid, name: founder.name, key, epochKey: founder.epochKey },
     operators: document.operators.map(({ aid: operator, name, hpkeKey }) => ({
       aid: operator,
       name,
-      key: keyOf(operator),
       hpkeKey,
     })),
     threshold: document.threshold,

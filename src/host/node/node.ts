@@ -11,7 +11,6 @@ import { quorumOf } from "../../machines/consensus/committee.ts";
 import type { Divergence, Timings } from "../../machines/consensus/types.ts";
 import { RevokedKeys } from "../cluster/revoked-keys.ts";
 import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
-import { keyTrust } from "../cluster/key-trust.ts";
 import { bindAddress } from "../config/bind-address.ts";
 import type { NodeConfig } from "../config/schema.ts";
 import { type EnclaveHost, startEnclave } from "../enclave/enclave-host.ts";
@@ -40,6 +39,7 @@ import { freshIdentity, hostsOf } from "./listener-certificate.ts";
 import { LogHealth } from "./log-health.ts";
 import { type Serving, startServing } from "./serving.ts";
 import { reclaimOnce } from "./reclaim.ts";
+import { ShownKeys } from "./shown-keys.ts";
 import { storedKeyStates } from "./stored-key-states.ts";
 
 export interface NodeOptions {
@@ -108,6 +108,7 @@ class Node implements RunningNode {
   readonly #certificates: Certificates;
   /** As the log last said: what a sealed node goes by. */
   readonly #keyStates: Map<Aid, KeyState>;
+  readonly #shownKeys = new ShownKeys((aid) => this.#keyStates.get(aid));
   readonly #revoked = new RevokedKeys();
   #serving: Serving | undefined;
   #starting: Promise<void> | undefined;
@@ -238,7 +239,12 @@ class Node implements RunningNode {
         cluster: config.clusterPort,
         service: config.servicePort,
         approach: config.approachPort,
+        identity: {
+          host: this.#options.dev ? LOOPBACK : bindAddress(config.identityInterface),
+          port: config.identityPort,
+        },
       },
+      identityUrl: config.identityUrl,
       connectionsMax: config.connectionsMax,
       connectionMaxAgeMs: config.connectionMaxAgeSeconds * 1_000,
       certificateLifetimeMs: config.certificateLifetimeSeconds * 1_000,
@@ -291,10 +297,12 @@ class Node implements RunningNode {
   #keyStatesChanged(keyStates: readonly KeyState[]): void {
     for (const keyState of keyStates)
       if (this.#keyStates.has(keyState.aid)) this.#keyStates.set(keyState.aid, keyState);
-    const retired = this.#api?.retireWhere(
-      (caller) => isOutOfForce(caller, (aid) => this.#keyStates.get(aid)),
-      RETIRE_GRACE_MS,
-    );
+    this.#retireOlder();
+  }
+
+  /** Ends connections to the API port whose keys went out of force. */
+  #retireOlder(): void {
+    const retired = this.#api?.retireWhere((caller) => isOutOfForce(caller, this.#shownKeys.newest), RETIRE_GRACE_MS);
     this.#options.metrics.count("connections_retired", retired ?? 0);
   }
 
@@ -353,6 +361,7 @@ class Node implements RunningNode {
     });
     const context = {
       enclave: this.#observed(enclave),
+      operatorKey: this.#shownKeys.operatorKey,
       callerOf: ((call) => callerOf(call)) as CallerOf,
       membership: () => ({
         unsealedMembers: this.#serving === undefined ? 1 : this.#serving.connected() + 1,
@@ -376,12 +385,16 @@ class Node implements RunningNode {
       port: config.apiPort,
       tls,
       authenticate: (certificate) => {
-        const judged = verifyPeerCertificate(certificate, {
-          cluster,
-          now: Date.now(),
-          ...keyTrust((aid) => this.#keyStates.get(aid)),
-          isRevoked: this.#revoked.isRevoked,
-        });
+        const judged = this.#shownKeys.judge(
+          (trust) =>
+            verifyPeerCertificate(certificate, {
+              cluster,
+              now: Date.now(),
+              ...trust,
+              isRevoked: this.#revoked.isRevoked,
+            }),
+          () => this.#retireOlder(),
+        );
         if (!judged.ok || admitted.has(judged.value.aid)) return judged;
         return {
           ok: false,

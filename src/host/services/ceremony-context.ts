@@ -20,6 +20,8 @@ export interface OperatorCalls {
 
 export interface CeremonyContext extends OperatorCalls {
   readonly enclave: EnclavePort;
+  /** Ed25519 key that an operator signs by, as of the newest key state that this node knows; undefined where there is no one such key. */
+  readonly operatorKey: (operator: Aid) => Uint8Array | undefined;
   /** How many members this node sees unsealed, itself included, and q of the current epoch. */
   readonly membership: () => Omit<SealQuestion, "exit">;
   /** What happened to the node's log, in sentences, oldest first. */
@@ -51,6 +53,17 @@ export function operatorCall<Request, Reply>(
       },
     );
   };
+}
+
+/** Refuses: NOT_OPERATOR. */
+export function operatorKeyOf({ operatorKey }: CeremonyContext, caller: Aid): Result<Uint8Array> {
+  const key = operatorKey(caller);
+  return key === undefined
+    ? refuse(
+        "NOT_OPERATOR",
+        `${caller} has not exactly one Ed25519 key in force, which operators sign their shares by.`,
+      )
+    : ok(key);
 }
 
 /** The enclave's reply as a result: what it refused becomes a refusal with its code and sentence. */

@@ -20,7 +20,7 @@ import {
   SessionKeyAlgorithm,
 } from "../../wire/generated/sky/ceremony/v1/ceremony.ts";
 import { strictService } from "../../wire/strict-service.ts";
-import { type CeremonyContext, operatorCall, replied } from "./ceremony-context.ts";
+import { type CeremonyContext, operatorCall, replied, operatorKeyOf } from "./ceremony-context.ts";
 
 /** Requests decoded strictly. */
 export const ceremonyService = strictService(CeremonyServiceService);
@@ -126,19 +126,22 @@ export function ceremony(context: CeremonyContext): CeremonyServiceServer {
       });
     }),
     acknowledgeShare: operatorCall(context, async ({ index, signature }, caller) => {
-      const answer = await enclave.acknowledgeShare(caller, index, new Uint8Array(signature));
+      const key = operatorKeyOf(context, caller);
+      if (!key.ok) return key;
+      const answer = await enclave.acknowledgeShare(caller, index, new Uint8Array(signature), key.value);
       return answer.ok ? withStatus(answer.value) : answer;
     }),
     unseal: operatorCall(context, async (_request, caller) => withSession(await enclave.beginUnseal(caller))),
-    apply: operatorCall(context, async ({ ceremonyId, encapsulation, ciphertext }, caller) =>
-      withStatus(
-        await enclave.apply(caller, {
-          ceremony: toHex(ceremonyId),
-          enc: new Uint8Array(encapsulation),
-          ciphertext: new Uint8Array(ciphertext),
-        }),
-      ),
-    ),
+    apply: operatorCall(context, async ({ ceremonyId, encapsulation, ciphertext }, caller) => {
+      const key = operatorKeyOf(context, caller);
+      if (!key.ok) return key;
+      const share = {
+        ceremony: toHex(ceremonyId),
+        enc: new Uint8Array(encapsulation),
+        ciphertext: new Uint8Array(ciphertext),
+      };
+      return withStatus(await enclave.apply(caller, share, key.value));
+    }),
     unwrap: operatorCall(context, async ({ ceremonyId }, caller) => {
       const answer = await enclave.unwrap(caller, ceremonyOf(ceremonyId));
       if (answer.code !== "TOO_FEW_SHARES" && !answer.ok) return refuse(answer.code, answer.message);

@@ -10,7 +10,7 @@ import { ok, refuse } from "../../base/result.ts";
 import { decodeMatter } from "../../keri/cesr/matter.ts";
 import type { CeremonyReply } from "../../machines/ceremony/ceremony.types.ts";
 import { strictService } from "../../wire/strict-service.ts";
-import { type CeremonyContext, operatorCall } from "./ceremony-context.ts";
+import { type CeremonyContext, operatorCall, operatorKeyOf } from "./ceremony-context.ts";
 
 /** Requests decoded strictly. */
 export const sphinxService = strictService(SphinxService);
@@ -34,15 +34,12 @@ export function sphinx(context: CeremonyContext): SphinxServer {
   const told = (answer: CeremonyReply) =>
     answer.code === "NOT_OPERATOR" ? refuse(answer.code, answer.message) : ok(statusOf(answer));
   return {
-    apply: operatorCall(context, async ({ encapsulation, iv, share }: EncryptedShare, caller) =>
-      told(
-        await enclave.apply(caller, {
-          ceremony: toHex(iv),
-          enc: new Uint8Array(encapsulation),
-          ciphertext: new Uint8Array(share),
-        }),
-      ),
-    ),
+    apply: operatorCall(context, async ({ encapsulation, iv, share }: EncryptedShare, caller) => {
+      const key = operatorKeyOf(context, caller);
+      if (!key.ok) return key;
+      const offered = { ceremony: toHex(iv), enc: new Uint8Array(encapsulation), ciphertext: new Uint8Array(share) };
+      return told(await enclave.apply(caller, offered, key.value));
+    }),
     unwrap: operatorCall(context, async (_request, caller) => {
       const answer = await enclave.unwrap(caller, null);
       if (answer.code === "NOT_OPERATOR") return refuse(answer.code, answer.message);

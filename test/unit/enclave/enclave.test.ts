@@ -136,11 +136,9 @@ describe("a share is refused at once, naming who gave it,", () => {
       [32, 100_000],
       [31, 112],
     ] as const) {
-      const answer = await desk.enclave.apply(world.operator(enc === 31 ? 2 : 1).aid, {
-        ceremony,
-        enc: random(enc),
-        ciphertext: random(ciphertext),
-      });
+      const operator = world.operator(enc === 31 ? 2 : 1);
+      const offered = { ceremony, enc: random(enc), ciphertext: random(ciphertext) };
+      const answer = await desk.enclave.apply(operator.aid, offered, publicKeyOf(operatorSeed(operator)));
       expect(answer.code).toBe("UNREADABLE_SHARE");
     }
   });
@@ -327,7 +325,7 @@ describe("the journal", () => {
     const { acknowledgementSigningBytes, commitmentsHash } = await import(
       "../../../src/actors/enclave/ceremony-bytes.ts"
     );
-    const { signer } = await import("../../../src/crypto/ed25519.ts");
+    const { publicKeyOf, signer } = await import("../../../src/crypto/ed25519.ts");
     const place = { cluster: world.founding.cluster, node: world.founding.node.aid };
     const hash = commitmentsHash(present(initialised.boot, "dealt").commitments);
     const acknowledge = (caller: number, by: number, index = caller + 1) =>
@@ -335,6 +333,7 @@ describe("the journal", () => {
         world.operator(caller).aid,
         index,
         signer(operatorSeed(world.operator(by)))(acknowledgementSigningBytes(place, index, hash)),
+        publicKeyOf(operatorSeed(world.operator(caller))),
       );
     expect(await acknowledge(0, 1)).toMatchObject({ ok: false, refusal: { code: "BAD_SIGNATURE" } });
     expect(await acknowledge(0, 0, 2)).toMatchObject({ ok: false, refusal: { code: "BAD_SIGNATURE" } });

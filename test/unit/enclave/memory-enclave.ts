@@ -76,7 +76,6 @@ export class World {
       operators: this.operators.map((operator) => ({
         aid: operator.aid,
         name: operator.name,
-        key: publicKeyOf(operatorSeed(operator)),
         hpkeKey: operatorCardOf(operator).hpkeKey,
       })),
       threshold,
@@ -201,9 +200,8 @@ export class Desk {
       shareSigningBytes(info, index, value),
     );
     const sealed = await sealHpke(session.publicKey, random(32), encodeShare(index, value, signature), { info });
-    return this.enclave.apply(wrong.caller ?? this.world.operator(operator).aid, {
-      ceremony: wrong.ceremony ?? session.ceremony,
-      ...sealed,
-    });
+    const offered = { ceremony: wrong.ceremony ?? session.ceremony, ...sealed };
+    const caller = this.world.operator(operator);
+    return this.enclave.apply(wrong.caller ?? caller.aid, offered, publicKeyOf(operatorSeed(caller)));
   }
 }

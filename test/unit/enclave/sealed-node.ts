@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server } from "@grpc/grpc-js";
+import type { Aid } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
 import { ok } from "../../../src/base/result.ts";
 import { p256KeyPair } from "../../../src/crypto/p256.ts";
@@ -96,6 +97,7 @@ export async function serveApi(
     callerOf: ((call) => callerOf(call)) as CallerOf,
     membership: () => membership,
     height: () => 0,
+    operatorKey: (operator: Aid) => cluster.founding.identifiers.get(operator)?.keys[0]?.bytes,
     logNotes: () => [],
     onDefect: (error: unknown) => console.error(error),
   };
