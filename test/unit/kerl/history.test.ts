@@ -98,6 +98,20 @@ describe("the past of an identifier", () => {
     expect(text(new KerlHistory(other.db).export(life.aid, LAST).stream)).toBe(text(exported));
   });
 
+  it("an inception of genesis, which the founding document proves, gets its own signatures once somebody appends them", () => {
+    const world = new LedgerWorld();
+    const { client, operator } = world;
+    expect(world.block(world.append(authorOf(client), operator.inception.message)).kinds).toEqual([
+      "commandExecuted",
+      "keriReceiptAdded",
+    ]);
+    world.restart();
+    const history = new KerlHistory(world.db);
+    expect(text(history.export(operator.aid, height(0)).stream)).toBe(text(operator.inception.event));
+    expect(text(history.export(operator.aid, LAST).stream)).toBe(text(operator.inception.message));
+    expect(world.block(world.append(authorOf(client), operator.inception.message)).kinds).toEqual(["commandExecuted"]);
+  });
+
   it("knows the endpoints that were bound, and when they were cut", () => {
     const world = new LedgerWorld();
     const { client } = world;
