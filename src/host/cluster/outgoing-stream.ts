@@ -21,7 +21,7 @@ const AGE_JITTER = 0.2;
 
 type Options = Pick<
   PeerNetworkOptions,
-  "authenticate" | "onConnected" | "onDisconnected" | "onRefused" | "connectionMaxAgeMs"
+  "authenticate" | "onConnected" | "onDisconnected" | "onMigration" | "onRefused" | "connectionMaxAgeMs"
 >;
 
 export class OutgoingStream {
@@ -41,6 +41,8 @@ export class OutgoingStream {
   #corked: TLSSocket | undefined;
   #closed = false;
   ready = false;
+  /** It should be on a new connection, and none could be had yet. */
+  isOverdue = false;
 
   constructor(member: MemberIndex, endpoint: string, tls: PeerTls, options: Options) {
     const at = endpoint.lastIndexOf(":");
@@ -110,6 +112,7 @@ export class OutgoingStream {
     if (this.#socket !== socket) return; // another one has taken over
     const stood = this.ready;
     this.ready = false;
+    this.isOverdue = false;
     this.#socket = undefined;
     if (this.#closed) return;
     if (stood) this.#options.onDisconnected(this.#member);
@@ -129,6 +132,7 @@ export class OutgoingStream {
       const before = this.#socket;
       this.#socket = socket;
       this.#stands(socket, generation);
+      this.#options.onMigration(this.#member, true);
       if (before !== undefined) this.#end(before);
     });
     this.#successor = socket;
@@ -136,6 +140,8 @@ export class OutgoingStream {
       if (stood) return this.#lost(socket);
       this.#successor = undefined;
       if (this.#closed) return;
+      this.isOverdue = this.#socket !== undefined;
+      this.#options.onMigration(this.#member, false);
       this.#later(() => (this.#socket === undefined ? this.#dial() : this.#dialSuccessor()));
     });
   }
@@ -143,6 +149,7 @@ export class OutgoingStream {
   #stands(socket: TLSSocket, generation: number): void {
     this.#wait = REDIAL_FIRST_MS;
     this.ready = true;
+    this.isOverdue = false;
     this.#options.onConnected(this.#member);
     clearTimeout(this.#age);
     const { connectionMaxAgeMs } = this.#options;

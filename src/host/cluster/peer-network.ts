@@ -28,11 +28,15 @@ export interface PeerNetworkOptions {
   /** It stands no longer; it is dialled again. */
   readonly onDisconnected: (member: MemberIndex) => void;
   readonly onRefused: (reason: string) => void;
+  /** A stream moved to a new connection, or could not yet and is tried again. */
+  readonly onMigration: (member: MemberIndex, isDone: boolean) => void;
 }
 
 export interface PeerNetwork {
   readonly send: (to: MemberIndex, frame: Uint8Array) => void;
   readonly connected: () => readonly MemberIndex[];
+  /** How many dialled streams should be on a new connection (age, keys, certificates) and are not, since none could be had. */
+  readonly overdue: () => number;
   /** New connections show this key and certificate; the streams that this member dialled migrate to such. */
   readonly renew: (tls: PeerTls) => void;
   /** What `authenticate` accepts has changed: connections whose certificate it refuses now end, new ones standing first where they can. */
@@ -59,6 +63,7 @@ export async function openPeerNetwork(options: PeerNetworkOptions): Promise<Peer
   return {
     send: (to, frame) => streams.get(to)?.send(frame),
     connected: () => [...streams].flatMap(([member, stream]) => (stream.ready ? [member] : [])),
+    overdue: () => [...streams.values()].filter(({ isOverdue }) => isOverdue).length,
     renew: (tls) => {
       incoming.renew(tls);
       for (const stream of streams.values()) stream.renew(tls);

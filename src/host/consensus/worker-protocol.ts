@@ -72,8 +72,10 @@ export type FromConsensus =
   /** Not taken: the member holds as much as it may. */
   | { readonly kind: "refusedBatch"; readonly signed: Uint8Array }
   | { readonly kind: "position"; readonly position: Position }
-  /** How many other members a stream stands to. */
-  | { readonly kind: "peers"; readonly connected: number }
+  /** To how many other members a stream stands, and how many of them should be on a newer connection by now. */
+  | { readonly kind: "peers"; readonly connected: number; readonly overdue: number }
+  /** A stream moved to a new connection, or could not yet. */
+  | { readonly kind: "migration"; readonly isDone: boolean }
   | { readonly kind: "refused"; readonly reason: string; readonly port: "cluster" | "consensus" }
   | { readonly kind: "evidence"; readonly evidence: string; readonly member: MemberIndex; readonly view: number }
   /** It parted from f+1 others, now or in an earlier life: it does nothing more. */

@@ -290,6 +290,10 @@ class ConsensusWorker {
         this.#tellPeers();
       },
       onDisconnected: () => this.#tellPeers(),
+      onMigration: (_member, isDone) => {
+        this.#host.post({ kind: "migration", isDone });
+        this.#tellPeers();
+      },
       onRefused: (reason) => this.#host.post({ kind: "refused", reason, port: "cluster" }),
     });
   }
@@ -376,7 +380,11 @@ class ConsensusWorker {
 
   /** At each change, since a quiet cluster has no positions to report: readiness and sealing rest on it. */
   #tellPeers(): void {
-    this.#host.post({ kind: "peers", connected: this.#network?.connected().length ?? 0 });
+    this.#host.post({
+      kind: "peers",
+      connected: this.#network?.connected().length ?? 0,
+      overdue: this.#network?.overdue() ?? 0,
+    });
   }
 
   #take(message: ToConsensus): void {

@@ -31,6 +31,8 @@ const GAUGES = {
   view: "Current view of consensus",
   epoch: "Current epoch",
   peers: "Members connected now",
+  peer_streams_overdue:
+    "Streams to members that should be on a new connection (age, keys, certificates), and none can be had",
   sealed: "1 while the node is sealed",
   certificates_failing: "Listeners whose certificate could not be renewed when that was last tried",
   key_sequence_number: "Sequence number of the establishment event whose key the node signs by",
@@ -63,6 +65,8 @@ const COUNTERS = {
   log_events_healed: "Events of the log that were fetched again from peers and put in place",
   log_fields_dropped: "Log fields that are not on the allow-list",
   identity_requests: "Requests that the identity port answered",
+  peer_streams_renewed: "Streams to members that moved to a new connection while the old one stood",
+  peer_stream_renewal_failures: "New connections for streams to members that could not be had",
   views_nullified: "Views that ended without a block",
   witness_receipts: "Receipts that the node signed as a witness and had ordered",
   witness_rivals: "Events that it did not sign as a witness, since it had signed another one for their place",

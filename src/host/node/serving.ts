@@ -70,6 +70,7 @@ class Parts implements Serving {
   #forgetCertificate = (): void => {};
   #position: Position | undefined;
   #connected = 0;
+  #overdue = 0;
   #projected = -1;
   /** What the key event rules ask of the past. */
   #past: Sqlite | undefined;
@@ -236,6 +237,12 @@ class Parts implements Serving {
           case "peers":
             this.#connected = event.connected;
             metrics.set("peers", event.connected);
+            metrics.set("peer_streams_overdue", event.overdue);
+            if (event.overdue > this.#overdue) logger.warn("Streams to members stay old", { count: event.overdue });
+            this.#overdue = event.overdue;
+            return;
+          case "migration":
+            metrics.count(event.isDone ? "peer_streams_renewed" : "peer_stream_renewal_failures");
             return;
           case "refused":
             metrics.refused(event.port === "cluster" ? "cluster" : "machine", event.reason);

@@ -20,6 +20,8 @@ interface Member {
   /** "connected" and "disconnected", in order. */
   readonly events: string[];
   readonly refused: string[];
+  /** Of attempts to migrate: whether they succeeded. */
+  readonly migrations: boolean[];
   /** Numbers of the frames that came. */
   readonly frames: number[];
 }
@@ -33,6 +35,7 @@ async function member(self: 0 | 1, base: number, given: Given = {}): Promise<Mem
   const events: string[] = [];
   const refused: string[] = [];
   const frames: number[] = [];
+  const migrations: boolean[] = [];
   const waiting = new Set<() => void>();
   const changed = (): void => waiting.forEach((look) => look());
   const network = await openPeerNetwork({
@@ -55,6 +58,10 @@ async function member(self: 0 | 1, base: number, given: Given = {}): Promise<Mem
       changed();
     },
     onRefused: (reason) => void refused.push(reason),
+    onMigration: (_member, isDone) => {
+      migrations.push(isDone);
+      changed();
+    },
   });
   open.push(network);
   const until = (condition: () => boolean): Promise<void> =>
@@ -68,7 +75,7 @@ async function member(self: 0 | 1, base: number, given: Given = {}): Promise<Mem
       look();
     });
   const connected = (count: number): Promise<void> => until(() => network.connected().length === count);
-  return { network, connected, until, events, refused, frames };
+  return { network, connected, until, events, refused, frames, migrations };
 }
 
 /** Whose certificates are accepted, by common name; what a handshake shows is judged when it is asked. */
@@ -155,12 +162,15 @@ test("a member whose certificate came into force here only after it was renewed 
   first.network.renew(selfSigned("renewed 0"));
   await expect.poll(() => second.refused).toContain("CERTIFICATE_KEY_ROTATED");
   expect(first.network.connected()).toEqual([1]); // on the connection that it has
+  await first.until(() => first.migrations.includes(false));
+  expect(first.network.overdue()).toBe(1);
   first.network.send(memberIndex(1), numbered(1));
   await second.until(() => second.frames.includes(1));
   names.add("renewed 0");
   names.delete("member 0");
   second.network.rejudge();
   await expect.poll(() => first.events.filter((event) => event === "connected").length).toBeGreaterThan(1);
+  expect(first.network.overdue()).toBe(0);
   first.network.send(memberIndex(1), numbered(2));
   await second.until(() => second.frames.includes(2));
 });

@@ -30,6 +30,7 @@ test("strangers who wait with open sockets keep no member out", async () => {
     tls: selfSigned("member 0"),
     authenticate: () => ok(memberIndex(1)),
     connectionMaxAgeMs: 0,
+    onMigration: () => {},
     onFrame: (_from, { length }) => {
       frames.push(length);
       heard();
