@@ -58,6 +58,23 @@ export const SETTINGS = {
     fallback: "127.0.0.1",
     description: "Address, or name of the network interface, that the health port listens on. It is not authenticated.",
   }),
+  identityPort: port(
+    "SKY_IDENTITY_PORT",
+    8128,
+    "HTTP for whoever verifies identifiers: OOBI, did:webs, a DID resolver. Read-only, not authenticated.",
+  ),
+  identityInterface: textSetting({
+    env: "SKY_IDENTITY_INTERFACE",
+    fallback: "127.0.0.1",
+    description:
+      "Address, or name of the network interface, that the identity port listens on. It speaks plain HTTP: put a reverse proxy with TLS before it.",
+  }),
+  identityUrl: optionalTextSetting({
+    env: "SKY_IDENTITY_URL",
+    fallback: undefined,
+    description:
+      "Where others reach the identity port, such as https://id.example.org: did:webs identifiers and the node's witness are named by it. Without it nobody is told of it.",
+  }),
   seeds: addressesSetting({
     env: "SEEDS",
     fallback: [],

@@ -13,7 +13,7 @@ import { findPorts } from "./ports.ts";
 import { unsealNodes } from "./unsealing.ts";
 import { ENTRIES } from "../entries.ts";
 
-/** Ports of one node, five in a row (devEndpoints). */
+/** Ports of one node, five in a row (devEndpoints); the identity ports of all come after them. */
 const PORTS_PER_NODE = 5;
 /** A node that does not answer in this time will not. Units: ms. */
 const START_TIMEOUT_MS = 60_000;
@@ -90,7 +90,7 @@ export class DevCluster {
 
   async #found(): Promise<void> {
     const { directory, nodes, say } = this.#options;
-    const base = await findPorts(nodes * PORTS_PER_NODE, Math.random);
+    const base = await findPorts(nodes * (PORTS_PER_NODE + 1), Math.random);
     const made = await foundDevCluster(directory, { endpoints: devEndpoints(nodes, base), random, now: Date.now() });
     for (const { name, passphrase } of made.nodes) this.#passphrases.set(name, passphrase);
     this.#layout = openDevCluster(directory);
@@ -201,7 +201,10 @@ export class DevCluster {
     });
     const passphrase = this.#passphrases.get(name);
     child.send({
-      settings: settingsOf(node.directory, card, this.#options.checkpointBlocks),
+      settings: {
+        ...settingsOf(node.directory, card, this.#options.checkpointBlocks),
+        identityPort: String(identityPortOf(this.layout.founding.document.founders, card)),
+      },
       passphrase: passphrase === undefined ? null : Buffer.from(passphrase.reveal()).toString("base64"),
     } satisfies DevNodeOrder);
     await started;
@@ -223,7 +226,7 @@ export class DevCluster {
 
   #writeClusterFile(): void {
     const nodes = this.layout.founding.document.founders.map((card) => {
-      const ports = portsOf(card);
+      const ports = { ...portsOf(card), identity: identityPortOf(this.layout.founding.document.founders, card) };
       const pid = this.#runs.get(card.name)?.child?.pid ?? null;
       return { name: card.name, aid: card.aid, pid, dir: join(this.#options.directory, "nodes", card.name), ports };
     });
@@ -268,6 +271,12 @@ export function portsOf({ endpoints }: FounderCard): {
     service: portOf(endpoints.service),
     health: api + 4,
   };
+}
+
+/** After those of all nodes, since a founding document gives each of them five in a row. */
+function identityPortOf(founders: readonly FounderCard[], { aid }: FounderCard): number {
+  const first = Math.min(...founders.map((card) => portsOf(card).api));
+  return first + PORTS_PER_NODE * founders.length + founders.findIndex((card) => card.aid === aid);
 }
 
 function settingsOf(

@@ -20,7 +20,7 @@ const RESOLUTION_TYPE = 'application/ld+json;profile="https://w3id.org/did-resol
 export interface DidOptions {
   readonly queries: KerlQueries;
   /** Where this port is reached from outside, by which its DIDs are named. */
-  readonly publicUrl: URL;
+  readonly publicUrl: () => URL;
 }
 
 /** Host, port and path of the public URL as did:web writes them. */
@@ -85,7 +85,7 @@ async function describe(
   if (state.value === undefined) return ok(undefined);
   const endpoints = await endpointsOf(queries, aid, height, "");
   if (!endpoints.ok) return endpoints;
-  const host = didHost(publicUrl);
+  const host = didHost(publicUrl());
   const forms = { webs: `did:webs:${host}:${aid}`, web: `did:web:${host}:${aid}`, keri: `did:keri:${aid}` } as const;
   const names = Object.values(forms).filter((name) => name !== forms[form]);
   const document = didDocument({
@@ -111,7 +111,7 @@ async function resolve(options: DidOptions, text: string, request: IdentityReque
   if (!aid.ok) return resolved(400, { error: "invalidDid" });
   // The path was decoded once: a port's %3A may have become a colon.
   const before = did.slice(0, at);
-  const here = `did:webs:${didHost(options.publicUrl)}`;
+  const here = `did:webs:${didHost(options.publicUrl())}`;
   const isHere = method === "keri" ? before === "did:keri" : before === here || before === here.replace("%3A", ":");
   const version = versionOf(request.query.get("versionId"));
   if (!isHere || version === null) return resolved(404, { error: "notFound" });

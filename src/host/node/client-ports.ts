@@ -13,6 +13,8 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { ServiceContext } from "../services/call.ts";
 import { compatibleOracle, compatibleOracleService } from "../services/compatible-oracle.ts";
 import { addHealth } from "../services/health.ts";
+import { kerl, kerlService } from "../services/kerl.ts";
+import type { KerlPort } from "../services/kerl-port.ts";
 import type { CallerOf, OraclePort } from "../services/oracle-port.ts";
 import { addReflection } from "../services/reflection.ts";
 import { serverOptions } from "../services/server-options.ts";
@@ -33,6 +35,7 @@ export interface ClientPortsOptions {
   readonly keyStateOf: (aid: Aid) => KeyState | undefined;
   readonly isRevoked: (aid: Aid, spkiHash: Digest) => boolean;
   readonly oracle: OraclePort;
+  readonly kerl: KerlPort;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -48,7 +51,7 @@ export interface ClientPorts {
   readonly close: (graceMs: number) => Promise<void>;
 }
 
-const SERVICES = ["com.hellblazer.delphi.v1.Oracle_", "sky.oracle.v1.OracleService"];
+const SERVICES = ["com.hellblazer.delphi.v1.Oracle_", "sky.oracle.v1.OracleService", "sky.kerl.v1.KerlService"];
 
 /** What a call in flight has to end when a key behind its connection is in force no more. Units: ms. */
 export const RETIRE_GRACE_MS = 5_000;
@@ -109,7 +112,7 @@ class Ports implements ClientPorts {
   }
 
   async #openService(): Promise<void> {
-    const { oracle, metrics, logger } = this.#options;
+    const { oracle, kerl: port, metrics, logger } = this.#options;
     const server = this.#server();
     let callerOf: CallerOf = () => ({
       ok: false,
@@ -125,6 +128,7 @@ class Ports implements ClientPorts {
     };
     server.addService(compatibleOracleService, compatibleOracle(context));
     server.addService(skyOracleService, skyOracle(context));
+    server.addService(kerlService, kerl({ ...context, kerl: port }));
     const health = await addHealth(server, SERVICES);
     addReflection(server, [...SERVICES, "grpc.health.v1.Health"]);
     const listener = await this.#listen("service", server);

@@ -28,7 +28,10 @@ export interface ServingOptions {
     readonly cluster: number;
     readonly service: number;
     readonly approach: number;
+    readonly identity: { readonly host: string; readonly port: number };
   };
+  /** Where others reach the identity port; undefined: they do not. */
+  readonly identityUrl: string | undefined;
   readonly connectionsMax: number;
   /** Units: ms. */
   readonly connectionMaxAgeMs: number;

@@ -28,7 +28,7 @@ import type { CertificateRequest } from "../enclave/certificates.ts";
 import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
 import { CertificateRecorder } from "./certificate-recorder.ts";
 import { type ClientPorts, openClientPorts } from "./client-ports.ts";
-import { NodeKerl } from "./kerl.ts";
+import { IdentityRoom } from "./identity-room.ts";
 import { KeyLife } from "./key-life.ts";
 import { openLiveLedger } from "./live-ledger.ts";
 import { certificateRequest, chainPem, hostsOf } from "./listener-certificate.ts";
@@ -74,8 +74,7 @@ class Parts implements Serving {
   #projected = -1;
   /** What the key event rules ask of the past. */
   #past: Sqlite | undefined;
-  /** Questions about key event receipt logs. */
-  #kerl: NodeKerl | undefined;
+  #identity: IdentityRoom | undefined;
   /** The newest checkpoint on this disk. */
   #written: WrittenCheckpoint | undefined;
   #stopping = false;
@@ -120,6 +119,7 @@ class Parts implements Serving {
     const ledger = this.#openLedger(this.#projector);
     this.#keyLife = await this.#openKeyLife(ledger);
     this.#submission = this.#openSubmission(ledger);
+    this.#identity = this.#openIdentity(ledger, this.#keyLife, this.#submission);
     this.#executor = new Executor({
       ledger,
       project: (block) => this.#projector?.project(block),
@@ -136,7 +136,8 @@ class Parts implements Serving {
     this.#keyStatesChanged(named.flatMap((aid) => ledger.keyState(aid) ?? []));
     this.#keysRevoked(ledger.certificates.revokedKeys());
     await this.#keyLife.resume();
-    this.#clientPorts = await this.#openClientPorts(ledger);
+    this.#clientPorts = await this.#openClientPorts(ledger, this.#identity);
+    await this.#identity.open();
     this.#recorder.open();
   }
 
@@ -166,7 +167,7 @@ class Parts implements Serving {
     this.#executor?.stop();
     this.#submission?.stop();
     this.#heights.stop();
-    this.#kerl?.stop();
+    await this.#identity?.stop();
     await this.#clientPorts?.close(CLOSE_GRACE_MS);
     await this.#ahead.stop();
     await this.#projector?.stop();
@@ -322,7 +323,7 @@ class Parts implements Serving {
         this.#projected = height;
         metrics.set("projected_height", height);
         this.#ledger?.kerl.archived(height);
-        this.#kerl?.projected(height);
+        this.#identity?.projected(height);
         this.#executor?.resume();
       },
       onDeath: (error) => void this.#died("projector", error, () => this.#restartProjector()),
@@ -388,7 +389,7 @@ class Parts implements Serving {
     this.#recent.push({ height: block.height, root: block.root });
     if (this.#recent.length > ROOTS_REPORTED) this.#recent.shift();
     this.#heights.reached(block.height);
-    this.#kerl?.executed(block);
+    this.#identity?.executed(block);
     if (block.keyStates.length > 0) this.#keyStatesChanged(block.keyStates);
     if (block.revokedKeys.length > 0) this.#keysRevoked(block.revokedKeys);
     metrics.set("executed_height", block.height);
@@ -465,26 +466,24 @@ class Parts implements Serving {
     });
   }
 
-  #openClientPorts(ledger: Ledger): Promise<ClientPorts> {
-    const {
-      founding,
-      aid,
-      bind,
-      connectionsMax,
-      connectionMaxAgeMs,
-      certificates,
-      certificateLifetimeMs,
-      logger,
-      metrics,
-    } = this.#options;
+  #openIdentity(ledger: Ledger, keyLife: KeyLife, submission: Submission): IdentityRoom {
+    return new IdentityRoom(this.#options, {
+      ledger,
+      keyLife,
+      submission,
+      heights: this.#heights,
+      signer: present(this.#signer, "opened before"),
+      projector: () => present(this.#projector, "opened before"),
+      projected: this.projected,
+      past: present(this.#past, "opened with the ledger"),
+      routes: [],
+      onFatal: (code, error) => this.#fatal(code, error),
+    });
+  }
+
+  #openClientPorts(ledger: Ledger, { port }: IdentityRoom): Promise<ClientPorts> {
     return openClientPorts({
-      founding,
-      aid,
-      bind,
-      connectionsMax,
-      connectionMaxAgeMs,
-      certificates,
-      certificateLifetimeMs,
+      ...this.#options,
       issue: this.#issue,
       keyStateOf: (who) => ledger.keyState(who),
       isRevoked: (who, spkiHash) => ledger.certificates.isRevoked(who, spkiHash),
@@ -493,10 +492,9 @@ class Parts implements Serving {
         submission: present(this.#submission, "opened before"),
         heights: this.#heights,
         projector: () => present(this.#projector, "opened before"),
-        onWrite: (seconds) => metrics.observe("write", seconds),
+        onWrite: (seconds) => this.#options.metrics.observe("write", seconds),
       }),
-      logger,
-      metrics,
+      kerl: port,
     });
   }
 }

@@ -23,8 +23,8 @@ export interface AnnouncementOptions {
   /** Establishment event that the node's signatures name. */
   readonly keyState: () => KeyStateRef;
   readonly witness: Aid;
-  /** Where the identity port is reached: http://… or https://…. */
-  readonly url: string;
+  /** Where the identity port is reached, http://… or https://…; null: nobody is told. */
+  readonly url: string | null;
   readonly queries: KerlQueries;
   readonly sign: SignerClient["sign"];
   readonly append: (stream: Uint8Array, deadlineMs: number) => Promise<Result<CommandOutcome>>;
@@ -57,7 +57,7 @@ interface Unsigned {
 
 async function missingMessages(options: AnnouncementOptions): Promise<Result<readonly Unsigned[]>> {
   const { node, witness, url, queries, now } = options;
-  const scheme = url.startsWith("https:") ? "https" : "http";
+  const scheme = url?.startsWith("https:") === true ? "https" : "http";
   const height = queries.height();
   const where = await locationsOf(queries, witness, height);
   if (!where.ok) return where;
@@ -65,7 +65,7 @@ async function missingMessages(options: AnnouncementOptions): Promise<Result<rea
   const missing: Unsigned[] = [];
   if (queries.keyState(witness) === undefined)
     missing.push({ body: inceptNonTransferable(witness).event, by: "controller" });
-  if (!where.value.locations.some((bound) => bound.scheme === scheme && bound.url === url))
+  if (url !== null && !where.value.locations.some((bound) => bound.scheme === scheme && bound.url === url))
     missing.push({
       body: reply({ route: "/loc/scheme", date, attributes: { eid: witness, scheme, url } }).event,
       by: "couple",
