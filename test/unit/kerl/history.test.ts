@@ -1,7 +1,7 @@
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { height } from "../../../src/base/brands.ts";
-import { concatBytes } from "../../../src/base/bytes.ts";
+import { concatBytes, utf8 } from "../../../src/base/bytes.ts";
 import { Projector } from "../../../src/actors/projector/projector.ts";
 import { dumpSegments, loadSegments } from "../../../src/projections/checkpoint/checkpoint.ts";
 import { decodeSegment } from "../../../src/projections/checkpoint/segment.ts";
@@ -110,6 +110,30 @@ describe("the past of an identifier", () => {
     expect(text(history.export(operator.aid, height(0)).stream)).toBe(text(operator.inception.event));
     expect(text(history.export(operator.aid, LAST).stream)).toBe(text(operator.inception.message));
     expect(world.block(world.append(authorOf(client), operator.inception.message)).kinds).toEqual(["commandExecuted"]);
+  });
+
+  it("what came in a closed group is exported as it came, later signatures as messages that any log takes", () => {
+    const world = new LedgerWorld();
+    const life = new Life("closed");
+    const { event, message, said } = life.inception;
+    const groups = message.slice(event.length);
+    const closed = concatBytes(event, utf8(`-VA${"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[groups.length / 4] ?? ""}`), groups);
+    const writer = authorOf(world.client);
+    expect(world.block(world.append(writer, closed)).kinds).toEqual(["commandExecuted", "keyEventAccepted"]);
+    world.project();
+    const history = new KerlHistory(world.db);
+    expect(text(history.export(life.aid, LAST).stream)).toBe(text(closed));
+    const receipt = world.client.receiptOf({ aid: life.aid, sn: 0, said, event });
+    expect(world.block(world.append(writer, receipt)).kinds).toEqual(["commandExecuted", "keriReceiptAdded"]);
+    world.project();
+    const exported = history.export(life.aid, LAST).stream;
+    expect(text(exported)).toBe(text(concatBytes(closed, receipt)));
+    const other = new LedgerWorld();
+    expect(other.block(other.append(authorOf(other.client), exported)).kinds).toEqual([
+      "commandExecuted",
+      "keyEventAccepted",
+      "keriReceiptAdded",
+    ]);
   });
 
   it("knows the endpoints that were bound, and when they were cut", () => {
