@@ -12,6 +12,7 @@ import {
   Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  Name,
   PemConverter,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
@@ -179,9 +180,12 @@ const signingWith = (key: KeyObject) => ({
 const serialOf = (spki: Uint8Array, notBefore: number, notAfter: number): string =>
   `7f${domainDigest("certificate-serial", utf8(`${notBefore}-${notAfter}\0`), spki).slice(0, 30)}`;
 
+/** DER of a name that is this common name alone, as every certificate of ours spells subjects and issuers. */
+export const commonName = (name: string): Uint8Array => new Uint8Array(new Name([{ CN: [name] }]).toArrayBuffer());
+
 /** PEM of one certificate. */
 export const certificatePem = (der: Uint8Array): string =>
-  `${PemConverter.encode(der.slice().buffer, "CERTIFICATE").trimEnd()}\n`;
+  `${PemConverter.encode(Uint8Array.from(der).buffer, "CERTIFICATE").trimEnd()}\n`;
 
 /** Certificates of a PEM text (a bundle of anchors); undefined when it is not PEM. Bounds: 1 MiB. */
 export function certificatesOfPem(pem: string): readonly Uint8Array[] | undefined {

@@ -23,6 +23,18 @@ export const REVOCATION_REASONS = [
 ] as const;
 export type RevocationReason = (typeof REVOCATION_REASONS)[number];
 
+/** CRLReason of RFC 5280 §5.3.1. */
+export const REASON_CODES: { readonly [R in RevocationReason]: number } = {
+  unspecified: 0,
+  keyCompromise: 1,
+  cACompromise: 2,
+  affiliationChanged: 3,
+  superseded: 4,
+  cessationOfOperation: 5,
+  privilegeWithdrawn: 9,
+  aACompromise: 10,
+};
+
 /** What the log keeps of a certificate until it ends. */
 export interface CertificateRecord {
   /** SHA-256 of the issuer's SubjectPublicKeyInfo; of a certificate that its owner issued itself, of its own. */

@@ -75,6 +75,8 @@ export async function startEnclave(options: EnclaveHostOptions): Promise<Enclave
     prepareRotation: (last) => call((remote) => remote.prepareRotation(last)),
     settleRotation: (inForce) => call((remote) => remote.settleRotation(inForce)),
     issueCertificate: (request) => call((remote) => remote.issueCertificate(request)),
+    revocationList: (input) => call((remote) => remote.revocationList(input)),
+    ocspAnswer: (input) => call((remote) => remote.ocspAnswer(input)),
     bootCertificate: (request) => call((remote) => remote.bootCertificate(request)),
     signerPort: async () => {
       const { port1, port2 } = new MessageChannel();

@@ -15,6 +15,7 @@ import type {
   SessionAnswer,
 } from "../../actors/enclave/ports.ts";
 import type { KeyStateRef } from "../../events/facts/command.ts";
+import type { OcspInput, RevocationListInput } from "../../crypto/revocation.ts";
 import type { CertificateRequest } from "./certificates.ts";
 
 /** What operators' services and the host ask; every call goes to the worker. `caller` is whom mutual TLS has named. */
@@ -50,6 +51,10 @@ export interface EnclaveControl extends EnclavePort {
   readonly settleRotation: (inForce: KeyStateRef) => Promise<Result<NodeKeyStatus, EnclaveRefusal>>;
   /** Chain of a listener, leaf first, DER. Refuses: SEALED. */
   readonly issueCertificate: (request: CertificateRequest) => Promise<Result<readonly Uint8Array[], EnclaveRefusal>>;
+  /** A list of revoked certificates that the node's issuer signs. Refuses: SEALED. */
+  readonly revocationList: (input: RevocationListInput) => Promise<Result<Uint8Array, EnclaveRefusal>>;
+  /** An answer about certificates that the node's issuer signs. Refuses: SEALED. */
+  readonly ocspAnswer: (input: OcspInput) => Promise<Result<Uint8Array, EnclaveRefusal>>;
   /** Chain of the API listener while sealed. */
   readonly bootCertificate: (request: CertificateRequest) => Promise<readonly Uint8Array[]>;
   /** Serves SigningRequests on this port until the worker ends. */

@@ -66,6 +66,7 @@ function serve(port: MessagePort): void {
 
 /** Loaded when first asked for: the X.509 library takes longer to load than everything else here (90 ms). */
 const certificates = () => import("./certificates.ts");
+const revocation = () => import("./revocation.ts");
 const subject = { cluster: founding.cluster, aid: founding.node.aid };
 const api: EnclaveControl = {
   status: async () => enclave.status(),
@@ -86,6 +87,14 @@ const api: EnclaveControl = {
   issueCertificate: async (request) => {
     const custody = enclave.custody();
     return custody === null ? sealed() : ok(await (await certificates()).nodeCertificate(custody, subject, request));
+  },
+  revocationList: async (input) => {
+    const custody = enclave.custody();
+    return custody === null ? sealed() : ok((await revocation()).signRevocationList(custody, input));
+  },
+  ocspAnswer: async (input) => {
+    const custody = enclave.custody();
+    return custody === null ? sealed() : ok((await revocation()).signOcspAnswer(custody, input));
   },
   bootCertificate: async (request) => (await certificates()).bootCertificate(bootKey, subject, request),
   connect: async (port) => {

@@ -57,6 +57,7 @@ export function afterFact(
 export class LiveCertificates implements CertificateReader {
   readonly #all = new Map<string, KnownCertificate>();
   readonly #ofAid = new Map<Aid, Set<string>>();
+  readonly #ofSerial = new Map<string, Set<string>>();
   /** By identifier and key: until when each is refused. */
   readonly #revoked = new Map<string, RevokedKey>();
   /** The earliest end of all, or earlier. */
@@ -90,12 +91,17 @@ export class LiveCertificates implements CertificateReader {
     return names.sort(byCode).flatMap((name) => this.#all.get(name) ?? []);
   }
 
+  /** Whatever was recorded under this serial number, by whomever. */
+  withSerial(serial: string): readonly KnownCertificate[] {
+    return [...(this.#ofSerial.get(serial) ?? [])].flatMap((name) => this.#all.get(name) ?? []);
+  }
+
   put(certificate: KnownCertificate): void {
-    const { aid, spkiHash, notAfter } = certificate.record;
+    const { aid, spkiHash, serial, notAfter } = certificate.record;
     const name = certificateName(certificate.record);
     this.#all.set(name, certificate);
-    const names = this.#ofAid.get(aid) ?? new Set();
-    this.#ofAid.set(aid, names.add(name));
+    addTo(this.#ofAid, aid, name);
+    addTo(this.#ofSerial, serial, name);
     this.#nextEnd = Math.min(this.#nextEnd, notAfter);
     if (certificate.revocation === null) return;
     const key = `${aid} ${spkiHash}`;
@@ -113,9 +119,8 @@ export class LiveCertificates implements CertificateReader {
         continue;
       }
       this.#all.delete(name);
-      const names = this.#ofAid.get(record.aid);
-      names?.delete(name);
-      if (names?.size === 0) this.#ofAid.delete(record.aid);
+      takeFrom(this.#ofAid, record.aid, name);
+      takeFrom(this.#ofSerial, record.serial, name);
     }
     for (const [key, { notAfter }] of this.#revoked) if (notAfter < time) this.#revoked.delete(key);
   }
@@ -165,6 +170,17 @@ export class CertificateLayer implements CertificateReader {
     }
     return revoked;
   }
+}
+
+function addTo<K>(index: Map<K, Set<string>>, key: K, name: string): void {
+  const names = index.get(key) ?? new Set();
+  index.set(key, names.add(name));
+}
+
+function takeFrom<K>(index: Map<K, Set<string>>, key: K, name: string): void {
+  const names = index.get(key);
+  names?.delete(name);
+  if (names?.size === 0) index.delete(key);
 }
 
 const byCode = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
