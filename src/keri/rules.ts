@@ -13,8 +13,8 @@ import type { EventRefusal } from "./event.ts";
 import { applyKerlFact } from "./kerl-fold.ts";
 import type { KerlFact } from "./kerl-facts.ts";
 import { KerlOverlay } from "./kerl-overlay.ts";
-import type { KerlJudgement, KerlMoment, KerlReader, KerlResult } from "./kerl.ts";
-import type { KeriMessage, ParsedBody } from "./messages.ts";
+import { type KerlJudgement, type KerlMoment, type KerlReader, type KerlResult, escrowName } from "./kerl.ts";
+import type { KeriMessage, KeyEvent, ParsedBody, ReceiptMessage } from "./messages.ts";
 import { settle } from "./settle.ts";
 import { bodyOf } from "./stored-body.ts";
 
@@ -54,12 +54,25 @@ export function judgeMessage(reader: KerlReader, message: KeriMessage, now: Kerl
   if (!body.ok) return body;
   const arrived = arrive(reader, message, body.value, now, true);
   if (!arrived.ok || arrived.value.facts.length === 0) return arrived;
-  const pendingReceipt = body.value.type === "rct" && arrived.value.verdict === "escrowed:unverified-receipt";
-  if (reader.escrowCount() === 0 || (arrived.value.verdict !== "accepted" && !pendingReceipt)) return arrived;
+  if (body.value.type === "rpy" || reader.escrowCount() === 0) return arrived;
+  if (!mayEndWaits(reader, body.value, message, arrived.value)) return arrived;
   const overlay = new KerlOverlay(reader);
   for (const fact of arrived.value.facts) applyKerlFact(overlay, fact, now.height);
-  const settled = settle(overlay, body.value.type === "rpy" ? null : body.value, now);
+  const settled = settle(overlay, body.value, now);
   return ok(concluded(arrived.value, body.value, [...arrived.value.facts, ...settled]));
+}
+
+/** An accepted event may; so may a receipt by witnesses, where the event itself waits for nothing else. */
+function mayEndWaits(
+  reader: KerlReader,
+  body: KeyEvent | ReceiptMessage,
+  { attachments }: KeriMessage,
+  arrived: KerlJudgement,
+): boolean {
+  if (body.type !== "rct" || arrived.verdict !== "escrowed:unverified-receipt") return arrived.verdict === "accepted";
+  if (attachments.witnessSignatures.length + attachments.receiptCouples.length === 0) return false;
+  const name = escrowName({ said: body.said, reason: "partially-witnessed", waitsFor: body.aid });
+  return reader.escrow(name)?.reason === "partially-witnessed";
 }
 
 /** The verdict and the facts after what followed: a wait that ended in the same breath is left out. */

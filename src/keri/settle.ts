@@ -27,17 +27,17 @@ interface Changed {
 }
 
 /**
- * Judges what may have waited for this event, or for receipts of it (null: for nothing), and applies each fact at once.
+ * Judges what may have waited for this event, or for receipts of it, and applies each fact at once.
  * Bounds: `most` escrows are judged (Default: REPROCESSED_MAX). Returns: the facts, in order.
  */
 export function settle(
   store: KerlStore,
-  changed: Changed | null,
+  changed: Changed,
   now: KerlMoment,
   most = REPROCESSED_MAX,
 ): readonly KerlFact[] {
   const facts: KerlFact[] = [];
-  const queue: Changed[] = changed === null ? [] : [changed];
+  const queue: Changed[] = [changed];
   let judged = 0;
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     for (const { waitsFor, reason, said } of candidates(store, next)) {
