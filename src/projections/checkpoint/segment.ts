@@ -46,7 +46,7 @@ export interface StateSegment {
   readonly rolling: Digest;
 }
 
-/** Of checkpoints that older versions made: inceptions of the founding document. Read, never written: key events hold them. */
+/** Of checkpoints that older versions made, with too little for the tables of today: known, refused, never written. */
 export interface IdentifierEntry {
   readonly aid: Aid;
   readonly icp: Uint8Array;

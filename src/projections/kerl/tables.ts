@@ -128,15 +128,6 @@ export class KerlTables implements KerlStore {
     return undefined;
   }
 
-  /** Identifiers of a checkpoint of before there were key events in it: those that genesis incepted. */
-  restoreInceptions(entries: readonly Omit<IdentityFact, "kind">[]): string | undefined {
-    for (const entry of entries) {
-      applyKerlFact(this, factOfInception(entry), 0);
-      this.#settle();
-    }
-    return undefined;
-  }
-
   /** Ends a restore: height and sum stand beside the rows. */
   restorePosition(height: number): void {
     this.#height = height;

@@ -250,4 +250,16 @@ describe("checkpoints", () => {
     for (const kind of ["keyEvents", "keyEventSeals", "keriReceipts", "keyEventEscrows"] as const)
       expect(kinds).toContain(kind);
   });
+
+  it("of before there were key events in them are refused: the order of genesis' inceptions is not in them", () => {
+    const world = new LedgerWorld();
+    world.project();
+    const [state] = dumpSegments(world.db, [{ aid: world.client.aid, key: new Key("epoch 0").publicKey }]);
+    const opened = decodeSegment(state ?? new Uint8Array(0));
+    if (!opened.ok) throw new Error(opened.refusal.message);
+    const { aid, inception } = world.client;
+    const db = new Database(":memory:");
+    const old = [opened.value, { kind: "identifiers", first: 0, rows: [{ aid, icp: inception.event }] } as const];
+    expect(loadSegments(db, old)).toMatchObject({ ok: false, refusal: { code: "CHECKPOINT_UNREADABLE" } });
+  });
 });
