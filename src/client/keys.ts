@@ -50,6 +50,8 @@ const NEWS_MS = 3_000;
 /** How long connections may take to move; whatever failed then is tried again with the next certificate. */
 const MOVE_MS = 5_000;
 const ROTATE_MS = 30_000;
+/** Between two looks for newer keys while no node answers. */
+const READ_AGAIN_MS = 500;
 
 export class Keys {
   readonly #options: KeysOptions;
@@ -59,6 +61,8 @@ export class Keys {
   #since: number;
   #tls: IssuedTls;
   #wasFinished = false;
+  /** When the store was asked last because nobody answered. */
+  #readAt = 0;
   #renewing: Promise<void> | undefined;
   #settling: Promise<Changed> | undefined;
 
@@ -133,6 +137,16 @@ export class Keys {
       .catch(() => {}); // told to whoever rotates; the batch is tried again while time is left
   }
 
+  /** No node answered: if another process has rotated the keys since, connections go on with a certificate of those. */
+  async unanswered(deadlineMs: number): Promise<void> {
+    const { ports, store } = this.#options;
+    const now = ports.now();
+    if (this.#settling !== undefined || now - this.#readAt < READ_AGAIN_MS) return;
+    this.#readAt = now;
+    const kept = store.read();
+    if (shownSaid(kept) !== shownSaid(this.#kept)) await this.#adopt(kept, deadlineMs, false, true);
+  }
+
   /** Before a call: what an earlier life began is finished, once; a certificate that ended is renewed first, one that is old meanwhile. */
   async fresh(deadlineMs: number): Promise<void> {
     if (this.#kept.pending !== null && !this.#wasFinished) {
@@ -204,9 +218,9 @@ export class Keys {
     }
   }
 
-  async #adopt(kept: KeptIdentity, deadlineMs: number, moved = false): Promise<void> {
+  async #adopt(kept: KeptIdentity, deadlineMs: number, moved = false, isShownAnew = false): Promise<void> {
     const signer = signerOf(kept);
-    const rotated = signer.keyState.said !== this.#signer.keyState.said;
+    const rotated = isShownAnew || signer.keyState.said !== this.#signer.keyState.said;
     this.#kept = kept;
     this.#signer = signer;
     this.#since = this.#options.ports.now();
@@ -239,6 +253,9 @@ export class Keys {
 
 export const isStale = (error: unknown): error is SkyError =>
   error instanceof SkyError && error.code === "STALE_KEY_STATE";
+
+/** Whose keys a certificate made now would show. */
+const shownSaid = (kept: Controller): string => keyStateOf(isShowable(kept) ? promoted(kept) : kept).said;
 
 const refOf = (kept: Controller): KeyStateRef => {
   const { sn, said } = keyStateOf(kept);

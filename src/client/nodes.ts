@@ -45,6 +45,15 @@ const CHANNEL: ChannelOptions = {
 const NAME_OF_ADDRESSES = "localhost";
 const isAddress = (endpoint: string): boolean => /^(?:\[|[\d.]+:)/.test(endpoint);
 
+export interface NodesHooks {
+  /** Before each call. */
+  readonly before?: (deadlineMs: number) => Promise<void>;
+  /** After an attempt that no node answered: perhaps none takes the certificate any more. */
+  readonly unanswered?: (deadlineMs: number) => Promise<void>;
+}
+
+const UNANSWERED: ReadonlySet<string> = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN"]);
+
 /** Connections under one certificate. */
 interface Generation {
   readonly stubs: readonly OracleStub[];
@@ -58,20 +67,15 @@ export class Nodes {
   readonly #options: NodesOptions;
   readonly #ports: ClientPorts;
   readonly #generations = new Set<Generation>();
-  /** Before each call. */
-  readonly #before: (deadlineMs: number) => Promise<void>;
+  readonly #hooks: NodesHooks;
   #generation: Generation;
   #current = 0;
 
-  constructor(
-    options: NodesOptions,
-    ports: ClientPorts,
-    before: (deadlineMs: number) => Promise<void> = async () => {},
-  ) {
+  constructor(options: NodesOptions, ports: ClientPorts, hooks: NodesHooks = {}) {
     assert(options.endpoints.length > 0, "a client needs at least one endpoint");
     this.#options = options;
     this.#ports = ports;
-    this.#before = before;
+    this.#hooks = hooks;
     this.#generation = this.#connected(options);
   }
 
@@ -135,7 +139,7 @@ export class Nodes {
    * Throws: SkyError of the last attempt.
    */
   async retrying<T>(deadlineMs: number, attempt: Attempt<T>): Promise<T> {
-    await this.#before(deadlineMs);
+    await this.#hooks.before?.(deadlineMs);
     const retryable = (error: unknown): boolean =>
       error instanceof SkyError && error.retryable && this.#ports.now() < deadlineMs;
     const delay = ({ attempt: n, result }: IRetryBackoffContext<unknown>): number => {
@@ -154,7 +158,10 @@ export class Nodes {
       try {
         return await attempt(stub, this.#attemptDeadline(deadlineMs), index);
       } catch (error) {
-        if (error instanceof SkyError && error.retryable) this.#leave(index);
+        if (error instanceof SkyError && error.retryable) {
+          this.#leave(index);
+          if (UNANSWERED.has(error.code)) await this.#hooks.unanswered?.(deadlineMs);
+        }
         throw error;
       } finally {
         generation.busy -= 1;

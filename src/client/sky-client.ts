@@ -110,7 +110,10 @@ export class SkyClient {
   private constructor(options: SkyClientOptions, opened?: Opened) {
     this.#options = options;
     this.#ports = options.ports ?? defaultPorts;
-    this.#nodes = new Nodes(options, this.#ports, async (deadlineMs) => this.#keys?.fresh(deadlineMs));
+    this.#nodes = new Nodes(options, this.#ports, {
+      before: async (deadlineMs) => this.#keys?.fresh(deadlineMs),
+      unanswered: async (deadlineMs) => this.#keys?.unanswered(deadlineMs),
+    });
     this.#session = new Session(this.#nodes.count, () => this.#ports.now());
     this.#queue = new WriteQueue((commands, deadlineMs) => this.#signed(commands, deadlineMs, sendUnary));
     this.#keys = opened && this.#keysOf(opened);

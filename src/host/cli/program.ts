@@ -268,6 +268,71 @@ function addKelCommands(program: Command, context: ProgramContext): void {
     .argument("<file>", "the stream")
     .addHelpText("after", KEL_VERIFY_HELP)
     .action(run(() => import("./kel-verify.ts")));
+  addKelEvents(kel, context);
+}
+
+const keyCount = wholeNumber(1, 64, "A number of keys");
+const nextKeyCount = wholeNumber(0, 64, "A number of keys");
+const witnessCount = wholeNumber(0, 64, "A number of witnesses");
+
+const KEL_HELP = `
+Without --submit nothing leaves this machine: an identity of a cluster keeps what was made, pending, until it is submitted; a folder of its
+own (--dir) has it at once. A rotation's next keys are on disk before anybody sees it, and whatever is interrupted is finished by the next
+command with --submit.
+A threshold is a number, weights such as 1/2,1/2,1/2, or clauses of weights that must all be met: "1/2,1/2;1".`;
+
+/** Commands on an identity's own events. */
+function addKelEvents(kel: Command, context: ProgramContext): void {
+  const run = runner(context);
+  const add = (name: string, description: string): Command =>
+    kel
+      .command(name)
+      .description(description)
+      .option("--client <folder>", "a client's folder")
+      .option("--operator <file>", "an operator's file, with --founding")
+      .option("--dir <folder>", "a folder of its own, of no cluster")
+      .addHelpText("after", KEL_HELP);
+  const onCluster = (command: Command): Command =>
+    command
+      .option("--founding <file>", "the signed founding document, for --operator")
+      .option(...passphraseFile)
+      .option("--submit", "hand it to the cluster and wait until it is in force")
+      .option("--cluster <directory>", "directory of sky dev, which knows the nodes")
+      .option("--node <host:port>", "SERVICE address, may be repeated", repeated)
+      .option("--timeout <ms>", "how long to try, over all nodes", milliseconds);
+  const events = async () => import("./kel-events.ts");
+  const keys = (command: Command): Command =>
+    command
+      .option("--threshold <threshold>", "how many keys, or which weights, must sign")
+      .option("--next-threshold <threshold>", "the same over the next keys")
+      .option("--next-keys <count>", "how many keys the next rotation exposes", nextKeyCount)
+      .option("--toad <count>", "how many witnesses must receipt", witnessCount);
+  keys(add("incept", "make a new identifier"))
+    .option("--keys <count>", "how many keys (default: 1)", keyCount)
+    .option("--witness <identifier>", "a witness; may be repeated", repeated)
+    .option("--trait <trait>", "EO, DND …; may be repeated", repeated)
+    .option("--delegator <identifier>", "who delegates it, by sky kel delegate")
+    .action(run(async () => ({ run: (await events()).incept })));
+  keys(onCluster(add("rotate", "bring the next keys into force")))
+    .option("--add-witness <identifier>", "a new witness; may be repeated", repeated)
+    .option("--cut-witness <identifier>", "a witness no more; may be repeated", repeated)
+    .option("--seal <seal>", "AID:SN:SAID to anchor besides; may be repeated", repeated)
+    .option("--abandon", "commit to no next keys: the identifier never rotates again")
+    .action(run(async () => ({ run: (await events()).rotate })));
+  onCluster(add("interact", "anchor seals"))
+    .argument("<seal...>", "AID:SN:SAID of an event, or a digest")
+    .action(run(async () => ({ run: (await events()).interact })));
+  onCluster(add("delegate", "as the delegator, anchor a delegated identifier's inception or pending rotation"))
+    .argument("<folder>", "the delegated identifier's folder")
+    .action(run(async () => ({ run: (await events()).delegate })));
+  onCluster(add("submit", "hand a pending event to the cluster and wait until it is in force")).action(
+    run(async () => ({ run: (await events()).submit })),
+  );
+  onCluster(add("show", "the key state")).action(run(async () => ({ run: (await events()).show })));
+  onCluster(add("export", "the events as a CESR stream"))
+    .option("--out <file>", "write it there")
+    .option("--pending", "with the event that is pending")
+    .action(run(async () => ({ run: (await events()).exportStream })));
 }
 
 function addConfigCommands(program: Command, context: ProgramContext): void {

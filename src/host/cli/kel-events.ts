@@ -1,0 +1,251 @@
+/** `sky kel incept | rotate | interact | delegate | submit | show | export`: an identifier's own key events. */
+import { writeFileSync } from "node:fs";
+import type { Aid, Said } from "../../base/brands.ts";
+import { present } from "../../base/errors.ts";
+import { type Result, ok, refuse } from "../../base/result.ts";
+import { SkyError } from "../../client/errors.ts";
+import type { Threshold } from "../../crypto/threshold.ts";
+import {
+  type Controller,
+  type ControllerRefusal,
+  anchoredAt,
+  eventsOf,
+  inceptController,
+  keyStateAfterPending,
+  keyStateOf,
+  prepareInteraction,
+  prepareRotation,
+} from "../../keri/controller.ts";
+import type { EventFields } from "../../keri/event-json.ts";
+import type { Trait } from "../../keri/messages.ts";
+import { parseThreshold } from "../../keri/threshold.ts";
+import { clientFiles, writeIdentity } from "../founding/client-folder.ts";
+import { fileExists, makePrivateDirectory } from "../founding/files.ts";
+import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
+import { type KelOptions, isOnline, make, online, openKelDesk, tell, withDesk } from "./kel-identity.ts";
+import { random } from "./operator-command.ts";
+
+/** A threshold as it is typed: `2`, `1/2,1/2`, or clauses that must all be met: `1/2,1/2;1`. Refuses: KERI_MALFORMED, KERI_RULE. */
+export function parseThresholdWords(text: string): Result<Threshold> {
+  if (/^\d{1,2}$/.test(text)) return parseThreshold(Number(text));
+  const clauses = text.split(";").map((clause) => clause.split(",").map((weight) => weight.trim()));
+  return parseThreshold(clauses);
+}
+
+const seedsOf = (count: number): readonly Uint8Array[] => Array.from({ length: count }, () => random(32));
+
+interface KeysOptions {
+  readonly threshold?: string;
+  readonly nextThreshold?: string;
+  /** How many keys the next rotation exposes. */
+  readonly nextKeys?: number;
+  readonly toad?: number;
+}
+
+interface Thresholds {
+  readonly threshold?: Threshold;
+  readonly nextThreshold?: Threshold;
+}
+
+function thresholdsOf({ threshold, nextThreshold }: KeysOptions): Result<Thresholds> {
+  const parsed: { threshold?: Threshold; nextThreshold?: Threshold } = {};
+  for (const [name, words] of [
+    ["threshold", threshold],
+    ["nextThreshold", nextThreshold],
+  ] as const) {
+    if (words === undefined) continue;
+    const value = parseThresholdWords(words);
+    if (!value.ok) return value;
+    parsed[name] = value.value;
+  }
+  return ok(parsed);
+}
+
+const usage = (
+  io: CliIo,
+  { code, message }: { readonly code: string; readonly message: string },
+  json = false,
+): ExitCode => {
+  reportFailure(io, code, message, json);
+  return EXIT.usage;
+};
+
+export interface InceptOptions extends KelOptions, KeysOptions {
+  readonly keys?: number;
+  readonly witness?: readonly string[];
+  readonly trait?: readonly Trait[];
+  /** Identifier that delegates this one. */
+  readonly delegator?: string;
+}
+
+/** A new identifier in a folder of its own (`--dir`), or a client's (`--client`, before it has a cluster). Never overwrites keys. */
+export async function incept(options: InceptOptions, io: CliIo): Promise<ExitCode> {
+  const json = options.json === true;
+  const folder = options.dir ?? options.client;
+  if (folder === undefined || options.operator !== undefined)
+    return usage(io, { code: "IDENTITY_MISSING", message: "Say where the new identity is kept: --dir FOLDER." }, json);
+  const path = clientFiles(folder).identity;
+  if (fileExists(path))
+    return reportRefusal(
+      io,
+      refuse("FILE_EXISTS", `${path} exists already; keys are never overwritten. Choose another folder.`).refusal,
+      json,
+    );
+  const thresholds = thresholdsOf(options);
+  if (!thresholds.ok) return usage(io, thresholds.refusal, json);
+  const { keys = 1, nextKeys = keys, witness = [], trait = [], delegator, toad } = options;
+  const made = inceptController({
+    current: seedsOf(keys),
+    next: seedsOf(nextKeys),
+    ...thresholds.value,
+    witnesses: witness,
+    traits: trait,
+    ...(toad !== undefined && { witnessThreshold: toad }),
+    ...(delegator !== undefined && { delegator: delegator as Aid }),
+  });
+  if (!made.ok) return reportRefusal(io, made.refusal, json);
+  makePrivateDirectory(folder);
+  writeIdentity(folder, made.value, null);
+  return tell({ ...made.value, cluster: null }, options, io);
+}
+
+export interface RotateOptions extends KelOptions, KeysOptions {
+  readonly addWitness?: readonly string[];
+  readonly cutWitness?: readonly string[];
+  /** Event seals to anchor besides, AID:SN:SAID. */
+  readonly seal?: readonly string[];
+  /** Never rotates again. */
+  readonly abandon?: boolean;
+}
+
+/** The next keys come into force; those after them are made and kept first. A pending event is finished instead. */
+export async function rotate(options: RotateOptions, io: CliIo): Promise<ExitCode> {
+  const thresholds = thresholdsOf(options);
+  if (!thresholds.ok) return usage(io, thresholds.refusal, options.json);
+  const seals = sealsOf(options.seal ?? []);
+  if (!seals.ok) return usage(io, seals.refusal, options.json);
+  const { addWitness = [], cutWitness = [], toad, nextKeys, abandon, operator } = options;
+  if (operator !== undefined && (nextKeys ?? 1) !== 1)
+    return usage(
+      io,
+      { code: "KERI_RULE", message: "An operator has one key, which its shares are signed by." },
+      options.json,
+    );
+  const prepare = (kept: Controller): Result<Controller, ControllerRefusal> =>
+    prepareRotation(kept, {
+      after: seedsOf(abandon === true ? 0 : (nextKeys ?? kept.next.length)),
+      ...thresholds.value,
+      witnessesAdded: addWitness,
+      witnessesRemoved: cutWitness,
+      ...(toad !== undefined && { witnessThreshold: toad }),
+      seals: seals.value,
+    });
+  return withDesk(options, io, async (desk) => tell(await make(desk, options, prepare), options, io));
+}
+
+export interface InteractOptions extends KelOptions {
+  /** Seals: AID:SN:SAID of an event, or the digest of anything. */
+  readonly args: readonly [readonly string[]];
+}
+
+/** Anchors seals. */
+export async function interact(options: InteractOptions, io: CliIo): Promise<ExitCode> {
+  const seals = sealsOf(options.args[0]);
+  if (!seals.ok) return usage(io, seals.refusal, options.json);
+  return withDesk(options, io, async (desk) =>
+    tell(await make(desk, options, (kept) => prepareInteraction(kept, seals.value)), options, io),
+  );
+}
+
+export interface DelegateOptions extends KelOptions {
+  /** Folder of the delegated identifier, whose inception or pending rotation the delegator anchors. */
+  readonly args: readonly [string];
+}
+
+/**
+ * As the delegator: anchors the newest event of the delegated identifier that is not anchored yet (its inception, or its pending rotation),
+ * and writes beside that event where it was anchored.
+ */
+export async function delegate(options: DelegateOptions, io: CliIo): Promise<ExitCode> {
+  const json = options.json === true;
+  const opened = await openKelDesk({ dir: options.args[0] }, io);
+  if (!opened.ok) return reportRefusal(io, opened.refusal, json);
+  const { store } = opened.value;
+  const delegated = store.read();
+  const { delegator, aid, latest } = keyStateAfterPending(delegated);
+  return withDesk(options, io, async (desk) => {
+    const own = desk.store.read();
+    if (delegator !== own.aid)
+      throw new SkyError("NOT_DELEGATED", `${aid} is delegated by ${delegator ?? "nobody"}, not by ${own.aid}.`, {
+        retryable: false,
+      });
+    if ((latest.type !== "dip" && latest.type !== "drt") || newestEvent(delegated).isAnchored)
+      throw new SkyError("ANCHORED_ALREADY", `The newest event of ${aid} needs no anchor.`, { retryable: false });
+    const seal = { i: aid, s: latest.sn.toString(16), d: latest.said };
+    const kept = await make(desk, options, (now) => prepareInteraction(now, [seal]));
+    const anchor = kept.pending ?? keyStateOf(kept).latest;
+    const anchored = store.update((now) => anchoredAt(now, { sn: anchor.sn, said: anchor.said }));
+    if (isOnline(options)) await online(desk, (client) => client.append(newestEvent(anchored).source));
+    return tell(kept, options, io);
+  });
+}
+
+/** Hands what is pending to the cluster; nothing to do is done. */
+export const submit = (options: KelOptions, io: CliIo): Promise<ExitCode> =>
+  withDesk(options, io, async (desk) => {
+    const timing = options.timeout === undefined ? {} : { timeoutMs: options.timeout };
+    const { kept } = await online(desk, (client) => client.change(null, timing));
+    return tell(kept, options, io);
+  });
+
+/** The own key state, as it is kept here. */
+export const show = (options: KelOptions, io: CliIo): Promise<ExitCode> =>
+  withDesk(options, io, async (desk) => tell(desk.store.read(), options, io));
+
+export interface ExportOptions extends KelOptions {
+  /** File; without it, standard output. */
+  readonly out?: string;
+  /** With the event that is pending. */
+  readonly pending?: boolean;
+}
+
+/** The own events as a CESR stream. */
+export const exportStream = (options: ExportOptions, io: CliIo): Promise<ExitCode> =>
+  withDesk(options, io, async (desk) => {
+    const { kel, pending } = desk.store.read();
+    const stream = Buffer.concat([
+      kel,
+      options.pending === true && pending !== null ? pending.stream : new Uint8Array(),
+    ]);
+    if (options.out === undefined) io.out(stream.toString("utf8"));
+    else {
+      writeFileSync(options.out, stream);
+      if (options.json === true) io.out(JSON.stringify({ ok: true, out: options.out, bytes: stream.length }));
+      else io.out(`${options.out}: ${stream.length} bytes`);
+    }
+    return EXIT.ok;
+  });
+
+/** The own event that came last, pending or not, as it travels. */
+function newestEvent({ kel, pending }: Controller): { readonly source: Uint8Array; readonly isAnchored: boolean } {
+  const events = eventsOf(pending?.stream ?? kel);
+  const message = events.ok ? events.value.at(-1)?.message : undefined;
+  return {
+    source: present(message, "an identity begins with an event").source,
+    isAnchored: (message?.attachments.sealSources.length ?? 0) > 0,
+  };
+}
+
+const DIGEST = /^[A-Za-z0-9_-]{44}$/;
+
+function sealsOf(words: readonly string[]): Result<readonly EventFields[]> {
+  const seals: EventFields[] = [];
+  for (const word of words) {
+    const [aid = "", sn, said = "", ...more] = word.split(":");
+    if (sn === undefined && DIGEST.test(aid)) seals.push({ d: aid as string as Said });
+    else if (more.length === 0 && DIGEST.test(aid) && DIGEST.test(said) && /^\d{1,15}$/.test(sn ?? ""))
+      seals.push({ i: aid, s: Number(sn).toString(16), d: said });
+    else return refuse("SEAL_ILL_FORMED", `${word} is no seal: AID:SN:SAID of an event, or a digest of 44 characters.`);
+  }
+  return ok(seals);
+}

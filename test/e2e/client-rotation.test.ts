@@ -1,0 +1,163 @@
+/** Clients and operators rotate their keys: no request fails meanwhile, and the old keys are refused afterwards. */
+import { copyFileSync, cpSync, readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SkyClient } from "../../src/client/sky-client.ts";
+import { ClientFolderStore, clientFiles } from "../../src/host/founding/client-folder.ts";
+import { Cluster, type CommandEnd, sky, until } from "./cluster.ts";
+import { nodeNamed, skyClient } from "./clients.ts";
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await Cluster.start();
+}, 120_000);
+afterAll(() => cluster?.clean());
+
+const CALLERS = 64;
+const DOCUMENT = nodeNamed("document", "rotation");
+const grant = (name: string) => ({
+  kind: "addAssertion" as const,
+  assertion: { subject: nodeNamed(name, "rotation"), object: DOCUMENT },
+});
+
+const folderOf = (who: string): string => cluster.path("clients", who);
+const open = (folder: string, names = cluster.names): Promise<SkyClient> =>
+  SkyClient.open({
+    endpoints: names.map((name) => `127.0.0.1:${cluster.node(name).ports.service}`),
+    ca: readFileSync(clientFiles(folder).anchors),
+    identity: new ClientFolderStore(folder),
+  });
+
+/** Callers that never rest: each writes, or checks what it wrote, by calls or over a stream. */
+class Callers {
+  readonly failed: string[] = [];
+  done = 0;
+  #stopping = false;
+  readonly #ended: Promise<unknown>;
+
+  constructor(client: SkyClient, label: string) {
+    const writes = client.writeStream();
+    const checks = client.checkStream();
+    const write = async (name: string): Promise<void> => void (await client.write([grant(name)]));
+    const streamed = async (name: string): Promise<void> => void (await writes.write([grant(name)]));
+    const checked = async (name: string): Promise<void> => {
+      await client.write([grant(name)]);
+      const { subject, object } = grant(name).assertion;
+      if (!(await checks.check({ subject, object }))) throw new Error(`${name} is not there`);
+    };
+    const kinds = [write, streamed, checked];
+    this.#ended = Promise.all(
+      Array.from({ length: CALLERS }, (_, i) => this.#run(`${label}-${i}`, kinds[i % kinds.length] ?? write)),
+    ).then(() => {
+      writes.end();
+      checks.end();
+    });
+  }
+
+  async #run(label: string, call: (name: string) => Promise<void>): Promise<void> {
+    for (let n = 0; !this.#stopping; n++) {
+      await call(`${label}-${n}`).catch((error: unknown) => void this.failed.push(`${label}-${n}: ${String(error)}`));
+      this.done += 1;
+    }
+  }
+
+  more(count: number): Promise<unknown> {
+    const from = this.done;
+    return until(`${count} more calls`, () => this.done >= from + count);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#ended;
+  }
+}
+
+describe("a client rotates under load", () => {
+  it("three times: no request fails, and what it was before is refused from then on", async () => {
+    const folder = folderOf("default");
+    const before = cluster.path("clients", "before");
+    cpSync(folder, before, { recursive: true });
+    const old = skyClient(cluster, cluster.names);
+    const idle = await open(folder);
+    await old.write([grant("old")]);
+    const client = await open(folder);
+    const callers = new Callers(client, "load");
+    await callers.more(200);
+    for (const sn of [1, 2, 3]) {
+      expect(await client.rotate()).toMatchObject({ sn });
+      expect(client.keyState.sn).toBe(sn);
+      await callers.more(200);
+    }
+    await callers.stop();
+    expect(callers.failed).toEqual([]);
+    // Another process of the same client finds the newest keys in the folder by itself.
+    expect(await idle.write([grant("idle")])).toMatchObject({ changed: [true] });
+    expect(idle.keyState.sn).toBe(3);
+    // Who has the keys and the certificate of before is nobody.
+    await expect(old.write([grant("stale")], { timeoutMs: 2_000 })).rejects.toMatchObject({ code: expect.any(String) });
+    await expect(old.check(grant("old").assertion, { timeoutMs: 2_000 })).rejects.toThrow();
+    const stolen = await open(before);
+    await expect(stolen.write([grant("stolen")], { timeoutMs: 2_000 })).rejects.toThrow();
+    await expect(stolen.check(grant("old").assertion, { timeoutMs: 2_000 })).rejects.toThrow();
+    for (const one of [old, idle, client, stolen]) one.close();
+    // Whoever comes now finds the folder as it is.
+    const next = skyClient(cluster, cluster.names);
+    expect(await next.check(grant("idle").assertion)).toMatchObject({ result: true });
+    next.close();
+  }, 60_000);
+
+  it("a rotation that died before, or after, the cluster had it is finished by the next use", async () => {
+    const folder = folderOf("admin");
+    const client = await open(folder);
+    await client.write([grant("first")]);
+    client.close();
+    const crashed = cluster.path("clients", "crashed");
+    const offline = await sky("kel", "rotate", "--client", folder, "--json");
+    expect(offline).toMatchObject({ code: 0 });
+    expect(JSON.parse(offline.out)).toMatchObject({ establishment: { sn: 0 }, pending: { sn: 1, rotates: true } });
+    cpSync(folder, crashed, { recursive: true });
+    const submitted = await sky("kel", "submit", "--client", folder, "--cluster", cluster.directory, "--json");
+    expect(submitted.code, submitted.out + submitted.err).toBe(0);
+    expect(JSON.parse(submitted.out)).toMatchObject({ establishment: { sn: 1 }, pending: null });
+    // The copy is what is left when the process dies once the cluster has executed it.
+    const late = await open(crashed);
+    expect(await late.write([grant("late")])).toMatchObject({ changed: [true] });
+    expect(late.keyState.sn).toBe(1);
+    late.close();
+    expect(new ClientFolderStore(crashed).read()).toEqual(new ClientFolderStore(folder).read());
+    const again = await sky("kel", "rotate", "--client", folder, "--submit", "--cluster", cluster.directory, "--json");
+    expect(JSON.parse(again.out)).toMatchObject({ ok: true, establishment: { sn: 2 }, pending: null });
+  }, 60_000);
+});
+
+describe("an operator rotates", () => {
+  const operator = (name: string, file = "operator.sky"): readonly string[] => [
+    "--founding",
+    cluster.path("founding.sky"),
+    "--operator",
+    cluster.path("operators", name, file),
+    "--passphrase-file",
+    cluster.path("operators", name, "passphrase"),
+  ];
+  const act = (...words: readonly string[]): Promise<CommandEnd> => sky(...words);
+
+  it("while a node is down: the node lets it in by its new key when it returns, and refuses the old one", async () => {
+    const old = cluster.path("operators", "bob", "old.sky");
+    copyFileSync(cluster.path("operators", "bob", "operator.sky"), old);
+    await cluster.kill("n3");
+    const rotated = await act("kel", "rotate", ...operator("bob"), "--submit", "--json");
+    expect(rotated.code, rotated.out + rotated.err).toBe(0);
+    expect(JSON.parse(rotated.out)).toMatchObject({ establishment: { sn: 1 }, pending: null });
+    await cluster.revive("n3"); // by ann and bob, with what is in bob's file now
+    expect((await act("status", "n0", ...operator("bob", "old.sky"))).code).not.toBe(0);
+    expect((await act("status", "n0", ...operator("bob"))).code).toBe(0);
+
+    await cluster.ready("n3");
+    expect(await act("seal", "n3", ...operator("ann"))).toMatchObject({ code: 0 });
+    await cluster.sealed("n3");
+    expect(await act("unseal", "n3", ...operator("ann"))).toMatchObject({ code: 0 });
+    expect((await act("unseal", "n3", ...operator("bob", "old.sky"))).code).not.toBe(0);
+    const unsealed = await act("unseal", "n3", ...operator("bob"));
+    expect(unsealed.code, unsealed.out + unsealed.err).toBe(0);
+    await cluster.serving("n3");
+  }, 60_000);
+});
