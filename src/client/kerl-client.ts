@@ -9,6 +9,7 @@ import * as graph from "../wire/sky-graph.ts";
 import { SkyError, errorOfMessage, errorOfService } from "./errors.ts";
 import { Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
 import { type ClientPorts, type Signer, appendCommandOf, defaultPorts, signBatch } from "./signing.ts";
+import { untilOutcome } from "./unknown-outcome.ts";
 
 export interface KerlClientOptions extends NodesOptions {
   readonly cluster: Digest;
@@ -153,7 +154,11 @@ export class KerlClient {
   ): Promise<Appended> {
     const command = appendCommandOf(stream, this.#ports);
     const signed = Buffer.from(await signBatch(this.#options.cluster, this.#options.signer, [command]));
-    const reply = await this.#call(method, { signed }, timeoutMs, true);
+    const deadline = this.#ports.now() + timeoutMs;
+    const reply = await untilOutcome<[OracleStub, number, number], Kerl.AppendResponse>(
+      (attempt) => this.#nodes.retrying(deadline, attempt),
+      (stub, deadlineMs) => unaryBy(stub, method, { signed }, deadlineMs, true),
+    );
     const [result] = reply.results;
     const receipt = graph.receiptOf(result?.receipt);
     if (!receipt.ok) throw errorOfMessage({ ...receipt.refusal, retryable: false, retryAfterMs: 0 });
@@ -167,34 +172,8 @@ export class KerlClient {
     request: Request,
     { timeoutMs = READ_TIMEOUT_MS }: KerlReadOptions,
   ): Promise<Reply> {
-    return this.#call(method, request, timeoutMs, false);
-  }
-
-  #call<Request, Reply>(
-    method: MethodDefinition<Request, Reply>,
-    request: Request,
-    timeoutMs: number,
-    writing: boolean,
-  ): Promise<Reply> {
-    const { path, requestSerialize, responseDeserialize } = method;
-    return this.#nodes.retrying(this.#ports.now() + timeoutMs, (stub: OracleStub, deadlineMs) =>
-      unary<Request, Reply>(
-        (message, metadata, options, callback) =>
-          stub.makeUnaryRequest(
-            path,
-            requestSerialize,
-            responseDeserialize,
-            message,
-            metadata,
-            options,
-            (error, reply) =>
-              // grpc-js gives one or the other.
-              callback(error as ServiceError | null, reply as Reply),
-          ),
-        request,
-        deadlineMs,
-        writing,
-      ),
+    return this.#nodes.retrying(this.#ports.now() + timeoutMs, (stub, deadlineMs) =>
+      unaryBy(stub, method, request, deadlineMs, false),
     );
   }
 
@@ -219,6 +198,26 @@ export class KerlClient {
       call.cancel();
     }
   }
+}
+
+/** A call of this service over the connection that another one's stub has. Throws: SkyError. */
+function unaryBy<Request, Reply>(
+  stub: OracleStub,
+  { path, requestSerialize, responseDeserialize }: MethodDefinition<Request, Reply>,
+  request: Request,
+  deadlineMs: number,
+  writing: boolean,
+): Promise<Reply> {
+  return unary<Request, Reply>(
+    (message, metadata, options, callback) =>
+      stub.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata, options, (error, reply) =>
+        // grpc-js gives one or the other.
+        callback(error as ServiceError | null, reply as Reply),
+      ),
+    request,
+    deadlineMs,
+    writing,
+  );
 }
 
 interface Opened<Reply> {

@@ -12,7 +12,7 @@ import type { KerlQueries } from "../services/kerl-queries.ts";
 export interface KerlParts {
   readonly ledger: Ledger;
   /** The one that runs: its worker may be restarted. */
-  readonly projector: () => ProjectorHost;
+  readonly projector: () => Pick<ProjectorHost, "askKerl">;
   /** Last height that it holds. */
   readonly projected: () => number;
 }
