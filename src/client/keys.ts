@@ -95,10 +95,10 @@ export class Keys {
   }
 
   rotate(after: number | undefined, timeoutMs?: number): Promise<Changed> {
-    const { randomBytes } = this.#options.ports;
+    const { ports } = this.#options;
     return this.change((kept) => {
       const count = after ?? kept.next.length;
-      return prepareRotation(kept, { after: Array.from({ length: count }, () => randomBytes(32)) });
+      return prepareRotation(kept, { after: Array.from({ length: count }, () => ports.randomBytes(32)) });
     }, timeoutMs);
   }
 

@@ -9,8 +9,9 @@ import { type Command, type KeyStateRef } from "../events/facts/command.ts";
 import type { EventFields } from "../keri/event-json.ts";
 import { isShowable } from "../keri/controller.ts";
 import { type IssuedTls, issueTls } from "./certificate.ts";
+import { checkedOf, complete, outcomesOf, streamedOf, writtenOf } from "./answers.ts";
 import { CorrelatedStreams } from "./correlated-stream.ts";
-import { SkyError, errorOfMessage, errorOfRefusal } from "./errors.ts";
+import { SkyError, errorOfRefusal } from "./errors.ts";
 import { expandPages, firstPage } from "./expand.ts";
 import { type IdentityStore, type KeptIdentity, signerOf } from "./identity.ts";
 import { type Attempt, Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
@@ -482,40 +483,4 @@ export interface CheckStream {
 export interface WriteStream {
   write(changes: readonly GraphChange[], options?: WriteOptions): Promise<Written>;
   end(): void;
-}
-
-/** Throws: SkyError when a node answers for fewer assertions than were asked. */
-function complete(results: readonly boolean[], asked: number): readonly boolean[] {
-  if (results.length === asked) return results;
-  throw new SkyError("MALFORMED", `The node answered for ${results.length} of ${asked} assertions; ask another node.`, {
-    retryable: true,
-  });
-}
-
-function outcomesOf(reply: Sky.WriteResponse): readonly CommandOutcome[] {
-  return reply.results.map((message) => {
-    const outcome = graph.outcomeOf(message);
-    if (!outcome.ok) throw errorOfRefusal(outcome.refusal);
-    return outcome.value;
-  });
-}
-
-/** Throws: SkyError of a refusal. */
-function writtenOf({ id, receipt, result }: CommandOutcome): Written {
-  if (result.kind === "refused") throw new SkyError(result.code, result.message, { retryable: false });
-  return { id, receipt, changed: result.changed };
-}
-
-function streamedOf({ outcome }: Sky.WriteStreamResponse): Sky.WriteResponse {
-  if (outcome?.$case === "written") return outcome.written;
-  throw outcome === undefined
-    ? new SkyError("MALFORMED", "The node's answer is empty; ask another node.", { retryable: true })
-    : errorOfMessage(outcome.refused);
-}
-
-function checkedOf({ outcome }: Sky.CheckStreamResponse): Sky.CheckBatchResponse {
-  if (outcome?.$case === "checked") return outcome.checked;
-  throw outcome === undefined
-    ? new SkyError("MALFORMED", "The node's answer is empty; ask another node.", { retryable: true })
-    : errorOfMessage(outcome.refused);
 }

@@ -77,7 +77,10 @@ export interface InceptionOptions {
 export function inceptController(options: InceptionOptions): Result<Controller, ControllerRefusal> {
   const { current, next, witnesses = [], traits = [], delegator } = options;
   const threshold = thresholdOver(current.length, options.threshold);
-  const nextThreshold = thresholdOver(next.length, options.nextThreshold ?? fitting(threshold, next.length));
+  const nextThreshold = thresholdOver(
+    next.length,
+    options.nextThreshold ?? sameOver(threshold, current.length, next.length),
+  );
   const toad = options.witnessThreshold ?? ampleWitnesses(witnesses.length);
   const fault =
     keysFault(current.length, threshold) ?? nextFault(next.length, nextThreshold) ?? witnessesFault(witnesses, toad);
@@ -149,7 +152,10 @@ export function prepareRotation(
   const changed = removed.length + added.length > 0;
   const toad = options.witnessThreshold ?? (changed ? ampleWitnesses(witnesses.length) : state.witnessThreshold);
   const threshold = options.threshold ?? state.nextThreshold;
-  const nextThreshold = thresholdOver(after.length, options.nextThreshold ?? fitting(threshold, after.length));
+  const nextThreshold = thresholdOver(
+    after.length,
+    options.nextThreshold ?? sameOver(threshold, controller.next.length, after.length),
+  );
   const fault =
     keysFault(controller.next.length, threshold) ??
     nextFault(after.length, nextThreshold) ??
@@ -343,14 +349,9 @@ const pendingAlready = ({ sn }: PendingEvent) =>
 const thresholdOver = (count: number, given: Threshold | undefined): Threshold | undefined =>
   given ?? (count <= 1 ? count : undefined);
 
-/** The same threshold over as many keys. */
-const fitting = (threshold: Threshold | undefined, count: number): Threshold | undefined =>
-  threshold !== undefined &&
-  count > 1 &&
-  thresholdSize(threshold) <= count &&
-  (typeof threshold === "number" || thresholdSize(threshold) === count)
-    ? threshold
-    : undefined;
+/** The same threshold, where it is over as many keys. */
+const sameOver = (threshold: Threshold | undefined, keys: number, count: number): Threshold | undefined =>
+  keys === count ? threshold : undefined;
 
 const everyOf = (count: number): ReadonlySet<number> => new Set(Array.from({ length: count }, (_, i) => i));
 
