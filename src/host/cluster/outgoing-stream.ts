@@ -90,7 +90,7 @@ export class OutgoingStream {
   rejudge(): void {
     const socket = this.#socket;
     if (!this.ready || socket === undefined || this.#judge(socket).ok) return;
-    this.migrate();
+    if (this.#successor === undefined) this.migrate(); // else one is on its way, and is judged when it stands
     this.#retire(socket);
   }
 
