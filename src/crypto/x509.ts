@@ -155,7 +155,8 @@ async function generate({
   return new Uint8Array(certificate.rawData);
 }
 
-function signingAlgorithmOf(key: KeyObject): { readonly name: string; readonly namedCurve?: string } {
+/** As the library names it. Throws: Defect for keys of other kinds. */
+export function signingAlgorithmOf(key: KeyObject): { readonly name: string; readonly namedCurve?: string } {
   if (key.asymmetricKeyType === "ed25519") return { name: "Ed25519" };
   assert(key.asymmetricKeyDetails?.namedCurve === "prime256v1", "certificates are signed by P-256 or Ed25519 keys");
   return { name: "ECDSA", namedCurve: "P-256" };
@@ -165,7 +166,7 @@ function signingAlgorithmOf(key: KeyObject): { readonly name: string; readonly n
  * The part of WebCrypto that the library signs with, by the key itself: nothing else of WebCrypto is reached, so that no
  * certificate can hold anything drawn behind the caller's back (an ECDSA signature's own nonce is OpenSSL's affair).
  */
-const signingWith = (key: KeyObject) => ({
+export const signingWith = (key: KeyObject) => ({
   subtle: {
     sign: (_algorithm: unknown, _key: unknown, data: ArrayBuffer): Promise<ArrayBuffer> => {
       const digest = key.asymmetricKeyType === "ed25519" ? null : "sha256";
