@@ -21,7 +21,7 @@ export interface NodeEntry {
   readonly aid: string;
   readonly pid: number | null;
   readonly dir: string;
-  readonly ports: Readonly<Record<"api" | "approach" | "cluster" | "service" | "health", number>>;
+  readonly ports: Readonly<Record<"api" | "approach" | "cluster" | "service" | "health" | "identity", number>>;
 }
 
 export interface CommandEnd {

@@ -1,5 +1,5 @@
 /** Keys of an unsealed node: what they sign, and nothing else. */
-import type { Digest } from "../../base/brands.ts";
+import type { Aid, Digest } from "../../base/brands.ts";
 import { concatBytes, digestBytes, equalBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { publicKeyOf, signer } from "../../crypto/ed25519.ts";
@@ -36,6 +36,14 @@ const REPLY = /^\{"v":"KERI10JSON[0-9a-f]{6}_","t":"rpy",/;
 const REPLY_PREFIX_BYTES = 36;
 const isReply = (message: Uint8Array): boolean => REPLY.test(fromUtf8(message.subarray(0, REPLY_PREFIX_BYTES)) ?? "");
 
+/** The inception of a self-addressing identifier: there is but one, since the identifier is its digest. */
+const INCEPTION = /^\{"v":"KERI10JSON[0-9a-f]{6}_","t":"icp","d":"([^"]{44})","i":"([^"]{44})",/;
+const INCEPTION_PREFIX_BYTES = 140;
+function isInceptionOf(aid: Aid, message: Uint8Array): boolean {
+  const [, said, named] = INCEPTION.exec(fromUtf8(message.subarray(0, INCEPTION_PREFIX_BYTES)) ?? "") ?? [];
+  return said === aid && named === aid;
+}
+
 type Signers = Readonly<Record<SigningKey, (message: Uint8Array) => Uint8Array>>;
 const signersOf = ({ epoch, current, witness }: NodeKeys): Signers => ({
   epoch: signer(epoch),
@@ -48,10 +56,12 @@ export class Custody {
   /** Opens the keystore: keys that rotate are written anew under it. */
   readonly dataKey: Secret<Uint8Array>;
   readonly #cluster: Uint8Array;
+  readonly #aid: Aid;
   readonly #markKey: Secret<Uint8Array>;
   #sign: Signers | undefined;
 
-  private constructor(keys: NodeKeys, dataKey: Uint8Array, cluster: Digest) {
+  private constructor(keys: NodeKeys, dataKey: Uint8Array, { cluster, node }: EnclaveFounding) {
+    this.#aid = node.aid;
     this.#keys = new Secret(keys);
     this.dataKey = new Secret(dataKey);
     this.#cluster = digestBytes(cluster);
@@ -67,7 +77,7 @@ export class Custody {
     const belongs =
       (keys.keyState.sn > 0 || equalBytes(publicKeyOf(keys.current), founding.node.key)) &&
       equalBytes(publicKeyOf(keys.epoch), founding.node.epochKey);
-    if (belongs) return ok(new Custody(keys, dataKey, founding.cluster));
+    if (belongs) return ok(new Custody(keys, dataKey, founding));
     eraseKeys(keys);
     dataKey.fill(0);
     return refuse(
@@ -79,7 +89,7 @@ export class Custody {
 
   /**
    * Signs complete messages: of the witness key events, of the others "sky/<type>/v1\0" ‖ cluster ‖ … of this cluster and of the
-   * key's types; of the identifier KERI replies too. Refuses: SIGNING_REFUSED, SEALED.
+   * key's types; of the identifier its own inception and KERI replies too. Refuses: SIGNING_REFUSED, SEALED.
    */
   sign(key: SigningKey, messages: readonly Uint8Array[]): Result<readonly Uint8Array[], EnclaveRefusal> {
     const sign = this.#sign?.[key];
@@ -97,7 +107,7 @@ export class Custody {
 
   #maySign(key: SigningKey, message: Uint8Array): boolean {
     if (key === "witness") return isKeyEvent(message);
-    if (key === "identifier" && isReply(message)) return true;
+    if (key === "identifier" && (isReply(message) || isInceptionOf(this.#aid, message))) return true;
     return SIGNED_TYPES[key].has(this.#typeOf(message) ?? "");
   }
 

@@ -1,9 +1,10 @@
 /**
- * What a node tells everybody of its witness identifier, as replies in the log: its inception, that it answers for itself, that the
- * node's own identifier names it (role witness), and where it is. Said once; again when something changed.
+ * What a node tells everybody of itself and its witness identifier, in the log: signatures of both inceptions (the founding document
+ * proves the node's to members alone), that the witness answers for itself, that the node names it (role witness), and where it is.
+ * Said once; again when something changed.
  * Source: ToIP KERI specification, "OOBI", "Authorized endpoint discovery".
  */
-import type { Aid } from "../../base/brands.ts";
+import type { Aid, Height } from "../../base/brands.ts";
 import { concatBytes } from "../../base/bytes.ts";
 import { present } from "../../base/errors.ts";
 import { type Result, ok } from "../../base/result.ts";
@@ -11,6 +12,7 @@ import type { KeyStateRef } from "../../events/facts/command.ts";
 import { NO_ATTACHMENTS } from "../../keri/attachment-groups.ts";
 import { encodeAttachments } from "../../keri/cesr/encode-attachments.ts";
 import { inceptNonTransferable, reply } from "../../keri/compose.ts";
+import { controllerName } from "../../keri/kerl.ts";
 import type { Attachments } from "../../keri/messages.ts";
 import type { CommandOutcome } from "../../wire/outcome.ts";
 import type { SignerClient } from "../enclave/signer-client.ts";
@@ -52,7 +54,7 @@ export async function announce(options: AnnouncementOptions): Promise<Result<Com
 
 interface Unsigned {
   readonly body: Uint8Array;
-  readonly by: "controller" | "couple" | "node";
+  readonly by: "witness's keys" | "couple" | "node's keys" | "node's group";
 }
 
 async function missingMessages(options: AnnouncementOptions): Promise<Result<readonly Unsigned[]>> {
@@ -64,7 +66,10 @@ async function missingMessages(options: AnnouncementOptions): Promise<Result<rea
   const date = new Date(now()).toISOString().replace("Z", "000+00:00");
   const missing: Unsigned[] = [];
   if (queries.keyState(witness) === undefined)
-    missing.push({ body: inceptNonTransferable(witness).event, by: "controller" });
+    missing.push({ body: inceptNonTransferable(witness).event, by: "witness's keys" });
+  const unsigned = await unsignedInception(options, height);
+  if (!unsigned.ok) return unsigned;
+  if (unsigned.value !== undefined) missing.push({ body: unsigned.value, by: "node's keys" });
   if (url !== null && !where.value.locations.some((bound) => bound.scheme === scheme && bound.url === url))
     missing.push({
       body: reply({ route: "/loc/scheme", date, attributes: { eid: witness, scheme, url } }).event,
@@ -72,7 +77,7 @@ async function missingMessages(options: AnnouncementOptions): Promise<Result<rea
     });
   for (const [cid, role, by] of [
     [witness, CONTROLLER_ROLE, "couple"],
-    [node, WITNESS_ROLE, "node"],
+    [node, WITNESS_ROLE, "node's group"],
   ] as const) {
     const endpoints = await endpointsOf(queries, cid, height, role);
     if (!endpoints.ok) return endpoints;
@@ -82,21 +87,33 @@ async function missingMessages(options: AnnouncementOptions): Promise<Result<rea
   return ok(missing);
 }
 
+/** Undefined once it is signed, and when the key that could is gone. */
+async function unsignedInception(
+  { node, keyState, queries }: AnnouncementOptions,
+  height: Height,
+): Promise<Result<Uint8Array | undefined>> {
+  const inception = await queries.event(node, height, 0);
+  if (!inception.ok) return inception;
+  const { event, signers = [], receipts = [] } = inception.value ?? {};
+  const all = [signers, ...receipts.map((receipt) => receipt.signers)].flat();
+  return ok(all.includes(controllerName(0)) || keyState().sn > 0 ? undefined : event);
+}
+
 async function signedMessage(
   { node, witness, keyState, sign }: AnnouncementOptions,
   body: Uint8Array,
   by: Unsigned["by"],
 ): Promise<Result<Uint8Array>> {
   const establishment = keyState();
-  const signatures = await sign(by === "node" ? "identifier" : "witness", [body]);
+  const signatures = await sign(by.startsWith("node") ? "identifier" : "witness", [body]);
   if (!signatures.ok) return signatures;
   const sig = present(signatures.value[0], "one signature for each");
   const indexed = { index: 0, ondex: 0, algorithm: "ed25519", sig } as const;
   const attachments: Attachments = {
     ...NO_ATTACHMENTS,
-    ...(by === "controller" && { controllerSignatures: [indexed] }),
+    ...(by.endsWith("keys") && { controllerSignatures: [indexed] }),
     ...(by === "couple" && { receiptCouples: [{ receiptor: witness, code: "0B", sig }] }),
-    ...(by === "node" && { transferableSignatures: [{ aid: node, establishment, signatures: [indexed] }] }),
+    ...(by === "node's group" && { transferableSignatures: [{ aid: node, establishment, signatures: [indexed] }] }),
   };
   return ok(concatBytes(body, encodeAttachments(attachments, 1)));
 }
