@@ -5,7 +5,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Diger, MtrDex, Saider, Salter, Serder, Siger, type Signer, Tholder, messagize, ready } from "signify-ts";
+import {
+  Diger,
+  MtrDex,
+  Saider,
+  Salter,
+  Serder,
+  Siger,
+  type Signer,
+  Tholder,
+  Verfer,
+  messagize,
+  ready,
+} from "signify-ts";
 import * as signify from "signify-ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { concatBytes } from "../../src/base/bytes.ts";
@@ -44,64 +56,66 @@ function eventsOf(world: World): readonly Message[] {
   });
 }
 
+/** What the next event is judged by. */
 interface Before {
   readonly keys: readonly string[];
+  readonly next: readonly string[];
   readonly kt: unknown;
-  readonly n: readonly string[];
-  readonly nt: unknown;
+}
+
+type Sad = Readonly<Record<string, unknown>>;
+
+function checkName({ message, event }: Message): Sad {
+  const text = Buffer.from(message.body).toString("utf8");
+  const sad = JSON.parse(text) as Sad;
+  expect(new Serder({ ...sad }).raw).toBe(text);
+  const isInception = event.type === "icp" || event.type === "dip";
+  const [named] = Saider.saidify({ ...sad, ...(isInception && { i: "#".repeat(44) }) });
+  expect(named.qb64).toBe(event.said);
+  return sad;
+}
+
+function checkSignature(key: string, sig: Uint8Array, body: Uint8Array): void {
+  const verfer = new Verfer({ qb64: key });
+  expect(verfer.verify(sig, body)).toBe(true);
+  const forged = Uint8Array.from(body);
+  forged[forged.length - 3] = (forged[forged.length - 3] ?? 0) ^ 1;
+  expect(verfer.verify(sig, forged)).toBe(false);
+}
+
+/** Returns: whether the next key that it exposes was promised, as signify-ts sees it; undefined where none is exposed. */
+function promised({ index, ondex }: IndexedSignature, keys: readonly string[], before: Before): boolean | undefined {
+  const digest = ondex === null ? undefined : before.next[ondex];
+  return digest === undefined ? undefined : new Diger({ qb64: digest }).verify(Buffer.from(keys[index] ?? ""));
 }
 
 test("what we make, signify-ts serialises to the same bytes, names by the same SAIDs, and verifies", () => {
-  const seen = { events: 0, signatures: 0, thresholds: 0, exposed: 0, receipts: 0 };
+  const seen = { events: 0, enough: 0, exposed: 0, receipts: 0 };
   for (let seed = 1; seed <= LIVES; seed++) {
     const states = new Map<string, Before>();
-    for (const { message, event } of eventsOf(new World(new Random(seed)))) {
-      const text = Buffer.from(message.body).toString("utf8");
-      const sad = JSON.parse(text) as Record<string, unknown>;
-      const serder = new Serder({ ...sad });
-      expect(serder.raw).toBe(text);
-      const self = event.type === "icp" || event.type === "dip";
-      const [named] = Saider.saidify({ ...sad, ...(self && { i: "#".repeat(44) }) });
-      expect(named.qb64).toBe(event.said);
-      seen.events += 1;
-
-      for (const { receiptor, sig } of message.attachments.receiptCouples) {
-        expect(new signify.Verfer({ qb64: receiptor }).verify(sig, message.body)).toBe(true);
-        seen.receipts += 1;
-      }
-      const keyed = "keys" in event;
-      const before = states.get(`${event.aid} ${event.sn - 1}`);
-      const keys = keyed ? event.keys : (before?.keys ?? []);
-      if (keys.length === 0) continue;
-      const sigers = message.attachments.controllerSignatures.map(sigerOf);
-      for (const siger of sigers) {
-        const verfer = new signify.Verfer({ qb64: keys[siger.index] ?? "" });
-        expect(verfer.verify(siger.raw, message.body)).toBe(true);
-        const forged = Uint8Array.from(message.body);
-        forged[forged.length - 3] = (forged[forged.length - 3] ?? 0) ^ 1;
-        expect(verfer.verify(siger.raw, forged)).toBe(false);
-        seen.signatures += 1;
-      }
-      if (keyed) {
-        for (const { index, ondex } of message.attachments.controllerSignatures) {
-          const next = ondex === null ? undefined : before?.n[ondex];
-          if (next === undefined) continue;
-          expect(new Diger({ qb64: next }).verify(Buffer.from(keys[index] ?? ""))).toBe(true);
-          seen.exposed += 1;
-        }
-      }
-      const state = keyed
-        ? { keys, kt: sad["kt"], n: event.nextDigests, nt: sad["nt"] }
-        : { keys, kt: before?.kt, n: before?.n ?? [], nt: before?.nt };
-      states.set(`${event.aid} ${event.sn}`, state);
+    for (const one of eventsOf(new World(new Random(seed)))) {
+      const { event, message } = one;
+      const sad = checkName(one);
+      const { controllerSignatures, receiptCouples } = message.attachments;
+      for (const { receiptor, sig } of receiptCouples) checkSignature(receiptor, sig, message.body);
+      const before = states.get(`${event.aid} ${event.sn - 1}`) ?? { keys: [], next: [], kt: "1" };
+      const now = "keys" in event ? { keys: event.keys, next: event.nextDigests, kt: sad["kt"] } : before;
+      states.set(`${event.aid} ${event.sn}`, now);
+      if (now.keys.length === 0) continue;
+      const sigers = controllerSignatures.map(sigerOf);
+      for (const { index, raw } of sigers) checkSignature(now.keys[index] ?? "", raw, message.body);
+      const exposed = "keys" in event ? controllerSignatures.map((each) => promised(each, now.keys, before)) : [];
+      expect(exposed).not.toContain(false);
       const indices = [...new Set(sigers.map(({ index }) => index))].sort((a, b) => a - b);
-      const tholder = new Tholder({ sith: state.kt });
-      // Ours says the same by waiting: a life's events are cut into signatures that do not suffice, and the rest of them.
-      if (tholder.satisfy(indices)) seen.thresholds += 1;
+      seen.events += 1;
+      seen.enough += new Tholder({ sith: now.kt }).satisfy(indices) ? 1 : 0;
+      seen.exposed += exposed.filter((kept) => kept === true).length;
+      seen.receipts += receiptCouples.length;
     }
   }
   expect(seen.events).toBeGreaterThan(150);
-  expect(seen.thresholds).toBeGreaterThan(100);
+  // The others are signed in two parts.
+  expect(seen.enough / seen.events).toBeGreaterThan(0.7);
   expect(seen.receipts).toBeGreaterThan(20);
   expect(seen.exposed).toBeGreaterThan(50);
 });
