@@ -29,6 +29,8 @@ import { type ClientPorts, type Signer, appendCommandOf } from "./signing.ts";
 export interface KeysOptions {
   readonly store: IdentityStore;
   readonly cluster: Digest;
+  /** Of each certificate. Units: ms. */
+  readonly lifetimeMs: number;
   readonly ports: ClientPorts;
   /** Delivers a command, at each attempt under this signer, until its outcome is known; as stale as it may be. Throws: SkyError. */
   readonly deliver: (command: Command, signer: () => Signer, deadlineMs: number) => Promise<CommandOutcome>;
@@ -229,7 +231,7 @@ export class Keys {
 
   /** False: no node took the new certificate in time, and the old one is still in use. */
   async #certify(kept: KeptIdentity, deadlineMs: number): Promise<boolean> {
-    const { cluster, ports, store, move } = this.#options;
+    const { cluster, lifetimeMs, ports, store, move } = this.#options;
     const tls = await issueTls({
       controller: kept,
       cluster,
@@ -237,6 +239,7 @@ export class Keys {
       pendingToo: isShowable(kept),
       random: (length) => ports.randomBytes(length),
       now: ports.now(),
+      lifetimeMs,
     });
     const moved = await move(tls, deadlineMs);
     if (moved) {

@@ -8,7 +8,7 @@ import * as graph from "../wire/sky-graph.ts";
 import { type Command, type KeyStateRef } from "../events/facts/command.ts";
 import type { EventFields } from "../keri/event-json.ts";
 import { isShowable } from "../keri/controller.ts";
-import { type IssuedTls, issueTls } from "./certificate.ts";
+import { CLIENT_CERTIFICATE_MS, type IssuedTls, issueTls } from "./certificate.ts";
 import { checkedOf, complete, outcomesOf, streamedOf, writtenOf } from "./answers.ts";
 import { CorrelatedStreams } from "./correlated-stream.ts";
 import { SkyError, errorOfRefusal } from "./errors.ts";
@@ -43,6 +43,8 @@ export interface SkyClientOptions extends NodesOptions {
 export interface OpenOptions extends Pick<NodesOptions, "endpoints" | "ca" | "serverName"> {
   /** Where the identity is kept: who signs, and what its TLS certificates are issued by. */
   readonly identity: IdentityStore;
+  /** For how long each certificate is good; renewed at two thirds of it. Units: ms; 90 days unless given. */
+  readonly certificateLifetimeMs?: number;
   readonly ports?: ClientPorts;
 }
 
@@ -129,7 +131,8 @@ export class SkyClient {
    * A client whose keys may rotate: its certificate is issued here, and renewed while it lives; a rotation that was begun and not
    * finished goes on. Throws: SkyError MALFORMED for an identity that names no cluster yet.
    */
-  static async open({ identity, ...options }: OpenOptions): Promise<SkyClient> {
+  static async open({ identity, certificateLifetimeMs, ...options }: OpenOptions): Promise<SkyClient> {
+    const lifetimeMs = certificateLifetimeMs ?? CLIENT_CERTIFICATE_MS;
     const ports = options.ports ?? defaultPorts;
     const kept = identity.read();
     const { cluster } = kept;
@@ -142,17 +145,22 @@ export class SkyClient {
       pendingToo: isShowable(kept),
       random: (length) => ports.randomBytes(length),
       now: ports.now(),
+      lifetimeMs,
     });
     identity.certified?.(tls);
     const [cert, key] = [Buffer.from(tls.cert), Buffer.from(tls.key)];
-    return new SkyClient({ ...options, cert, key, cluster, signer: signerOf(kept) }, { store: identity, kept, tls });
+    return new SkyClient(
+      { ...options, cert, key, cluster, signer: signerOf(kept) },
+      { store: identity, kept, tls, lifetimeMs },
+    );
   }
 
-  #keysOf({ store, kept, tls }: Opened): Keys {
+  #keysOf({ store, kept, tls, lifetimeMs }: Opened): Keys {
     const { cluster } = this.#options;
     const options: KeysOptions = {
       store,
       cluster,
+      lifetimeMs,
       ports: this.#ports,
       deliver: (command, signer, deadlineMs) => this.#deliverOne(command, signer, deadlineMs),
       move: ({ cert, key }, deadlineMs) =>
@@ -456,6 +464,8 @@ interface Opened {
   readonly store: IdentityStore;
   readonly kept: KeptIdentity;
   readonly tls: IssuedTls;
+  /** Of each certificate. Units: ms. */
+  readonly lifetimeMs: number;
 }
 
 /** One try of a signed batch. */

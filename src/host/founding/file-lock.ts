@@ -9,11 +9,11 @@ const pause = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Runs `change` while no other process runs one for the same file. The lock of a process that died is taken over.
- * Throws: Fault FILE_LOCKED, and what `change` throws.
+ * Units: `patienceMs` in ms. Throws: Fault FILE_LOCKED, and what `change` throws.
  */
-export function withFileLock<T>(path: string, change: () => T): T {
+export function withFileLock<T>(path: string, change: () => T, patienceMs = PATIENCE_MS): T {
   const lock = `${path}.lock`;
-  const end = Date.now() + PATIENCE_MS;
+  const end = Date.now() + patienceMs;
   while (!acquired(lock)) {
     if (Date.now() > end)
       throw new Fault(
