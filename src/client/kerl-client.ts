@@ -7,7 +7,7 @@ import { KerlServiceService as calls } from "../wire/generated/sky/kerl/v1/kerl.
 import type { Receipt } from "../wire/outcome.ts";
 import * as graph from "../wire/sky-graph.ts";
 import { SkyError, errorOfMessage, errorOfService } from "./errors.ts";
-import { Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
+import { Nodes, type NodesOptions, type OracleStub, unaryBy } from "./nodes.ts";
 import { type ClientPorts, type Signer, appendCommandOf, defaultPorts, signBatch } from "./signing.ts";
 import { untilOutcome } from "./unknown-outcome.ts";
 
@@ -198,26 +198,6 @@ export class KerlClient {
       call.cancel();
     }
   }
-}
-
-/** A call of this service over the connection that another one's stub has. Throws: SkyError. */
-function unaryBy<Request, Reply>(
-  stub: OracleStub,
-  { path, requestSerialize, responseDeserialize }: MethodDefinition<Request, Reply>,
-  request: Request,
-  deadlineMs: number,
-  writing: boolean,
-): Promise<Reply> {
-  return unary<Request, Reply>(
-    (message, metadata, options, callback) =>
-      stub.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata, options, (error, reply) =>
-        // grpc-js gives one or the other.
-        callback(error as ServiceError | null, reply as Reply),
-      ),
-    request,
-    deadlineMs,
-    writing,
-  );
 }
 
 interface Opened<Reply> {

@@ -1,5 +1,5 @@
 /** The nodes a client may talk to, and how it moves from one to the next. */
-import { type ChannelOptions, Metadata, type ServiceError, credentials } from "@grpc/grpc-js";
+import { type ChannelOptions, Metadata, type ServiceError, credentials, type MethodDefinition } from "@grpc/grpc-js";
 import { DelegateBackoff, type IRetryBackoffContext, handleWhen, retry } from "cockatiel";
 import { assert, present } from "../base/errors.ts";
 import { OracleServiceClient } from "../wire/generated/sky/oracle/v1/oracle.ts";
@@ -207,4 +207,24 @@ export function unary<Request, Reply>(
       else reject(errorOfService(error, writing));
     });
   });
+}
+
+/** A call of any service over the connection that another one's stub has. Throws: SkyError. */
+export function unaryBy<Request, Reply>(
+  stub: OracleStub,
+  { path, requestSerialize, responseDeserialize }: MethodDefinition<Request, Reply>,
+  request: Request,
+  deadlineMs: number,
+  writing: boolean,
+): Promise<Reply> {
+  return unary<Request, Reply>(
+    (message, metadata, options, callback) =>
+      stub.makeUnaryRequest(path, requestSerialize, responseDeserialize, message, metadata, options, (error, reply) =>
+        // grpc-js gives one or the other.
+        callback(error as ServiceError | null, reply as Reply),
+      ),
+    request,
+    deadlineMs,
+    writing,
+  );
 }

@@ -7,6 +7,7 @@ import { signer as ed25519 } from "../crypto/ed25519.ts";
 import { signingBytes } from "../crypto/hash.ts";
 import {
   type Command,
+  type CommandKind,
   type IndexedSignature,
   type KeyStateRef,
   PAYLOAD_BYTES_MAX,
@@ -90,9 +91,13 @@ export function commandOf(write: GraphWrite, ports: ClientPorts, id?: CommandId)
 }
 
 /** Own key events, or what others signed, as a command of its own: a CESR stream of at most 256 KiB. */
-export function appendCommandOf(stream: Uint8Array, ports: ClientPorts): Command {
+export const appendCommandOf = (stream: Uint8Array, ports: ClientPorts): Command =>
+  ownCommandOf("kerl.append", stream, ports);
+
+/** A command of any kind under a new id. */
+export function ownCommandOf(kind: CommandKind, payload: Uint8Array, ports: ClientPorts): Command {
   const id = newCommandId(ports);
-  return { id, kind: "kerl.append", payload: stream, notAfter: notAfterOf(id, ports.now()) };
+  return { id, kind, payload, notAfter: notAfterOf(id, ports.now()) };
 }
 
 /** The bytes of a batch, signed once for each key state. */

@@ -1,7 +1,9 @@
 /** What identifies a certificate, read from it: issuer's key, serial number, key and validity. */
 import { X509Certificate } from "node:crypto";
 import type { Aid, Digest } from "../base/brands.ts";
-import { spkiHashOf } from "./x509.ts";
+import { type CertificateRole, decodeCertificateProof } from "./certificate-proof.ts";
+import { X509Certificate as ParsedCertificate } from "./x509-library.ts";
+import { PROOF_OID, spkiHashOf } from "./x509.ts";
 
 interface Identified<Role> {
   readonly issuer: Digest;
@@ -11,6 +13,20 @@ interface Identified<Role> {
   readonly spkiHash: Digest;
   readonly notBefore: number;
   readonly notAfter: number;
+}
+
+/** Of a chain whose leaf carries an identifier's proof, which says whose it is; the proof is read, not verified. */
+export function provedRecordOf(chain: readonly Uint8Array[]): Identified<CertificateRole> | undefined {
+  const [leaf] = chain;
+  try {
+    const [extension] = new ParsedCertificate(Uint8Array.from(leaf ?? []).buffer).getExtensions(PROOF_OID);
+    const proof = extension === undefined ? undefined : decodeCertificateProof(new Uint8Array(extension.value));
+    if (proof?.ok !== true) return undefined;
+    const { aid, role } = proof.value.body;
+    return certificateRecordOf(chain, aid, role);
+  } catch {
+    return undefined;
+  }
 }
 
 /** As the log writes serial numbers: hexadecimal, lower case, whole bytes, no leading zero bytes. */

@@ -13,7 +13,7 @@ import { formatNode, parseAssertion, parseChange, parseNode, parseRelation } fro
 import { type CliIo, type ExitCode, EXIT, reportFailure, reportRefusal } from "./io.ts";
 
 /** Where to ask, and as whom. */
-interface OracleOptions {
+export interface OracleOptions {
   readonly json?: boolean;
   /** Directory of `sky dev`: gives nodes and client unless these are given. */
   readonly dir?: string;
@@ -27,7 +27,7 @@ interface OracleOptions {
 const UNANSWERED = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN"]);
 
 /** Connects, does the work, closes; tells of refusals. */
-async function withClient(
+export async function withClient(
   options: OracleOptions,
   io: CliIo,
   work: (client: SkyClient) => Promise<ExitCode>,
@@ -101,7 +101,7 @@ const usage = (io: CliIo, refused: { readonly code: string; readonly message: st
   return EXIT.usage;
 };
 
-const timing = ({ timeout }: OracleOptions): { readonly timeoutMs?: number } =>
+export const timing = ({ timeout }: OracleOptions): { readonly timeoutMs?: number } =>
   timeout === undefined ? {} : { timeoutMs: timeout };
 
 export interface CheckOptions extends OracleOptions {

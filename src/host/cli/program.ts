@@ -91,6 +91,7 @@ export function buildProgram(context: ProgramContext): Command {
   addInitCommands(program, context);
   addCeremonyCommands(program, context);
   addOracleCommands(program, context);
+  addCertificateCommands(program, context);
   addKelCommands(program, context);
   addConfigCommands(program, context);
   addSimulate(program, context);
@@ -210,6 +211,38 @@ function addCeremonyCommands(program: Command, context: ProgramContext): void {
   add("rotate", "rotate a node's key while it serves; its next key is made, kept and committed to", member).action(
     run(async () => (await import("./member.ts")).rotate),
   );
+}
+
+function addCertificateCommands(program: Command, context: ProgramContext): void {
+  const run = runner(context);
+  const certificates = program
+    .command("certificate")
+    .description("certificates that the log knows: list, record, revoke")
+    .addHelpText("after", NODE_HELP);
+  const add = (name: string, description: string): Command =>
+    certificates
+      .command(name)
+      .description(description)
+      .option("--dir <directory>", "directory of sky dev, which knows nodes and client (default: here)")
+      .option("--client <folder>", "folder of the client to ask as (default: clients/default of --dir)")
+      .option("--node <host:port>", "SERVICE address, may be repeated (default: those of --dir)", repeated)
+      .option("--timeout <ms>", "how long to try, over all nodes", milliseconds)
+      .addHelpText("after", NODE_HELP);
+  add("list", "certificates that have not ended: the client's own, or others' for auditors and administrators")
+    .option("--all", "of all identifiers")
+    .option("--aid <aid>", "of this identifier")
+    .action(run(async () => ({ run: (await import("./certificate.ts")).list })));
+  add("record", "have the log know a certificate of the client's own")
+    .argument("<file>", "PEM")
+    .action(run(async () => ({ run: (await import("./certificate.ts")).record })));
+  add(
+    "revoke",
+    "refuse a certificate's key from now on: one's own, or anybody's for administrators; it cannot be taken back",
+  )
+    .argument("<certificate>", "its PEM file, or its serial number if the log knows it")
+    .option("--aid <aid>", "whose it is, to find it by its serial number")
+    .option("--reason <reason>", "why, in the words of RFC 5280, such as keyCompromise or superseded")
+    .action(run(async () => ({ run: (await import("./certificate.ts")).revoke })));
 }
 
 function addOracleCommands(program: Command, context: ProgramContext): void {

@@ -12,6 +12,7 @@ import type { Logger } from "../logging/logger.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ServiceContext } from "../services/call.ts";
 import { compatibleOracle, compatibleOracleService } from "../services/compatible-oracle.ts";
+import { type CertificatePort, certificate, certificateService } from "../services/certificate.ts";
 import { addHealth } from "../services/health.ts";
 import { kerl, kerlService } from "../services/kerl.ts";
 import type { KerlPort } from "../services/kerl-port.ts";
@@ -35,6 +36,7 @@ export interface ClientPortsOptions {
   readonly keyStateOf: (aid: Aid) => KeyState | undefined;
   readonly isRevoked: (aid: Aid, spkiHash: Digest) => boolean;
   readonly oracle: OraclePort;
+  readonly listed: CertificatePort;
   readonly kerl: KerlPort;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -51,7 +53,12 @@ export interface ClientPorts {
   readonly close: (graceMs: number) => Promise<void>;
 }
 
-const SERVICES = ["com.hellblazer.delphi.v1.Oracle_", "sky.oracle.v1.OracleService", "sky.kerl.v1.KerlService"];
+const SERVICES = [
+  "com.hellblazer.delphi.v1.Oracle_",
+  "sky.oracle.v1.OracleService",
+  "sky.kerl.v1.KerlService",
+  "sky.certificate.v1.CertificateService",
+];
 
 /** What a call in flight has to end when a key behind its connection is in force no more. Units: ms. */
 export const RETIRE_GRACE_MS = 5_000;
@@ -129,6 +136,7 @@ class Ports implements ClientPorts {
     server.addService(compatibleOracleService, compatibleOracle(context));
     server.addService(skyOracleService, skyOracle(context));
     server.addService(kerlService, kerl({ ...context, kerl: port }));
+    server.addService(certificateService, certificate({ ...context, certificates: this.#options.listed }));
     const health = await addHealth(server, SERVICES);
     addReflection(server, [...SERVICES, "grpc.health.v1.Health"]);
     const listener = await this.#listen("service", server);

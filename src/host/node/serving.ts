@@ -26,6 +26,8 @@ import { type ProjectorHost, startProjector } from "../projector/projector-host.
 import { discardProjection } from "../projector/database.ts";
 import type { CertificateRequest } from "../enclave/certificates.ts";
 import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
+import { hasRole } from "../../projections/ledger/policy.ts";
+import { RevocationService, revocationRoute } from "../issuers/revocation-service.ts";
 import { CertificateRecorder } from "./certificate-recorder.ts";
 import { type ClientPorts, openClientPorts } from "./client-ports.ts";
 import { IdentityRoom } from "./identity-room.ts";
@@ -82,11 +84,22 @@ class Parts implements Serving {
   readonly #recent: { readonly height: Height; readonly root: Digest }[] = [];
   readonly #supervision: Supervision;
   readonly #recorder: CertificateRecorder;
+  readonly #revocations: RevocationService;
 
   constructor(options: ServingOptions) {
     this.#options = options;
     this.#supervision = new Supervision(options);
     this.#pool = new SignedPool(options.founding.cluster);
+    this.#revocations = new RevocationService({
+      aid: options.aid,
+      issuer: present(
+        options.founding.document.founders.find(({ aid }) => aid === options.aid),
+        "the node is a founder",
+      ).issuer,
+      certificates: () => present(this.#ledger, "opened before the identity port").certificates,
+      signer: options.enclave,
+      now: () => Date.now(),
+    });
     this.#recorder = new CertificateRecorder({
       aid: options.aid,
       submit: (kind, payload, deadlineMs) =>
@@ -434,6 +447,7 @@ class Parts implements Serving {
     const members = new Set(this.#members());
     const ofMembers = keys.filter(({ aid }) => members.has(aid));
     if (ofMembers.length > 0) this.#consensus?.revokedKeys(ofMembers);
+    this.#revocations.changed();
     this.#clientPorts?.revoked();
     this.#options.onRevokedKeys(keys);
     if (this.#clientPorts === undefined || !keys.some(({ aid }) => aid === this.#options.aid)) return;
@@ -476,7 +490,7 @@ class Parts implements Serving {
       projector: () => present(this.#projector, "opened before"),
       projected: this.projected,
       past: present(this.#past, "opened with the ledger"),
-      routes: [],
+      routes: [revocationRoute(this.#options.aid, () => this.#revocations)],
       onFatal: (code, error) => this.#fatal(code, error),
     });
   }
@@ -487,6 +501,10 @@ class Parts implements Serving {
       issue: this.#issue,
       keyStateOf: (who) => ledger.keyState(who),
       isRevoked: (who, spkiHash) => ledger.certificates.isRevoked(who, spkiHash),
+      listed: {
+        list: (who) => ledger.certificates.list(who),
+        mayAudit: (who) => hasRole(ledger.graph, who, "audit") || hasRole(ledger.graph, who, "admin"),
+      },
       oracle: oraclePort({
         ledger,
         submission: present(this.#submission, "opened before"),
