@@ -1,5 +1,5 @@
 /** Keys of an unsealed node: what they sign, and nothing else. */
-import type { Aid, Digest } from "../../base/brands.ts";
+import type { Aid } from "../../base/brands.ts";
 import { concatBytes, digestBytes, equalBytes, fromUtf8, utf8 } from "../../base/bytes.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { publicKeyOf, signer } from "../../crypto/ed25519.ts";

@@ -1,11 +1,13 @@
 /** The enclave with real keys and shares. Each test cites a rule of docs/protocol/ceremony.md or DESIGN §6. */
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Digest } from "../../../src/base/brands.ts";
+import type { Digest, Said } from "../../../src/base/brands.ts";
 import { utf8 } from "../../../src/base/bytes.ts";
 import { present } from "../../../src/base/errors.ts";
 import { operatorSeed } from "../../../src/host/founding/operator-file.ts";
 import { publicKeyOf, verify } from "../../../src/crypto/ed25519.ts";
 import { signingBytes } from "../../../src/crypto/hash.ts";
+import { incept, interact, reply, rotate } from "../../../src/keri/compose.ts";
+import { keyText } from "../../../src/keri/key-text.ts";
 import { sessionKeySigningBytes } from "../../../src/actors/enclave/ceremony-bytes.ts";
 import { Desk, type Disk, World, random } from "./memory-enclave.ts";
 
@@ -260,6 +262,37 @@ describe("keys", () => {
     ] as const;
     for (const [key, message] of refused)
       expect(desk.enclave.sign(key, [vote, message])).toMatchObject({ refusal: { code: "SIGNING_REFUSED" } });
+  });
+
+  test("of key events its identifier signs its own inception alone, and replies; its witness signs any, and nothing else", async () => {
+    const desk = await unsealed();
+    const { cluster, node } = world.founding;
+    const key = keyText(node.key);
+    const other = incept({ keys: [key], nextDigests: [] });
+    const bound = reply({
+      route: "/end/role/add",
+      date: "2026-01-01T00:00:00.000000+00:00",
+      attributes: { cid: node.aid, role: "witness", eid: node.aid },
+    });
+    for (const message of [world.icp, bound.event]) {
+      const signed = desk.enclave.sign("identifier", [message]);
+      expect(signed.ok && verify(node.key, message, present(signed.value[0], "one"))).toBe(true);
+    }
+    const rotation = rotate({
+      aid: node.aid,
+      sn: 1,
+      prior: node.aid as string as Said,
+      keys: [key],
+      nextDigests: [],
+      witnessThreshold: 0,
+    });
+    const interaction = interact({ aid: node.aid, sn: 1, prior: node.aid as string as Said, seals: [] });
+    const command = signingBytes("signed", cluster, utf8("a batch"));
+    for (const message of [other.event, rotation.event, interaction.event])
+      expect(desk.enclave.sign("identifier", [message])).toMatchObject({ refusal: { code: "SIGNING_REFUSED" } });
+    for (const message of [other.event, rotation.event]) expect(desk.enclave.sign("witness", [message]).ok).toBe(true);
+    for (const message of [command, utf8("raw bytes")])
+      expect(desk.enclave.sign("witness", [message])).toMatchObject({ refusal: { code: "SIGNING_REFUSED" } });
   });
 
   test("a mark is the same after every unseal, and another node's differs", async () => {
