@@ -6,6 +6,7 @@ import {
   integerSetting,
   numberSetting,
   optionalTextSetting,
+  optionalUrlSetting,
   secretSetting,
   textSetting,
 } from "./setting.ts";
@@ -69,7 +70,7 @@ export const SETTINGS = {
     description:
       "Address, or name of the network interface, that the identity port listens on. It speaks plain HTTP: put a reverse proxy with TLS before it.",
   }),
-  identityUrl: optionalTextSetting({
+  identityUrl: optionalUrlSetting({
     env: "SKY_IDENTITY_URL",
     fallback: undefined,
     description:

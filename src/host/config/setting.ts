@@ -58,6 +58,10 @@ export const textSetting = (common: Common<string>): Setting<string> =>
 export const optionalTextSetting = (common: Common<string | undefined>): Setting<string | undefined> =>
   define("text", "text", z.string().min(1).max(4096).regex(PRINTABLE).optional(), common);
 
+/** http:// or https://, a host, perhaps a port and a path; no query, no fragment, nobody's name. */
+export const optionalUrlSetting = (common: Common<string | undefined>): Setting<string | undefined> =>
+  define("text", "URL, http or https", z.string().max(1024).regex(WEB_URL).refine(URL.canParse).optional(), common);
+
 /** Known only to the environment, shown to nobody. */
 export const secretSetting = (common: Common<string | undefined>): Setting<string | undefined> => ({
   ...optionalTextSetting(common),
@@ -80,6 +84,8 @@ export const addressesSetting = (common: Common<readonly string[]>): Setting<rea
 
 /** Without control characters. */
 const PRINTABLE = /^[^\u0000-\u001f\u007f]*$/;
+
+const WEB_URL = /^https?:\/\/[A-Za-z0-9.[\]:-]{1,260}(?:\/[A-Za-z0-9._~-]{1,255}){0,8}\/?$/;
 
 /** A name, an IPv4 address or a bracketed IPv6 address, and a port from 1 to 65535. */
 const ADDRESS =

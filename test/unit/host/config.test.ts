@@ -36,6 +36,21 @@ describe("configuration", () => {
     ]);
   });
 
+  it("takes a URL for the identity port that did:web can be made of, and no other text", () => {
+    for (const url of ["https://id.example.org", "http://localhost:8128/", "https://example.org:8443/sky/ids"])
+      expect(load({ flags: { identityUrl: url } }).config.identityUrl).toBe(url);
+    for (const url of [
+      "id.example.org",
+      "ftp://a",
+      "https://",
+      "https://a?b",
+      "https://me@a/",
+      "https://a:99999/",
+      "https://a/%2f",
+    ])
+      expect(problems({ flags: { identityUrl: url } }), url).toHaveLength(1);
+  });
+
   it("derives the timeouts of consensus from delta unless they are given", () => {
     const { config } = load({ env: { SKY_DELTA_MS: "100", SKY_REPEAT_TIMEOUT_MS: "7" } });
     expect([
