@@ -3,14 +3,15 @@ import type { Aid, Said } from "../base/brands.ts";
 import { type Result, ok } from "../base/result.ts";
 import { NO_ATTACHMENTS, joinAttachments } from "./attachment-groups.ts";
 import { encodeAttachments } from "./cesr/encode-attachments.ts";
+import type { CheckBudget } from "./check-budget.ts";
 import { escrowFact, keptAttachments } from "./escrow.ts";
 import { type EventOutcome, judgeEvent, provisionalState } from "./judge-event.ts";
 import type { KerlFact } from "./kerl-facts.ts";
 import {
   FORKS_PER_AID_MAX,
+  type Judging,
   type KerlEscrow,
   type KerlJudgement,
-  type KerlMoment,
   type KerlReader,
   type KerlRefusal,
   type KerlResult,
@@ -41,11 +42,11 @@ export interface EventArrival {
   readonly cumulative: boolean;
 }
 
-export function arriveEvent(reader: KerlReader, arrival: EventArrival, now: KerlMoment): KerlResult {
+export function arriveEvent(reader: KerlReader, arrival: EventArrival, now: Judging): KerlResult {
   const { event, attachments } = arrival;
   const known = reader.event(event.said);
   if (known !== undefined) {
-    const { added, signers } = checkReceipts(reader, known, attachments, true);
+    const { added, signers } = checkReceipts(reader, known, attachments, true, now.checks.arriving);
     return ok(signers.length === 0 ? nothingNew : received(known, added, signers, event.version.major));
   }
   const pending = pendingReceipts(reader, event);
@@ -53,7 +54,7 @@ export function arriveEvent(reader: KerlReader, arrival: EventArrival, now: Kerl
   let gathered = attachments;
   if (earlier !== undefined) gathered = joinAttachments(keptAttachments(earlier), gathered);
   if (pending !== undefined) gathered = joinAttachments(gathered, keptAttachments(pending));
-  const outcome = judgeEvent(reader, event, gathered);
+  const outcome = judgeEvent(reader, event, gathered, now.checks.arriving);
   if (!outcome.ok) return outcome;
   switch (outcome.value.kind) {
     case "accepted":
@@ -99,7 +100,7 @@ function accepted(
   gathered: Attachments,
   { proof, superseded, anchor, signers }: Extract<EventOutcome, { readonly kind: "accepted" }>,
   pending: KerlEscrow | undefined,
-  now: KerlMoment,
+  now: Judging,
 ): KerlResult {
   const { aid, sn, said } = event;
   const asItCame = attached !== null && gathered === attachments && holdsWhole(proof, attachments);
@@ -153,7 +154,7 @@ function receiptsOfUnknown(
   reader: KerlReader,
   body: ReceiptMessage,
   unknown: readonly TransferableSignatures[],
-  now: KerlMoment,
+  now: Judging,
 ): readonly KerlFact[] {
   const facts: KerlFact[] = [];
   for (const [signer, groups] of bySigner(unknown)) {
@@ -170,7 +171,7 @@ export function arriveReceipt(
   reader: KerlReader,
   receipt: ReceiptMessage,
   attachments: Attachments,
-  now: KerlMoment,
+  now: Judging,
   cumulative: boolean,
 ): KerlResult {
   const { aid, sn, said } = receipt;
@@ -179,7 +180,7 @@ export function arriveReceipt(
     return broken("receipt-empty");
   const event = reader.event(said);
   if (event === undefined) {
-    const early = cumulative ? witnessedAlready(reader, receipt, given) : ok(given);
+    const early = cumulative ? witnessedAlready(reader, receipt, given, now.checks.arriving) : ok(given);
     if (!early.ok) return early;
     const waiting = {
       aid,
@@ -194,7 +195,7 @@ export function arriveReceipt(
   }
   // The SAID says which event it is; a sequence number that says otherwise changes nothing about the signature.
   if (event.aid !== aid) return broken("receipt-identifier");
-  const { added, signers, anyHolds, unknown } = checkReceipts(reader, event, given, false);
+  const { added, signers, anyHolds, unknown } = checkReceipts(reader, event, given, false, now.checks.arriving);
   const waiting = receiptsOfUnknown(reader, receipt, unknown, now);
   if (signers.length > 0) {
     const judgement = received(event, added, signers, receipt.version.major);
@@ -209,6 +210,7 @@ function witnessedAlready(
   reader: KerlReader,
   { aid, said }: ReceiptMessage,
   given: Attachments,
+  budget: CheckBudget,
 ): Result<Attachments, KerlRefusal> {
   const escrow = eventEscrow(reader, said, aid);
   const event = escrow === undefined ? undefined : storedEvent(escrow.event);
@@ -220,6 +222,7 @@ function witnessedAlready(
     state.witnesses,
     witnessSignatures.slice(0, signaturesMax(state.witnesses.length)),
     receiptCouples.slice(0, SIGNERS_PER_EVENT_MAX),
+    budget,
   );
   return signatures.length + couples.length + transferableSignatures.length === 0
     ? badSignature("None of the receipt's signatures holds over the event's bytes.")
@@ -230,13 +233,13 @@ export function arriveReply(
   reader: KerlReader,
   reply: ReplyMessage,
   attachments: Attachments,
-  now: KerlMoment,
+  now: Judging,
 ): KerlResult {
   const signer = replySigner(reply);
   const { said, bytes, version } = reply;
   const earlier = eventEscrow(reader, said, signer);
   const gathered = earlier === undefined ? attachments : joinAttachments(keptAttachments(earlier), attachments);
-  const outcome = judgeReply(reader, reply, gathered);
+  const outcome = judgeReply(reader, reply, gathered, now.checks.arriving);
   if (!outcome.ok) return outcome;
   switch (outcome.value.kind) {
     case "known":

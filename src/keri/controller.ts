@@ -14,7 +14,7 @@ import { type Threshold, isThresholdMet, thresholdSize } from "../crypto/thresho
 import { NO_ATTACHMENTS } from "./attachment-groups.ts";
 import { encodeAttachments } from "./cesr/encode-attachments.ts";
 import { ampleWitnesses, delegatedIncept, delegatedRotate, incept, interact, rotate } from "./compose.ts";
-import { isNonTransferable } from "./event-fields.ts";
+import { LISTED_MAX, isNonTransferable } from "./event-fields.ts";
 import { parseKeyEvent } from "./event.ts";
 import type { EventFields } from "./event-json.ts";
 import { followed, incepted, isInception, isRotation } from "./key-state-rules.ts";
@@ -370,6 +370,7 @@ function nextFault(count: number, threshold: Threshold | undefined): string | un
 }
 
 function witnessesFault(witnesses: readonly string[], threshold: number): string | undefined {
+  if (witnesses.length > LISTED_MAX) return `An identifier has at most ${LISTED_MAX} witnesses.`;
   if (new Set(witnesses).size !== witnesses.length) return "A witness stands twice.";
   const wrong = witnesses.find((one) => !isNonTransferable(one));
   if (wrong !== undefined) return `${wrong} is no witness: they are non-transferable identifiers (code B).`;

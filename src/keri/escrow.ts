@@ -8,9 +8,8 @@ import { decodeAttachments, joinAttachments } from "./attachment-groups.ts";
 import { encodeAttachments } from "./cesr/encode-attachments.ts";
 import type { KerlFact } from "./kerl-facts.ts";
 import {
-  ESCROW_BOUNDS,
+  type Judging,
   type KerlEscrow,
-  type KerlMoment,
   type KerlReader,
   type KerlRefusal,
   escrowName,
@@ -35,7 +34,7 @@ export const keptAttachments = (escrow: Pick<KerlEscrow, "event" | "attached">):
 export function escrowFact(
   reader: KerlReader,
   waiting: Waiting,
-  { bounds = ESCROW_BOUNDS }: KerlMoment,
+  { bounds }: Judging,
   joined: boolean,
 ): Result<KerlFact | null, KerlRefusal> {
   const { body, attachments, ...place } = waiting;

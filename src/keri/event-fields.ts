@@ -5,7 +5,7 @@ import type { Threshold } from "../crypto/threshold.ts";
 import { thresholdSize } from "../crypto/threshold.ts";
 import type { VerificationKey } from "../crypto/verification-key.ts";
 import type { EventFields } from "./event-json.ts";
-import { parseKeyText } from "./key-text.ts";
+import { isKeyCode, parseKeyText } from "./key-text.ts";
 import { decodeMatter } from "./cesr/matter.ts";
 import type { EventSeal, Trait } from "./messages.ts";
 import { digestCode } from "./said.ts";
@@ -72,6 +72,14 @@ export function readAid(name: string, value: unknown): Result<Aid, FieldRefusal>
   return key.ok ? ok(value as Aid) : key;
 }
 
+/** An identifier that a seal speaks of: events have a thousand seals, so whether a key is a point of its curve is left to its own events. */
+function readSealed(name: string, value: unknown): Result<Aid, FieldRefusal> {
+  if (typeof value !== "string") return malformed(`Field ${name} is an identifier's text.`);
+  const matter = decodeMatter(value);
+  if (!matter.ok) return matter;
+  return isKeyCode(matter.value.code) ? ok(value as Aid) : readAid(name, value);
+}
+
 /** Whether an identifier is a key that can never be rotated away from. Other texts are not. */
 export function isNonTransferable(aid: string): boolean {
   const key = parseKeyText(aid);
@@ -84,10 +92,19 @@ export interface Keys {
   readonly threshold: Threshold;
 }
 
+/**
+ * Keys, digests of next keys, and witnesses of one event: as many as an index of one character can name (CESR, "Indexed codes").
+ * Every check of such an event costs so many times what one key does.
+ */
+export const LISTED_MAX = 64;
+const tooMany = (name: string, { length }: readonly string[]) =>
+  unsupported(`Field ${name} lists ${length}; events that list more than ${LISTED_MAX} are not read here.`);
+
 /** k and kt: at least one key, and a threshold that they can meet. */
 export function readKeys(fields: EventFields): Result<Keys, FieldRefusal> {
   const keys = fields["k"];
   if (!isTextList(keys) || keys.length === 0) return malformed("Field k is a list of at least one key.");
+  if (keys.length > LISTED_MAX) return tooMany("k", keys);
   const verificationKeys: VerificationKey[] = [];
   for (const text of keys) {
     const key = parseKeyText(text);
@@ -110,6 +127,7 @@ export interface NextKeys {
 export function readNext(fields: EventFields): Result<NextKeys, FieldRefusal> {
   const nextDigests = fields["n"];
   if (!isTextList(nextDigests)) return malformed("Field n is a list of digests.");
+  if (nextDigests.length > LISTED_MAX) return tooMany("n", nextDigests);
   for (const text of nextDigests) {
     const digest = digestCode(text);
     if (!digest.ok) return digest;
@@ -125,6 +143,7 @@ export function readNext(fields: EventFields): Result<NextKeys, FieldRefusal> {
 /** A list of witnesses (b, br, ba): non-transferable identifiers, none of them twice. */
 export function readWitnesses(name: string, value: unknown): Result<readonly string[], FieldRefusal> {
   if (!isTextList(value)) return malformed(`Field ${name} is a list of witness identifiers.`);
+  if (value.length > LISTED_MAX) return tooMany(name, value);
   for (const text of value) {
     const matter = decodeMatter(text);
     if (!matter.ok) return matter;
@@ -157,10 +176,10 @@ export function readRotationTraits(value: unknown): Result<readonly Trait[], Fie
 const SEALS: Readonly<Record<string, (seal: EventFields) => Result<unknown, FieldRefusal>>> = {
   d: ({ d }) => readSaid("d of a seal", d),
   rd: ({ rd }) => readSaid("rd of a seal", rd),
-  i: ({ i }) => readAid("i of a seal", i),
+  i: ({ i }) => readSealed("i of a seal", i),
   "s d": ({ s, d }) => all({ s: readSn(s), d: readSaid("d of a seal", d) }),
-  "i s d": ({ i, s, d }) => all({ i: readAid("i of a seal", i), s: readSn(s), d: readSaid("d of a seal", d) }),
-  "bi d": ({ bi, d }) => all({ bi: readAid("bi of a seal", bi), d: readSaid("d of a seal", d) }),
+  "i s d": ({ i, s, d }) => all({ i: readSealed("i of a seal", i), s: readSn(s), d: readSaid("d of a seal", d) }),
+  "bi d": ({ bi, d }) => all({ bi: readSealed("bi of a seal", bi), d: readSaid("d of a seal", d) }),
   "t d": ({ t, d }) =>
     typeof t === "string" ? readSaid("d of a seal", d) : malformed("Field t of a seal is its type's text."),
 };

@@ -14,6 +14,7 @@ import {
   controllerName,
   nonTransferableName,
 } from "./kerl.ts";
+import type { CheckBudget } from "./check-budget.ts";
 import { followed, incepted, isInception, isRotation } from "./key-state-rules.ts";
 import type { KeyState } from "./key-state.ts";
 import type { Attachments, EscrowReason, IndexedSignature, KeyEvent } from "./messages.ts";
@@ -48,6 +49,7 @@ export function judgeEvent(
   reader: KerlReader,
   event: KeyEvent,
   attachments: Attachments,
+  budget: CheckBudget,
 ): Result<EventOutcome, KerlRefusal> {
   if (attachments.controllerSignatures.length === 0)
     return badSignature("The event is not signed; attach signatures of its keys.");
@@ -56,14 +58,14 @@ export function judgeEvent(
   if (place.kind !== "rival" && !isPriorOf(place.base, event)) return broken("prior-digest");
   const state = stateAfter(event, place.base);
   if (!state.ok) return state;
-  const signed = controllersOf(event, state.value, attachments);
+  const signed = controllersOf(event, state.value, attachments, budget);
   if (!signed.ok) return signed;
   const prior = isRotation(event) ? place.base : null;
   const full = isFullySigned(state.value, prior, signed.value);
   if (place.kind === "rival") return full ? ok(duplicitous(attachments, signed.value)) : broken("first-seen");
   const keep = { ...attachments, controllerSignatures: signed.value };
   if (!full) return ok(escrowed("partially-signed", event.aid, keep));
-  return judgeSupport(reader, event, place, state.value, keep);
+  return judgeSupport(reader, { event, place, state: state.value, signed: keep }, budget);
 }
 
 const isPriorOf = (base: KeyState | null, event: KeyEvent): boolean =>
@@ -92,9 +94,10 @@ function controllersOf(
   event: KeyEvent,
   state: KeyState,
   { controllerSignatures }: Attachments,
+  budget: CheckBudget,
 ): Result<readonly IndexedSignature[], KerlRefusal> {
   if (controllerSignatures.length > signaturesMax(state.keys.length)) return broken("signatures-attached");
-  const valid = validIndexed(event.bytes, state.keys, controllerSignatures);
+  const valid = validIndexed(event.bytes, state.keys, controllerSignatures, budget);
   return valid.length > 0 ? ok(valid) : noneHolds();
 }
 
@@ -120,18 +123,24 @@ const duplicitous = (attachments: Attachments, controllerSignatures: readonly In
   },
 });
 
+/** An event that enough keys signed, and the state that it would leave. */
+interface Signed {
+  readonly event: KeyEvent;
+  readonly place: Extract<Place, { readonly kind: "next" | "superseding" }>;
+  readonly state: KeyState;
+  readonly signed: Attachments;
+}
+
 /** Witnesses, then the delegator, then whether what is in force gives way. Source: "KAWA", "Cooperative Delegation". */
 function judgeSupport(
   reader: KerlReader,
-  event: KeyEvent,
-  place: Extract<Place, { readonly kind: "next" | "superseding" }>,
-  state: KeyState,
-  signed: Attachments,
+  { event, place, state, signed }: Signed,
+  budget: CheckBudget,
 ): Result<EventOutcome, KerlRefusal> {
   const { witnessSignatures, receiptCouples } = signed;
   if (witnessSignatures.length > signaturesMax(state.witnesses.length) || receiptCouples.length > SIGNERS_PER_EVENT_MAX)
     return broken("signatures-attached");
-  const support = validWitnesses(event.bytes, state.witnesses, witnessSignatures, receiptCouples);
+  const support = validWitnesses(event.bytes, state.witnesses, witnessSignatures, receiptCouples, budget);
   const keep = { ...signed, witnessSignatures: support.signatures, receiptCouples: support.couples };
   if (support.witnesses.size < state.witnessThreshold) return ok(escrowed("partially-witnessed", event.aid, keep));
   const anchor = event.type === "dip" || event.type === "drt" ? judgeDelegation(reader, event, state) : ok(null);
@@ -143,7 +152,7 @@ function judgeSupport(
     if (anchoredBy === null || !mayReplace(reader, place.rotation, event, anchoredBy))
       return ok(duplicitous(signed, signed.controllerSignatures));
   }
-  const { valid, names } = validTransferables(reader, event.bytes, keep.transferableSignatures);
+  const { valid, names } = validTransferables(reader, event.bytes, keep.transferableSignatures, budget);
   return ok({
     kind: "accepted",
     superseded: place.kind === "superseding" ? place.superseded.map(({ said }) => said) : [],

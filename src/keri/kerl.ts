@@ -6,6 +6,7 @@
  */
 import type { Aid, Said } from "../base/brands.ts";
 import type { Refusal, Result } from "../base/result.ts";
+import type { CommandChecks } from "./check-budget.ts";
 import type { KerlFact } from "./kerl-facts.ts";
 import type { KeyState } from "./key-state.ts";
 import type { EscrowReason, EventSeal, KeyEvent } from "./messages.ts";
@@ -155,6 +156,7 @@ export type KerlCode =
   | "KERI_RULE"
   | "KERI_BAD_SIGNATURE"
   | "KERI_ESCROW_FULL"
+  | "LIMIT_EXCEEDED"
   | "TOO_LARGE";
 
 /**
@@ -168,7 +170,12 @@ export interface KerlMoment {
   readonly height: number;
   /** Default: ESCROW_BOUNDS. */
   readonly bounds?: EscrowBounds;
+  /** Shared by the messages of one command. Default: each message may cost what a command may. */
+  readonly checks?: CommandChecks;
 }
+
+/** As the rules use it. */
+export type Judging = Required<KerlMoment>;
 
 export interface KerlJudgement {
   readonly verdict: KerlVerdict;

@@ -15,6 +15,9 @@ const KEY_CODES: Partial<
   "1AAJ": { algorithm: "p256", transferable: true },
 };
 
+/** Whether a text of this code is a key, of an algorithm that is read here. */
+export const isKeyCode = (code: MatterCode): boolean => KEY_CODES[code] !== undefined;
+
 export type KeyRefusal = Refusal<"KERI_MALFORMED" | "KERI_UNSUPPORTED" | "KERI_RULE">;
 
 /** A public key, and whether an identifier that is this key may rotate. */

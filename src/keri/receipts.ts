@@ -6,6 +6,7 @@
 import type { Said } from "../base/brands.ts";
 import { present } from "../base/errors.ts";
 import { NO_ATTACHMENTS } from "./attachment-groups.ts";
+import type { CheckBudget } from "./check-budget.ts";
 import {
   type KerlEvent,
   type KerlReader,
@@ -39,6 +40,7 @@ export function checkReceipts(
   event: KerlEvent,
   attachments: Attachments,
   withControllers: boolean,
+  budget: CheckBudget,
 ): ReceiptChecks {
   if (!event.inForce) return { added: NO_ATTACHMENTS, signers: [], anyHolds: true, unknown: [] };
   const state = present(reader.keyStateAt(event.aid, event.sn), "an event in force has its state");
@@ -46,7 +48,7 @@ export function checkReceipts(
   const found = new Found(reader, event.said);
   const given = withControllers ? found.unkept(state, attachments) : attachments;
   const controllers = withControllers ? given.controllerSignatures.slice(0, signaturesMax(state.keys.length)) : [];
-  const controllerSignatures = found.indexed(validIndexed(bytes, state.keys, controllers), ({ index }) =>
+  const controllerSignatures = found.indexed(validIndexed(bytes, state.keys, controllers, budget), ({ index }) =>
     controllerName(index),
   );
   const support = validWitnesses(
@@ -54,10 +56,11 @@ export function checkReceipts(
     state.witnesses,
     given.witnessSignatures.slice(0, signaturesMax(state.witnesses.length)),
     given.receiptCouples.slice(0, SIGNERS_PER_EVENT_MAX),
+    budget,
   );
   const witnessSignatures = found.indexed(support.signatures, ({ index }) => witnessName(state, index));
   const receiptCouples = support.couples.filter(({ receiptor }) => found.isNew(nonTransferableName(receiptor)));
-  const { valid, unknown } = validTransferables(reader, bytes, given.transferableSignatures);
+  const { valid, unknown } = validTransferables(reader, bytes, given.transferableSignatures, budget);
   const transferableSignatures = valid
     .map((group) => ({
       ...group,

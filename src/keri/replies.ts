@@ -6,6 +6,7 @@ import type { Aid } from "../base/brands.ts";
 import { present } from "../base/errors.ts";
 import { type Result, ok } from "../base/result.ts";
 import { isThresholdMet } from "../crypto/threshold.ts";
+import type { CheckBudget } from "./check-budget.ts";
 import type { KerlReader, KerlRefusal, KerlReply } from "./kerl.ts";
 import { NO_ATTACHMENTS } from "./attachment-groups.ts";
 import type { Attachments, ReplyMessage } from "./messages.ts";
@@ -36,6 +37,7 @@ export function judgeReply(
   reader: KerlReader,
   reply: ReplyMessage,
   given: Attachments,
+  budget: CheckBudget,
 ): Result<ReplyOutcome, KerlRefusal> {
   const signer = replySigner(reply);
   const kept = reader.reply(replySubject(reply));
@@ -43,6 +45,7 @@ export function judgeReply(
   const [couple] = validCouples(
     reply.bytes,
     given.receiptCouples.filter(({ receiptor }) => receiptor === signer).slice(0, 4),
+    budget,
   );
   if (couple !== undefined) return newest(kept, reply, 0, { ...NO_ATTACHMENTS, receiptCouples: [couple] });
   const groups = given.transferableSignatures.filter(({ aid }) => aid === signer);
@@ -55,7 +58,7 @@ export function judgeReply(
     // Signatures of one establishment event may have come in several groups.
     const all = groups.filter(({ establishment }) => establishment?.said === group.establishment?.said);
     const given = all.flatMap(({ signatures }) => signatures).slice(0, signaturesMax(state.keys.length));
-    const signatures = validIndexed(reply.bytes, state.keys, given);
+    const signatures = validIndexed(reply.bytes, state.keys, given, budget);
     const proof = { ...NO_ATTACHMENTS, transferableSignatures: [{ ...group, signatures }] };
     if (isThresholdMet(state.threshold, indicesOf(signatures))) return newest(kept, reply, state.sn, proof);
     partial ||= signatures.length > 0;

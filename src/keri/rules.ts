@@ -7,13 +7,22 @@
  * that ends their wait; rivals with valid signatures are evidence.
  */
 import type { Result } from "../base/result.ts";
-import { ok } from "../base/result.ts";
+import { ok, refuse } from "../base/result.ts";
 import { arriveEvent, arriveReceipt, arriveReply } from "./arrival.ts";
 import type { EventRefusal } from "./event.ts";
+import { COMMAND_CHECKS_MAX, UNBOUNDED, commandChecks } from "./check-budget.ts";
 import { applyKerlFact } from "./kerl-fold.ts";
 import type { KerlFact } from "./kerl-facts.ts";
 import { KerlOverlay } from "./kerl-overlay.ts";
-import { type KerlJudgement, type KerlMoment, type KerlReader, type KerlResult, escrowName } from "./kerl.ts";
+import {
+  ESCROW_BOUNDS,
+  type Judging,
+  type KerlJudgement,
+  type KerlMoment,
+  type KerlReader,
+  type KerlResult,
+  escrowName,
+} from "./kerl.ts";
 import type { KeriMessage, KeyEvent, ParsedBody, ReceiptMessage } from "./messages.ts";
 import { settle } from "./settle.ts";
 import { bodyOf } from "./stored-body.ts";
@@ -24,14 +33,15 @@ import { bodyOf } from "./stored-body.ts";
  */
 export function judgeArrival(reader: KerlReader, message: KeriMessage, now: KerlMoment): KerlResult {
   const body: Result<ParsedBody, EventRefusal> = bodyOf(message);
-  return body.ok ? arrive(reader, message, body.value, now, false) : body;
+  const judging = { bounds: ESCROW_BOUNDS, checks: UNBOUNDED, ...now };
+  return body.ok ? arrive(reader, message, body.value, judging, false) : body;
 }
 
 function arrive(
   reader: KerlReader,
   { attached, attachments }: KeriMessage,
   body: ParsedBody,
-  now: KerlMoment,
+  now: Judging,
   cumulative: boolean,
 ): KerlResult {
   switch (body.type) {
@@ -46,21 +56,30 @@ function arrive(
 
 /**
  * Judges a message together with all that waits: signatures that came before for the same event count, and what waited for it is
- * judged anew, in the order it came (Bounds: REPROCESSED_MAX). The verdict is that of the message after all of this.
- * Refuses: see KerlRefusal; then nothing changed.
+ * judged anew, in the order it came. The verdict is that of the message after all of this.
+ * Bounds: REPROCESSED_MAX; check-budget.ts (LIMIT_EXCEEDED). Refuses: see KerlRefusal; then nothing changed.
  */
 export function judgeMessage(reader: KerlReader, message: KeriMessage, now: KerlMoment): KerlResult {
   const body: Result<ParsedBody, EventRefusal> = bodyOf(message);
   if (!body.ok) return body;
-  const arrived = arrive(reader, message, body.value, now, true);
+  const judging = { bounds: ESCROW_BOUNDS, checks: commandChecks(), ...now };
+  judging.checks.arriving.readBody(body.value);
+  const arrived = arrive(reader, message, body.value, judging, true);
+  if (judging.checks.arriving.isSpent) return tooDear;
   if (!arrived.ok || arrived.value.facts.length === 0) return arrived;
   if (body.value.type === "rpy" || reader.escrowCount() === 0) return arrived;
   if (!mayEndWaits(reader, body.value, message, arrived.value)) return arrived;
   const overlay = new KerlOverlay(reader);
   for (const fact of arrived.value.facts) applyKerlFact(overlay, fact, now.height);
-  const settled = settle(overlay, body.value, now);
+  const settled = settle(overlay, body.value, judging);
   return ok(concluded(arrived.value, body.value, [...arrived.value.facts, ...settled]));
 }
+
+const tooDear = refuse(
+  "LIMIT_EXCEEDED",
+  `The command's signatures cost more than ${COMMAND_CHECKS_MAX} checks of Ed25519; send its messages in several commands.`,
+  "peer",
+);
 
 /** An accepted event may; so may a receipt by witnesses, where the event itself waits for nothing else. */
 function mayEndWaits(

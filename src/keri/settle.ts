@@ -4,10 +4,13 @@
  */
 import type { Aid, Said } from "../base/brands.ts";
 import { arriveEvent, arriveReceipt, arriveReply } from "./arrival.ts";
+import { UNBOUNDED } from "./check-budget.ts";
 import { dropFact, keptAttachments } from "./escrow.ts";
 import { applyKerlFact } from "./kerl-fold.ts";
 import type { KerlFact } from "./kerl-facts.ts";
 import {
+  ESCROW_BOUNDS,
+  type Judging,
   type KerlEscrow,
   type KerlMoment,
   type KerlResult,
@@ -28,16 +31,14 @@ interface Changed {
 
 /**
  * Judges what may have waited for this event, or for receipts of it, and applies each fact at once.
- * Bounds: `most` escrows are judged (Default: REPROCESSED_MAX). Returns: the facts, in order.
+ * Bounds: `most` escrows are judged (Default: REPROCESSED_MAX), until the budget for it is spent; the rest waits on. What is too dear
+ * all by itself is dropped, so that it keeps nothing behind it from its turn. Returns: the facts, in order.
  */
-export function settle(
-  store: KerlStore,
-  changed: Changed,
-  now: KerlMoment,
-  most = REPROCESSED_MAX,
-): readonly KerlFact[] {
+export function settle(store: KerlStore, changed: Changed, now: Judging, most = REPROCESSED_MAX): readonly KerlFact[] {
   const facts: KerlFact[] = [];
   const queue: Changed[] = [changed];
+  const { settling } = now.checks;
+  const again: Judging = { ...now, checks: { arriving: settling, settling } };
   let judged = 0;
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     for (const { waitsFor, reason, said } of candidates(store, next)) {
@@ -45,7 +46,10 @@ export function settle(
       if (escrow === undefined) continue;
       if (judged >= most) return facts;
       judged += 1;
-      for (const fact of rejudge(store, escrow, now)) {
+      const first = settling.isUntouched;
+      const found = rejudge(store, escrow, again);
+      if (settling.isSpent && !first) return facts;
+      for (const fact of settling.isSpent ? [dropFact(escrow, "LIMIT_EXCEEDED")] : found) {
         applyKerlFact(store, fact, now.height);
         facts.push(fact);
         if (fact.kind === "keyEventAccepted") queue.push(fact);
@@ -62,12 +66,13 @@ export function settleAll(
   now: KerlMoment,
 ): readonly KerlFact[] {
   const facts: KerlFact[] = [];
+  const judging: Judging = { bounds: ESCROW_BOUNDS, checks: UNBOUNDED, ...now };
   for (let changed = true; changed; ) {
     changed = false;
     for (const { said, reason, waitsFor } of escrows()) {
       const escrow = store.escrow(escrowName({ said, reason, waitsFor }));
       if (escrow === undefined) continue;
-      for (const fact of rejudge(store, escrow, now)) {
+      for (const fact of rejudge(store, escrow, judging)) {
         applyKerlFact(store, fact, now.height);
         facts.push(fact);
         changed ||= fact.kind === "keyEventAccepted";
@@ -100,7 +105,7 @@ function candidates(store: KerlStore, { aid, said }: Changed): readonly KerlEscr
   return [...found.values()].sort((a, b) => a.order - b.order);
 }
 
-function rejudge(store: KerlStore, escrow: KerlEscrow, now: KerlMoment): readonly KerlFact[] {
+function rejudge(store: KerlStore, escrow: KerlEscrow, now: Judging): readonly KerlFact[] {
   const judgement = judgeAgain(store, escrow, now);
   if (!judgement.ok)
     return judgement.refusal.code === "KERI_ESCROW_FULL" ? [] : [dropFact(escrow, judgement.refusal.code)];
@@ -113,8 +118,9 @@ function rejudge(store: KerlStore, escrow: KerlEscrow, now: KerlMoment): readonl
   return [...facts, dropFact(escrow, verdict === "duplicitous" ? "KERI_DUPLICITOUS" : "KERI_SETTLED")];
 }
 
-function judgeAgain(store: KerlStore, escrow: KerlEscrow, now: KerlMoment): KerlResult {
+function judgeAgain(store: KerlStore, escrow: KerlEscrow, now: Judging): KerlResult {
   const body = storedBody(escrow.event);
+  now.checks.arriving.readBody(body);
   const attachments = keptAttachments(escrow);
   switch (body.type) {
     case "rct":

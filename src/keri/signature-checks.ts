@@ -6,6 +6,7 @@ import { utf8 } from "../base/bytes.ts";
 import type { VerificationKey } from "../crypto/verification-key.ts";
 import { verifySignature } from "../crypto/verification-key.ts";
 import { isThresholdMet } from "../crypto/threshold.ts";
+import type { CheckBudget } from "./check-budget.ts";
 import { parseKeyText } from "./key-text.ts";
 import type { KeyState } from "./key-state.ts";
 import type { IndexedSignature, ReceiptCouple } from "./messages.ts";
@@ -17,11 +18,12 @@ const COUPLE_CODES = { ed25519: "0B", secp256k1: "0C", p256: "0I" } as const;
 /** An honest message has one signature per key; two where a key signs under a code of each kind. The rest is somebody's excess. */
 export const signaturesMax = (keys: number): number => 4 * keys + 4;
 
-/** Those that hold, each place (index, ondex) once, in the order given. The caller has bounded their number. */
+/** Those that hold, each place (index, ondex) once, in the order given; none that comes after the budget's end. */
 export function validIndexed(
   message: Uint8Array,
   keys: readonly VerificationKey[],
   signatures: readonly IndexedSignature[],
+  budget: CheckBudget,
 ): readonly IndexedSignature[] {
   const valid: IndexedSignature[] = [];
   for (const signature of signatures) {
@@ -29,6 +31,7 @@ export function validIndexed(
     const key = keys[index];
     if (key === undefined || key.algorithm !== algorithm) continue;
     if (valid.some((other) => other.index === index && other.ondex === ondex)) continue;
+    if (!budget.mayCheck(key, message.length)) break;
     if (verifySignature(key, message, sig)) valid.push(signature);
   }
   return valid;
@@ -76,12 +79,18 @@ export function nonTransferableKey(text: string): VerificationKey | undefined {
 }
 
 /** The couples that hold, each receiptor once. Those of transferable keys never do: their key may have been rotated away. */
-export function validCouples(message: Uint8Array, couples: readonly ReceiptCouple[]): readonly ReceiptCouple[] {
+export function validCouples(
+  message: Uint8Array,
+  couples: readonly ReceiptCouple[],
+  budget: CheckBudget,
+): readonly ReceiptCouple[] {
   const valid = new Map<string, ReceiptCouple>();
   for (const couple of couples) {
     if (valid.has(couple.receiptor)) continue;
     const key = nonTransferableKey(couple.receiptor);
     if (key === undefined || COUPLE_CODES[key.algorithm] !== couple.code) continue;
+    budget.readKeys([key]);
+    if (!budget.mayCheck(key, message.length)) break;
     if (verifySignature(key, message, couple.sig)) valid.set(couple.receiptor, couple);
   }
   return [...valid.values()];
@@ -100,14 +109,17 @@ export function validWitnesses(
   witnesses: readonly string[],
   signatures: readonly IndexedSignature[],
   couples: readonly ReceiptCouple[],
+  budget: CheckBudget,
 ): WitnessSupport {
   const keys = signatures.length === 0 ? [] : witnesses.map((text) => nonTransferableKey(text));
+  budget.readKeys(keys.filter((key) => key !== undefined));
   const valid = signatures.filter(({ index, algorithm, sig }) => {
     const key = keys[index];
-    return key !== undefined && key.algorithm === algorithm && verifySignature(key, message, sig);
+    if (key === undefined || key.algorithm !== algorithm || !budget.mayCheck(key, message.length)) return false;
+    return verifySignature(key, message, sig);
   });
   const once = [...new Map(valid.map((one) => [one.index, one])).values()];
-  const validOnes = validCouples(message, couples);
+  const validOnes = validCouples(message, couples, budget);
   const positions = new Set(once.map(({ index }) => index));
   for (const { receiptor } of validOnes) {
     const position = witnesses.indexOf(receiptor);

@@ -3,6 +3,7 @@
  * event that they name. Source: ToIP KERI specification, "Receipt messages", transferable receipts.
  */
 import type { Aid } from "../base/brands.ts";
+import type { CheckBudget } from "./check-budget.ts";
 import { type KerlReader, SIGNERS_PER_EVENT_MAX, transferableName } from "./kerl.ts";
 import type { KeyState } from "./key-state.ts";
 import type { TransferableSignatures } from "./messages.ts";
@@ -32,6 +33,7 @@ export function validTransferables(
   reader: KerlReader,
   message: Uint8Array,
   groups: readonly TransferableSignatures[],
+  budget: CheckBudget,
 ): TransferableChecks {
   const valid: TransferableSignatures[] = [];
   const unknown: TransferableSignatures[] = [];
@@ -41,7 +43,8 @@ export function validTransferables(
     const state = signerState(reader, group);
     if (state === "unknown") unknown.push(group);
     if (typeof state === "string") continue;
-    const signatures = validIndexed(message, state.keys, group.signatures.slice(0, SIGNERS_PER_EVENT_MAX - tried));
+    const given = group.signatures.slice(0, SIGNERS_PER_EVENT_MAX - tried);
+    const signatures = validIndexed(message, state.keys, given, budget);
     tried += group.signatures.length;
     if (signatures.length > 0) valid.push({ ...group, signatures });
     for (const { index } of signatures) names.add(transferableName(group.aid, state.sn, index));

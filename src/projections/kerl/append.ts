@@ -2,13 +2,14 @@
 import type { Aid } from "../../base/brands.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { STREAM_MESSAGES_MAX } from "../../events/facts/kerl.ts";
+import { commandChecks } from "../../keri/check-budget.ts";
 import type { KerlFact } from "../../keri/kerl-facts.ts";
 import { applyKerlFact } from "../../keri/kerl-fold.ts";
 import { type KerlReader, isExpired } from "../../keri/kerl.ts";
 import type { Attachments, KeriMessage, ParsedBody } from "../../keri/messages.ts";
 import { judgeMessage } from "../../keri/rules.ts";
 import { bodyOf } from "../../keri/stored-body.ts";
-import { StreamParser } from "../../keri/stream.ts";
+import { parseStream } from "../../keri/stream.ts";
 import type { KerlLayer } from "./layer.ts";
 import type { KerlSource } from "./source.ts";
 
@@ -27,7 +28,7 @@ export interface AppendDecision {
 
 /**
  * Judges a stream in the layer, which is to be forgotten when it is refused. Yields between messages: one may carry 64 signatures.
- * Bounds: 256 KiB (a payload), 64 messages. Refuses: EMPTY_MESSAGE, TOO_LARGE, PERMISSION_DENIED, every KerlCode, with the position of the message.
+ * Bounds: 256 KiB (a payload), 64 messages, signature checks (LIMIT_EXCEEDED: check-budget.ts). Refuses: EMPTY_MESSAGE, TOO_LARGE, PERMISSION_DENIED, every KerlCode, with the position of the message.
  */
 export function* appendStream(
   layer: KerlLayer,
@@ -38,10 +39,11 @@ export function* appendStream(
   if (!messages.ok) return messages;
   const facts: KerlFact[] = [];
   const changed: boolean[] = [];
+  const now = { height: context.height, checks: commandChecks() };
   for (const [i, message] of messages.value.entries()) {
     const refusal = judgeAppender(layer, message, context);
     if (refusal !== undefined) return refuse(refusal.code, `Message ${i}: ${refusal.message}`);
-    const judged = judgeMessage(layer, message, { height: context.height });
+    const judged = judgeMessage(layer, message, now);
     if (!judged.ok) return refuse(judged.refusal.code, `Message ${i}: ${judged.refusal.message}`);
     for (const fact of judged.value.facts) {
       applyKerlFact(layer, fact, context.height);
@@ -55,11 +57,7 @@ export function* appendStream(
 
 /** Refuses: as `appendStream`, for a stream that is none. */
 export function messagesOf(stream: Uint8Array): Result<readonly KeriMessage[]> {
-  const parser = new StreamParser();
-  const begun = parser.push(stream);
-  const ended = parser.end();
-  const messages = [...begun.messages, ...ended.messages];
-  const refusal = begun.refusal ?? ended.refusal;
+  const { messages, refusal } = parseStream(stream);
   if (refusal !== null) return refuse(refusal.code, `Message ${messages.length}: ${refusal.message}`);
   if (messages.length === 0) return refuse("EMPTY_MESSAGE", "The stream holds no message; send at least one.");
   if (messages.length > STREAM_MESSAGES_MAX)

@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import type { Aid, Said } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
+import type { CommandChecks } from "../../../src/keri/check-budget.ts";
 import { type Composed, incept, interact } from "../../../src/keri/compose.ts";
 import { applyKerlFact } from "../../../src/keri/kerl-fold.ts";
 import type { KerlFact } from "../../../src/keri/kerl-facts.ts";
@@ -28,10 +29,10 @@ export class Stage {
   }
 
   /** The verdict, or the code and the rule that was broken. */
-  send(bytes: Uint8Array, height = 0): string {
+  send(bytes: Uint8Array, height = 0, checks?: CommandChecks): string {
     const { messages, refusal } = parseStream(bytes);
     expect(refusal).toBeNull();
-    const judged = judgeMessage(this.kerl, present(messages[0], "one message"), { height });
+    const judged = judgeMessage(this.kerl, present(messages[0], "one message"), { height, ...(checks && { checks }) });
     if (!judged.ok) return judged.refusal.rule ?? judged.refusal.code;
     for (const fact of judged.value.facts) applyKerlFact(this.kerl, fact, height);
     this.facts.push(...judged.value.facts);
