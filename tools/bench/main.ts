@@ -12,6 +12,8 @@ import { benchCheckBatches, benchChecks, benchInProcess } from "./checks.ts";
 import { startEmptyServer } from "./empty-server-process.ts";
 import { type Row, isMet, ratioOf, tableOf } from "./figures.ts";
 import { makeGraph } from "./graph.ts";
+import { benchKerlVerify } from "./kerl-verify.ts";
+import { benchKeyStates } from "./key-states.ts";
 import type { Windows } from "./load.ts";
 import { benchColdStart, benchIdle, benchRestart, memoryAfterLoad } from "./processes.ts";
 import type { RunningCluster } from "./running-cluster.ts";
@@ -34,8 +36,11 @@ const MEASUREMENTS = [
   "batches",
   "restart",
   "in-process",
+  "kerl-verify",
+  "key-state",
 ] as const;
 type Measurement = (typeof MEASUREMENTS)[number];
+const WITHOUT_CLUSTER: ReadonlySet<Measurement> = new Set(["in-process", "kerl-verify", "key-state"]);
 
 const HELP = `Usage: npm run bench -- [--quick] [--only NAME]... [--keep] [--profile DIR]
 
@@ -135,7 +140,9 @@ async function main(): Promise<void> {
       );
   };
   if (plan.wanted("in-process")) add(await benchInProcess());
-  if (MEASUREMENTS.some((name) => name !== "in-process" && plan.wanted(name))) {
+  if (plan.wanted("kerl-verify")) add(benchKerlVerify());
+  if (plan.wanted("key-state")) add(await benchKeyStates(plan.windows, plan.quick ? 100_000 : 1_000_000));
+  if (MEASUREMENTS.some((name) => !WITHOUT_CLUSTER.has(name) && plan.wanted(name))) {
     const start = await benchColdStart(plan.wanted("start") ? (plan.quick ? 1 : 3) : 0, plan.env);
     let running = start.cluster;
     if (plan.wanted("start")) add(start.rows);
