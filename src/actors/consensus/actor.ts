@@ -256,6 +256,8 @@ export class ConsensusActor {
           if (stepped.refused !== undefined) this.#ports.observer.refused(stepped.refused.code, null);
         }
         this.#record(effects);
+        // Blocks that were fetched are in the log before the machine knows of them: only now their bundles are no work any more.
+        if (mailbox.some(({ event }) => event.type === "logSynchronised")) this.#dropBundles();
         for (const effect of effects) this.#perform(effect);
       }
     } finally {
@@ -298,15 +300,19 @@ export class ConsensusActor {
   /** The log ends with this block now: what lies at or below it is settled. */
   #settled(last: OpenedBlock): void {
     this.#frontier = this.blocks.finalise(last);
+    this.#dropBundles();
+    this.#judging.settle();
+    this.passingOn.prune(last.header.view);
+    const kept = this.signatures.certificate("finalization", last.header.view);
+    this.signatures.prune(viewOf(last.header.view + (kept === undefined ? 1 : 0)));
+  }
+
+  #dropBundles(): void {
     const { mempool, candidates } = this.context;
     const needed = new Set(mempool);
     for (const candidate of Object.values(candidates)) for (const digest of candidate.bundles) needed.add(digest);
     this.bundles.dropAllBut(needed);
     this.#bundling.goOn();
-    this.#judging.settle();
-    this.passingOn.prune(last.header.view);
-    const kept = this.signatures.certificate("finalization", last.header.view);
-    this.signatures.prune(viewOf(last.header.view + (kept === undefined ? 1 : 0)));
   }
 
   /** 2. Messages, 3. timers, 4. requests. */

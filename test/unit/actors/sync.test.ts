@@ -87,6 +87,25 @@ describe("a member that was away", () => {
   });
 });
 
+describe("a member whose own bundle was ordered while it heard nobody", () => {
+  it("knows from the fetched block that it is done, and bundles what comes next, even when everybody is quiet", () => {
+    const world = new World(3);
+    worlds.push(world);
+    watchVotes(world);
+    for (const member of [0, 1, 2, 3]) world.boot(member);
+    world.settle("all know each other");
+    world.tamper = (_from, to, message) => (to === 3 && message.kind !== "events" ? [] : undefined);
+    world.submit(3);
+    world.until("the others have its batch", () => world.node(0).log.head()?.height === 1);
+    world.tamper = (_from, to, message) => (to === 3 && message.kind === "block" ? [] : undefined); // by pages alone
+    world.until("it has the block", () => world.node(3).log.head()?.height === 1);
+    world.settle("all is quiet");
+    const { ordered } = world.node(0);
+    world.submit(3);
+    world.until("its next batch is final", () => world.living.every((node) => node.ordered.length > ordered.length));
+  });
+});
+
 type Page = Extract<PeerMessage, { kind: "events" }>;
 const change = (page: Page, at: number, by: (event: EventWithBundles) => EventWithBundles): Page => ({
   ...page,
