@@ -7,11 +7,13 @@
  */
 import { TimeoutStrategy, timeout } from "cockatiel";
 import type { Digest } from "../base/brands.ts";
+import { concatBytes } from "../base/bytes.ts";
 import type { Result } from "../base/result.ts";
 import type { Command, KeyStateRef } from "../events/facts/command.ts";
 import {
   type Controller,
   type ControllerRefusal,
+  type PendingEvent,
   isShowable,
   keyStateAfterPending,
   keyStateOf,
@@ -185,7 +187,7 @@ export class Keys {
     const moves = kept.pending.next !== null && isShowable(kept);
     // Whoever executes the rotation refuses the old keys' certificates at once: new ones are in use before it is ordered.
     const moved = moves && (await this.#certify(kept, this.#within(deadlineMs)));
-    await this.#append(kept, kept.pending.stream, deadlineMs);
+    await this.#append(kept, submitted(kept, kept.pending), deadlineMs);
     const { said } = kept.pending;
     const settled = store.update((now) => (now.pending?.said === said ? promoted(now) : now));
     await this.#adopt(settled, deadlineMs, moved);
@@ -256,6 +258,13 @@ export class Keys {
 
 export const isStale = (error: unknown): error is SkyError =>
   error instanceof SkyError && error.code === "STALE_KEY_STATE";
+
+/**
+ * The first event brings the inception along: the founding document has it without the signatures that strangers ask for, and the log adds
+ * those.
+ */
+const submitted = ({ kel }: Controller, { sn, stream }: PendingEvent): Uint8Array =>
+  sn === 1 ? concatBytes(kel, stream) : stream;
 
 /** Whose keys a certificate made now would show. */
 const shownSaid = (kept: Controller): string => keyStateOf(isShowable(kept) ? promoted(kept) : kept).said;

@@ -129,6 +129,34 @@ describe("a client rotates under load", () => {
   }, 60_000);
 });
 
+describe("sky kel against the cluster", () => {
+  it("anchors a delegated identifier, shows key states now and then, and exports what a stranger accepts", async () => {
+    const online = ["--client", folderOf("default"), "--cluster", cluster.directory, "--json"];
+    const kel = async (...words: readonly string[]): Promise<Record<string, unknown>> => {
+      const end = await sky("kel", ...words);
+      expect(end.code, end.out + end.err).toBe(0);
+      return JSON.parse(end.out) as Record<string, unknown>;
+    };
+    const own = await kel("show", ...online);
+    expect(own).toMatchObject({ establishment: { sn: 3 } });
+    expect(await kel("show", ...online, "--sn", "0")).toMatchObject({ sn: 0, type: "icp", aid: own["aid"] });
+    expect(await kel("show", ...online, "--height", "0")).toMatchObject({ sn: 0, height: 0 });
+    const child = cluster.path("clients", "child");
+    const made = await kel("incept", "--dir", child, "--delegator", String(own["aid"]), "--json");
+    await kel("delegate", child, ...online);
+    expect(await kel("show", ...online, "--aid", String(made["aid"]))).toMatchObject({ sn: 0, delegator: own["aid"] });
+    const file = cluster.path("child.cesr");
+    await kel("export", ...online, "--aid", String(made["aid"]), "--out", file);
+    const verified = await sky("kel", "verify", file, "--json");
+    const rows = JSON.parse(verified.out) as readonly { readonly type: string; readonly verdict: string }[];
+    expect(rows.map(({ type }) => type)).toEqual(["icp", "rot", "rot", "rot", "ixn", "dip"]);
+    expect(
+      rows.every(({ verdict }) => verdict === "accepted"),
+      verified.out,
+    ).toBe(true);
+  }, 60_000);
+});
+
 describe("an operator rotates", () => {
   const operator = (name: string, file = "operator.sky"): readonly string[] => [
     "--founding",

@@ -22,7 +22,8 @@ import { parseThreshold } from "../../keri/threshold.ts";
 import { clientFiles, writeIdentity } from "../founding/client-folder.ts";
 import { fileExists, makePrivateDirectory } from "../founding/files.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
-import { type KelOptions, isOnline, make, online, openKelDesk, tell, withDesk } from "./kel-identity.ts";
+import type { Asked } from "./kel-cluster.ts";
+import { type KelOptions, isOnline, make, online, openKelDesk, printState, tell, withDesk } from "./kel-identity.ts";
 import { random } from "./operator-command.ts";
 
 /** A threshold as it is typed: `2`, `1/2,1/2`, or clauses that must all be met: `1/2,1/2;1`. Refuses: KERI_MALFORMED, KERI_RULE. */
@@ -198,26 +199,45 @@ export const submit = (options: KelOptions, io: CliIo): Promise<ExitCode> =>
     return tell(kept, options, io);
   });
 
-/** The own key state, as it is kept here. */
-export const show = (options: KelOptions, io: CliIo): Promise<ExitCode> =>
-  withDesk(options, io, async (desk) => tell(desk.store.read(), options, io));
+export interface ShowOptions extends KelOptions, Asked {}
+
+/** The own key state as it is kept here; with nodes to ask, anybody's as the log has it. */
+export const show = (options: ShowOptions, io: CliIo): Promise<ExitCode> =>
+  withDesk(options, io, async (desk) => {
+    if (!isOnline(options)) return isAsked(options) ? nodesMissing(io, options) : tell(desk.store.read(), options, io);
+    const { state, height } = await (await import("./kel-cluster.ts")).clusterState(desk.where(), options);
+    if (options.json === true) io.out(JSON.stringify({ ok: true, ...state, height }));
+    else {
+      printState(state, io);
+      io.out(`  at height ${height}`);
+    }
+    return EXIT.ok;
+  });
+
+const isAsked = ({ aid, sn, height }: Asked): boolean => [aid, sn, height].some((one) => one !== undefined);
+
+const nodesMissing = (io: CliIo, { json }: KelOptions): ExitCode =>
+  usage(io, { code: "NODES_MISSING", message: "Only nodes know that: name them by --cluster or --node." }, json);
 
 export interface ExportOptions extends KelOptions {
+  /** Anybody's, as the log has it. */
+  readonly aid?: string;
   /** File; without it, standard output. */
   readonly out?: string;
   /** With the event that is pending. */
   readonly pending?: boolean;
 }
 
-/** The own events as a CESR stream. */
+/** The own events as a CESR stream; with nodes to ask, anybody's with its receipts and its delegators. */
 export const exportStream = (options: ExportOptions, io: CliIo): Promise<ExitCode> =>
   withDesk(options, io, async (desk) => {
+    if (!isOnline(options) && isAsked(options)) return nodesMissing(io, options);
     const { kel, pending } = desk.store.read();
-    const stream = Buffer.concat([
-      kel,
-      options.pending === true && pending !== null ? pending.stream : new Uint8Array(),
-    ]);
-    if (options.out === undefined) io.out(stream.toString("utf8"));
+    const waiting = options.pending === true && pending !== null ? pending.stream : new Uint8Array();
+    const stream = isOnline(options)
+      ? await (await import("./kel-cluster.ts")).clusterExport(desk.where(), options)
+      : Buffer.concat([kel, waiting]);
+    if (options.out === undefined) io.out(Buffer.from(stream).toString("utf8"));
     else {
       writeFileSync(options.out, stream);
       if (options.json === true) io.out(JSON.stringify({ ok: true, out: options.out, bytes: stream.length }));

@@ -4,7 +4,6 @@
  * A folder of its own belongs to no cluster: what is made there holds at once, and `sky kel export` hands it on. Identities of a cluster
  * keep an event pending until the cluster has it (`--submit`): their keys change when the cluster says so.
  */
-import { Fault } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import type { IdentityStore, KeptIdentity } from "../../client/identity.ts";
 import { SkyError } from "../../client/errors.ts";
@@ -13,10 +12,11 @@ import { FOUNDING_BYTES_MAX } from "../../events/facts/founding.ts";
 import { type Controller, type ControllerRefusal, keyStateOf, promoted } from "../../keri/controller.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import { writeThreshold } from "../../keri/threshold.ts";
-import { ClientFolderStore, anchorsPem } from "../founding/client-folder.ts";
+import { ClientFolderStore, anchorsPem, readClientIdentity } from "../founding/client-folder.ts";
 import { openFounding } from "../founding/document.ts";
 import { readPublic } from "../founding/files.ts";
 import { OperatorFile } from "../founding/operator-file.ts";
+import type { Where } from "./kel-cluster.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
 import { random } from "./operator-command.ts";
 import { readAnchors, serviceEndpoints } from "./oracle.ts";
@@ -43,8 +43,8 @@ export interface KelOptions {
 
 export interface KelDesk {
   readonly store: IdentityStore;
-  /** Connects as this identity. Throws: Fault when it is not known where the nodes are. */
-  readonly connect: () => Promise<SkyClient>;
+  /** Where its cluster is. Throws: Fault for files that cannot be read. */
+  readonly where: () => Where;
   readonly close: () => void;
 }
 
@@ -56,10 +56,17 @@ export async function openKelDesk(options: KelOptions, io: CliIo): Promise<Resul
     return refuse("IDENTITY_MISSING", "Name one identity: --client FOLDER, --operator FILE or --dir FOLDER.");
   if (operator !== undefined) return openOperator(operator, options, io);
   const folder = client ?? dir ?? "";
+  const kept = readClientIdentity(folder);
+  if (!kept.ok) return kept;
+  if (isOnline(options)) {
+    if (options.node === undefined && options.cluster === undefined)
+      return refuse("NODES_MISSING", "Say where the nodes are: --node HOST:PORT, or --cluster DIRECTORY of sky dev.");
+    if (kept.value.cluster === null)
+      return refuse("CLUSTER_MISSING", `${folder} belongs to no cluster: its events go to one by another identity.`);
+  }
   const store = new ClientFolderStore(folder);
-  const connect = (): Promise<SkyClient> =>
-    SkyClient.open({ endpoints: endpointsOf(options), ca: readAnchors(folder), identity: store });
-  return ok({ store, connect, close: () => {} });
+  const where = (): Where => ({ store, endpoints: endpointsOf(options), ca: readAnchors(folder) });
+  return ok({ store, where, close: () => {} });
 }
 
 async function openOperator(path: string, options: KelOptions, io: CliIo): Promise<Result<KelDesk>> {
@@ -76,20 +83,13 @@ async function openOperator(path: string, options: KelOptions, io: CliIo): Promi
   if (!file.ok) return file;
   const store = file.value.identity(founding.value.cluster);
   const nodes = founding.value.document.founders.map(({ endpoints }) => endpoints.service);
-  const connect = (): Promise<SkyClient> =>
-    SkyClient.open({
-      endpoints: options.node ?? nodes,
-      ca: Buffer.from(anchorsPem(founding.value.document)),
-      identity: store,
-    });
-  return ok({ store, connect, close: () => file.value.close() });
+  const ca = Buffer.from(anchorsPem(founding.value.document));
+  const where = (): Where => ({ store, endpoints: options.node ?? nodes, ca });
+  return ok({ store, where, close: () => file.value.close() });
 }
 
-function endpointsOf({ node, cluster }: KelOptions): readonly string[] {
-  if (node !== undefined) return node;
-  if (cluster !== undefined) return serviceEndpoints(cluster);
-  throw new Fault("NODES_MISSING", "Say where the nodes are: --node HOST:PORT, or --cluster DIRECTORY of sky dev.");
-}
+/** Throws: Fault CLUSTER_FILE. */
+const endpointsOf = ({ node, cluster = "." }: KelOptions): readonly string[] => node ?? serviceEndpoints(cluster);
 
 /** Whether the command is to ask the cluster. */
 export const isOnline = ({ submit, cluster, node }: KelOptions): boolean =>
@@ -113,7 +113,8 @@ export async function make(
 }
 
 export async function online<T>(desk: KelDesk, work: (client: SkyClient) => Promise<T>): Promise<T> {
-  const client = await desk.connect();
+  const { store, endpoints, ca } = desk.where();
+  const client = await SkyClient.open({ endpoints, ca, identity: store });
   try {
     return await work(client);
   } finally {
@@ -128,6 +129,13 @@ const UNANSWERED: ReadonlySet<string> = new Set([
   "NOT_IN_FORCE",
 ]);
 
+const USAGE: ReadonlySet<string> = new Set([
+  "IDENTITY_MISSING",
+  "FOUNDING_MISSING",
+  "NODES_MISSING",
+  "CLUSTER_MISSING",
+]);
+
 /** Opens the identity, does the work, closes; tells of refusals. */
 export async function withDesk(
   options: KelOptions,
@@ -138,7 +146,7 @@ export async function withDesk(
   const desk = await openKelDesk(options, io);
   if (!desk.ok) {
     reportRefusal(io, desk.refusal, json);
-    return desk.refusal.code.endsWith("_MISSING") ? EXIT.usage : EXIT.refused;
+    return USAGE.has(desk.refusal.code) ? EXIT.usage : EXIT.refused;
   }
   try {
     return await work(desk.value);

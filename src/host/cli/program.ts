@@ -361,10 +361,15 @@ function addKelEvents(kel: Command, context: ProgramContext): void {
   onCluster(add("submit", "hand a pending event to the cluster and wait until it is in force")).action(
     run(async () => ({ run: (await events()).submit })),
   );
-  onCluster(add("show", "the key state")).action(run(async () => ({ run: (await events()).show })));
+  onCluster(add("show", "the key state: as it is kept here, or with nodes to ask, as the log has it"))
+    .option("--aid <identifier>", "of another identifier")
+    .option("--sn <number>", "after the event at this sequence number", wholeNumber(0, 2 ** 48, "A sequence number"))
+    .option("--height <height>", "as it was at this height", height)
+    .action(run(async () => ({ run: (await events()).show })));
   onCluster(add("export", "the events as a CESR stream"))
     .option("--out <file>", "write it there")
     .option("--pending", "with the event that is pending")
+    .option("--aid <identifier>", "of another identifier, with nodes to ask")
     .action(run(async () => ({ run: (await events()).exportStream })));
 }
 

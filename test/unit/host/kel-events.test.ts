@@ -1,0 +1,158 @@
+/** `sky kel incept, rotate, interact, delegate, show, export` on folders of their own, judged by `sky kel verify`. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import type { CliIo } from "../../../src/host/cli/io.ts";
+import { EXIT } from "../../../src/host/cli/io.ts";
+import { execute } from "../../../src/host/cli/main.ts";
+import { encodeMatter } from "../../../src/keri/cesr/matter.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "sky-kel-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+const at = (name: string): string => join(directory, name);
+
+async function sky(...words: readonly string[]) {
+  const [out, err]: [string[], string[]] = [[], []];
+  const io: CliIo = {
+    out: (line) => void out.push(line),
+    err: (line) => void err.push(line),
+    env: {},
+    stdin: process.stdin,
+    isTerminal: false,
+    interruption: () => new AbortController().signal,
+  };
+  const code = await execute(words, io);
+  return { code, out: out.join("\n"), err: err.join("\n") };
+}
+
+interface Told {
+  readonly aid: string;
+  readonly sn: number;
+  readonly said: string;
+  readonly type: string;
+  readonly keys: readonly string[];
+  readonly threshold: unknown;
+  readonly nextThreshold: unknown;
+  readonly nextDigests: readonly string[];
+  readonly witnesses: readonly string[];
+  readonly witnessThreshold: number;
+  readonly traits: readonly string[];
+  readonly delegator: string | null;
+}
+
+async function kel(...words: readonly string[]): Promise<Told> {
+  const end = await sky("kel", ...words, "--json");
+  expect(end.code, end.out + end.err).toBe(EXIT.ok);
+  return JSON.parse(end.out) as Told;
+}
+
+async function verified(...folders: readonly string[]): Promise<readonly string[]> {
+  const streams: Buffer[] = [];
+  for (const [i, folder] of folders.entries()) {
+    await kel("export", "--dir", folder, "--out", at(`export-${i}`));
+    streams.push(readFileSync(at(`export-${i}`)));
+  }
+  writeFileSync(at("all.cesr"), Buffer.concat(streams));
+  const { out } = await sky("kel", "verify", at("all.cesr"), "--json");
+  return (JSON.parse(out) as readonly { readonly verdict: string }[]).map(({ verdict }) => verdict);
+}
+
+test("an identifier of weighted keys is made, rotates, anchors and is exported; a stranger accepts every event", async () => {
+  const folder = at("weighted");
+  const weights = "1/2,1/2;1/3,1/3,1/3";
+  const made = await kel(
+    "incept",
+    "--dir",
+    folder,
+    "--keys",
+    "5",
+    "--threshold",
+    weights,
+    "--next-keys",
+    "2",
+    "--next-threshold",
+    "1/2,1/2",
+  );
+  expect(made).toMatchObject({
+    sn: 0,
+    type: "icp",
+    threshold: [
+      ["1/2", "1/2"],
+      ["1/3", "1/3", "1/3"],
+    ],
+  });
+  expect([made.keys.length, made.nextDigests.length]).toEqual([5, 2]);
+  const rotated = await kel("rotate", "--dir", folder, "--next-keys", "1", "--next-threshold", "1");
+  expect(rotated).toMatchObject({ sn: 1, type: "rot", threshold: ["1/2", "1/2"], nextThreshold: "1" });
+  expect(rotated.keys).toHaveLength(2);
+  const anchored = await kel("interact", "--dir", folder, `${made.aid}:0:${made.aid}`, rotated.said);
+  expect(anchored).toMatchObject({ sn: 2, type: "ixn" });
+  expect(await kel("show", "--dir", folder)).toMatchObject({ aid: made.aid, sn: 2, said: anchored.said });
+  expect(await verified(folder)).toEqual(["accepted", "accepted", "accepted"]);
+  expect(await kel("rotate", "--dir", folder, "--abandon")).toMatchObject({ sn: 3, nextDigests: [] });
+  expect(await sky("kel", "rotate", "--dir", folder)).toMatchObject({ code: EXIT.refused });
+});
+
+test("witnesses and traits: named, added, cut, and asked for as many receipts as said", async () => {
+  const folder = at("witnessed");
+  const [one = "", two = "", three = ""] = [1, 2, 3].map((n) => encodeMatter("B", new Uint8Array(32).fill(n)));
+  const made = await kel(
+    "incept",
+    "--dir",
+    folder,
+    "--witness",
+    one,
+    "--witness",
+    two,
+    "--toad",
+    "1",
+    "--trait",
+    "DND",
+  );
+  expect(made).toMatchObject({ witnesses: [one, two], witnessThreshold: 1, traits: ["DND"] });
+  const rotated = await kel("rotate", "--dir", folder, "--cut-witness", one, "--add-witness", three, "--toad", "2");
+  expect(rotated).toMatchObject({ witnesses: [two, three], witnessThreshold: 2 });
+  expect(await verified(folder)).toEqual(["escrowed:partially-witnessed", "escrowed:out-of-order"]);
+  const wrong = await sky("kel", "rotate", "--dir", folder, "--cut-witness", one);
+  expect(wrong).toMatchObject({ code: EXIT.refused });
+  expect(wrong.err).toContain("A witness to remove is none");
+});
+
+test("a delegated identifier is in force once its delegator anchored it, its rotation too", async () => {
+  const [parent, child] = [at("parent"), at("child")];
+  const delegator = await kel("incept", "--dir", parent);
+  const made = await kel("incept", "--dir", child, "--delegator", delegator.aid);
+  expect(made).toMatchObject({ type: "dip", delegator: delegator.aid });
+  expect(await verified(parent, child)).toEqual(["accepted", "escrowed:awaiting-anchor"]);
+  expect(await kel("delegate", child, "--dir", parent)).toMatchObject({ sn: 1, type: "ixn" });
+  expect(await verified(parent, child)).toEqual(["accepted", "accepted", "accepted"]);
+  expect((await sky("kel", "delegate", child, "--dir", parent)).err).toContain("needs no anchor");
+  expect(await kel("rotate", "--dir", child)).toMatchObject({ sn: 1, type: "drt" });
+  expect(await kel("delegate", child, "--dir", parent)).toMatchObject({ sn: 2 });
+  expect(await verified(parent, child)).toEqual(["accepted", "accepted", "accepted", "accepted", "accepted"]);
+  expect((await sky("kel", "delegate", parent, "--dir", child)).err).toContain("is delegated by nobody");
+});
+
+test("what cannot be done is refused with a sentence and an exit code, and keys are never overwritten", async () => {
+  const folder = at("refused");
+  await kel("incept", "--dir", folder);
+  expect((await sky("kel", "incept", "--dir", folder)).err).toContain("keys are never overwritten");
+  for (const [words, code, sentence] of [
+    [["incept", "--dir", at("x"), "--keys", "2"], EXIT.refused, "need a threshold"],
+    [["incept", "--dir", at("x"), "--threshold", "a"], EXIT.usage, "is no weight"],
+    [["incept"], EXIT.usage, "--dir FOLDER"],
+    [["rotate"], EXIT.usage, "Name one identity"],
+    [["rotate", "--dir", folder, "--client", folder], EXIT.usage, "Name one identity"],
+    [["rotate", "--operator", folder], EXIT.usage, "--founding"],
+    [["interact", "--dir", folder, "nonsense"], EXIT.usage, "is no seal"],
+    [["show", "--dir", at("nothing")], EXIT.refused, "does not exist"],
+    [["show", "--dir", folder, "--sn", "3"], EXIT.usage, "Only nodes know that"],
+    [["rotate", "--dir", folder, "--submit"], EXIT.usage, "Say where the nodes are"],
+    [["show", "--dir", folder, "--node", "127.0.0.1:1"], EXIT.usage, "belongs to no cluster"],
+  ] as const) {
+    const end = await sky("kel", ...words);
+    expect([end.code, end.err], words.join(" ")).toEqual([code, expect.stringContaining(sentence)]);
+  }
+  expect(await kel("show", "--dir", folder)).toMatchObject({ sn: 0 });
+});
