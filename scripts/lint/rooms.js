@@ -21,7 +21,17 @@ export const ROOMS = {
   base: { rooms: {}, packages: ["msgpackr"], builtins: [], ambient: false, deterministic: true },
   crypto: {
     rooms: { base: all },
-    packages: ["@noble/curves", "@noble/hashes", "@hpke/core", "@peculiar/x509", "reflect-metadata"],
+    packages: [
+      "@noble/curves",
+      "@noble/hashes",
+      "@hpke/core",
+      "@peculiar/asn1-csr",
+      "@peculiar/asn1-ocsp",
+      "@peculiar/asn1-schema",
+      "@peculiar/asn1-x509",
+      "@peculiar/x509",
+      "reflect-metadata",
+    ],
     builtins: ["node:crypto"],
     ambient: false,
     deterministic: false,

@@ -1,7 +1,6 @@
 /** The client that an application imports: signs its writes, survives the loss of nodes, reads what it has written. */
 import { Metadata } from "@grpc/grpc-js";
-import type { Aid, CommandId, Digest, Height } from "../base/brands.ts";
-import type { CertificateRecord, RevocationReason } from "../events/facts/certificate.ts";
+import type { CommandId, Digest, Height } from "../base/brands.ts";
 import type { Assertion, GraphChange, GraphNode, GraphWrite, Precondition, Relation } from "../events/facts/graph.ts";
 import type * as Sky from "../wire/generated/sky/oracle/v1/oracle.ts";
 import type { CommandOutcome, Receipt } from "../wire/outcome.ts";
@@ -9,15 +8,14 @@ import * as graph from "../wire/sky-graph.ts";
 import { type Command, type KeyStateRef } from "../events/facts/command.ts";
 import type { EventFields } from "../keri/event-json.ts";
 import { isShowable } from "../keri/controller.ts";
-import { CertificateServiceService } from "../wire/generated/sky/certificate/v1/certificate.ts";
 import { CLIENT_CERTIFICATE_MS, type IssuedTls, issueTls } from "./certificate.ts";
-import { type LoggedCertificate, loggedOf, recordCommand, revokeCommand } from "./certificates.ts";
+import { ClientCertificates } from "./certificates.ts";
 import { checkedOf, complete, outcomesOf, streamedOf, writtenOf } from "./answers.ts";
 import { CorrelatedStreams } from "./correlated-stream.ts";
 import { SkyError, errorOfRefusal } from "./errors.ts";
 import { expandPages, firstPage } from "./expand.ts";
 import { type IdentityStore, type KeptIdentity, signerOf } from "./identity.ts";
-import { type Attempt, Nodes, type NodesOptions, type OracleStub, unary, unaryBy } from "./nodes.ts";
+import { type Attempt, Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
 import { Keys, type Changed, type KeysOptions, type Prepare, isStale } from "./keys.ts";
 import { Session } from "./session.ts";
 import { type ClientPorts, SignedAnew, type Signer, appendCommandOf, commandOf, defaultPorts } from "./signing.ts";
@@ -112,6 +110,7 @@ export class SkyClient {
   readonly #session: Session;
   /** Of a client that was opened with a store. */
   readonly #keys: Keys | undefined;
+  readonly certificates: ClientCertificates;
 
   private constructor(options: SkyClientOptions, opened?: Opened) {
     this.#options = options;
@@ -123,6 +122,7 @@ export class SkyClient {
     this.#session = new Session(this.#nodes.count, () => this.#ports.now());
     this.#queue = new WriteQueue((commands, deadlineMs) => this.#signed(commands, deadlineMs, sendUnary));
     this.#keys = opened && this.#keysOf(opened);
+    this.certificates = new ClientCertificates(options.signer.aid, this.#ports, this.#order, this.#read.bind(this));
   }
 
   /** Connects lazily: the first call opens the connection to the first endpoint. Signer and certificate stay as they are. */
@@ -203,43 +203,7 @@ export class SkyClient {
 
   /** Appends a CESR stream of key events, receipts and replies, all of it or nothing. Throws: SkyError of the refusal. */
   async append(stream: Uint8Array, options: CallOptions = {}): Promise<Written> {
-    const deadlineMs = this.#ports.now() + (options.timeoutMs ?? WRITE_TIMEOUT_MS);
-    return writtenOf(await this.#queue.submit(appendCommandOf(stream, this.#ports), deadlineMs));
-  }
-
-  /** Has the log know certificates of the client's own. Throws: SkyError of the refusal. */
-  async recordCertificates(records: readonly CertificateRecord[], options: CallOptions = {}): Promise<Written> {
-    const deadlineMs = this.#ports.now() + (options.timeoutMs ?? WRITE_TIMEOUT_MS);
-    return writtenOf(await this.#queue.submit(recordCommand(records, this.#ports), deadlineMs));
-  }
-
-  /**
-   * Revokes a certificate of the client's own, or as an administrator anybody's: its key is refused from that height on, whatever certificate
-   * carries it. Throws: SkyError of the refusal.
-   */
-  async revokeCertificate(
-    record: CertificateRecord,
-    reason: RevocationReason,
-    options: CallOptions = {},
-  ): Promise<Written> {
-    const deadlineMs = this.#ports.now() + (options.timeoutMs ?? WRITE_TIMEOUT_MS);
-    return writtenOf(await this.#queue.submit(revokeCommand(record, reason, this.#ports), deadlineMs));
-  }
-
-  /** Certificates that the log knows and that have not ended: of one identifier, the client's own unless given; null for all. */
-  async *certificates(
-    aid: Aid | null = (this.#keys?.signer ?? this.#options.signer).aid,
-    options: ReadOptions = {},
-  ): AsyncGenerator<LoggedCertificate> {
-    for (let after = ""; ; ) {
-      const request = { aid: aid ?? "", after };
-      const page = await this.#read(options, (stub, consistency, deadlineMs) =>
-        unaryBy(stub, CertificateServiceService.list, { ...request, consistency }, deadlineMs, false),
-      );
-      yield* page.certificates.map(loggedOf);
-      if (page.next === "") return;
-      after = page.next;
-    }
+    return this.#order(appendCommandOf(stream, this.#ports), options);
   }
 
   /** The newest receipt this client has seen; hand it to others so that they read what this one wrote. */
@@ -387,6 +351,8 @@ export class SkyClient {
   close(): void {
     this.#nodes.close();
   }
+  readonly #order = async (command: Command, { timeoutMs = WRITE_TIMEOUT_MS }: CallOptions): Promise<Written> =>
+    writtenOf(await this.#queue.submit(command, this.#ports.now() + timeoutMs));
 
   async #submit(queue: WriteQueue, write: GraphWrite, options: WriteOptions): Promise<CommandOutcome> {
     const command = commandOf(write, this.#ports, options.id);

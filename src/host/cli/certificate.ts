@@ -22,7 +22,7 @@ export interface ListOptions extends OracleOptions {
 
 export const list = (options: ListOptions, io: CliIo): Promise<ExitCode> =>
   withClient(options, io, async (client) => {
-    for await (const certificate of client.certificates(whose(options), timing(options)))
+    for await (const certificate of client.certificates.list(whose(options), timing(options)))
       io.out(options.json === true ? JSON.stringify({ ok: true, ...certificate }) : sentence(certificate));
     return EXIT.ok;
   });
@@ -49,7 +49,7 @@ export function record(options: RecordOptions, io: CliIo): Promise<ExitCode> {
   const read = readRecord(options.args[0]);
   if (!read.ok) return Promise.resolve(reportRefusal(io, read.refusal, options.json ?? false));
   return withClient(options, io, async (client) => {
-    const { receipt, changed } = await client.recordCertificates([read.value], timing(options));
+    const { receipt, changed } = await client.certificates.record([read.value], timing(options));
     const said = changed[0] === true ? "is recorded" : "was recorded before";
     tell(options, io, { serial: read.value.serial, height: receipt.height, changed: changed[0] === true }, said);
     return EXIT.ok;
@@ -80,7 +80,7 @@ async function revokeAs(
 ): Promise<ExitCode> {
   const found = fileExists(options.args[0]) ? readRecord(options.args[0]) : await find(client, options);
   if (!found.ok) return reportRefusal(io, found.refusal, options.json ?? false);
-  const { receipt, changed } = await client.revokeCertificate(found.value, reason, timing(options));
+  const { receipt, changed } = await client.certificates.revoke(found.value, reason, timing(options));
   const said = changed[0] === true ? "is revoked" : "was revoked before";
   tell(options, io, { serial: found.value.serial, height: receipt.height, changed: changed[0] === true }, said);
   return EXIT.ok;
@@ -102,7 +102,7 @@ function tell(
 async function find(client: SkyClient, options: RevokeOptions): Promise<Result<CertificateRecord>> {
   const serial = options.args[0].toLowerCase().replaceAll(":", "");
   const found: CertificateRecord[] = [];
-  for await (const certificate of client.certificates(
+  for await (const certificate of client.certificates.list(
     options.aid === undefined ? undefined : (options.aid as Aid),
     timing(options),
   )) {

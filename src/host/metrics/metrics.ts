@@ -21,6 +21,10 @@ export type Mailbox = (typeof MAILBOXES)[number];
 export const CERTIFIED_LISTENERS = ["api", "approach", "cluster", "service"] as const;
 export type CertifiedListener = (typeof CERTIFIED_LISTENERS)[number];
 
+/** The node's own issuer, the first of all founders' to end, and one outside of the cluster. */
+export const WATCHED_ISSUERS = ["own", "anchors", "external"] as const;
+export type WatchedIssuer = (typeof WATCHED_ISSUERS)[number];
+
 const GAUGES = {
   height: "Height of the last final block in the log",
   executed_height: "Height of the last block that was executed",
@@ -83,6 +87,8 @@ export interface Metrics {
   readonly mailbox: (mailbox: Mailbox, depth: number) => void;
   /** When a listener's certificate ends; null: it has none. Units: ms since 1970. */
   readonly certificate: (listener: CertifiedListener, notAfter: number | null) => void;
+  /** When an issuer's own certificate ends. Units: ms since 1970. */
+  readonly issuer: (issuer: WatchedIssuer, notAfter: number) => void;
   /** Units: seconds. */
   readonly observe: (name: HistogramName, seconds: number) => void;
   /** The page of `/metrics`. */
@@ -133,6 +139,17 @@ export function createMetrics(): Metrics {
       for (const [listener, notAfter] of ends) expiry.set({ listener }, Math.round((notAfter - Date.now()) / 1000));
     },
   });
+  const issuerEnds = new Map<WatchedIssuer, number>();
+  const issuerExpiry = new Gauge({
+    name: "sky_issuer_expires_seconds",
+    help: "Time until an issuer's own certificate ends, and with it everything that it issued",
+    labelNames: ["issuer"],
+    registers,
+    collect: () => {
+      for (const [issuer, notAfter] of issuerEnds)
+        issuerExpiry.set({ issuer }, Math.round((notAfter - Date.now()) / 1000));
+    },
+  });
   const counters = mapValues(COUNTERS, (help, name) => new Counter({ name: `sky_${name}_total`, help, registers }));
   const gauges = mapValues(GAUGES, (help, name) => new Gauge({ name: `sky_${name}`, help, registers }));
   const histograms = mapValues(
@@ -150,6 +167,7 @@ export function createMetrics(): Metrics {
       ends.delete(listener);
       expiry.remove({ listener });
     },
+    issuer: (issuer, notAfter) => void issuerEnds.set(issuer, notAfter),
     observe: (name, seconds) => histograms[name].observe(seconds),
     page: () => registry.metrics(),
     contentType: registry.contentType,

@@ -1,5 +1,6 @@
 /** A node's life: sealed, unsealed by its operators, serving, sealed again or stopped. */
 import { join } from "node:path";
+import { X509Certificate } from "node:crypto";
 import { Server } from "@grpc/grpc-js";
 import type { Aid } from "../../base/brands.ts";
 import { Fault } from "../../base/errors.ts";
@@ -31,6 +32,7 @@ import type { OperatorCalls } from "../services/ceremony-context.ts";
 import { type MemberContext, member, memberService } from "../services/member.ts";
 import { serverOptions } from "../services/server-options.ts";
 import { sphinx, sphinxService } from "../services/sphinx.ts";
+import { IssuerWatch } from "../issuers/issuer-watch.ts";
 import { Certificates } from "./certificates.ts";
 import { REVOKED_GRACE_MS, RETIRE_GRACE_MS } from "./client-ports.ts";
 import { isOutOfForce } from "./retiring.ts";
@@ -106,6 +108,7 @@ class Node implements RunningNode {
   #health: HealthListener | undefined;
   #api: GrpcListener<PeerIdentity> | undefined;
   readonly #certificates: Certificates;
+  readonly #issuerWatch: IssuerWatch;
   /** As the log last said: what a sealed node goes by. */
   readonly #keyStates: Map<Aid, KeyState>;
   readonly #shownKeys = new ShownKeys((aid) => this.#keyStates.get(aid));
@@ -130,6 +133,7 @@ class Node implements RunningNode {
     this.#founding = demand(openFounding(this.#foundingFile));
     this.#keyStates = storedKeyStates(this.#founding, join(config.dataDir, "projection.db"));
     const { certificateLifetimeSeconds } = config;
+    this.#issuerWatch = new IssuerWatch({ logger: options.logger, metrics: options.metrics, now: () => Date.now() });
     this.#certificates = new Certificates({
       logger: options.logger,
       metrics: options.metrics,
@@ -155,7 +159,14 @@ class Node implements RunningNode {
     this.#card = card;
   }
 
+  #watchIssuers(): void {
+    const endOf = ({ issuer }: FounderCard): number => new X509Certificate(issuer).validToDate.getTime();
+    this.#issuerWatch.watch("own", endOf(this.#card));
+    this.#issuerWatch.watch("anchors", Math.min(...this.#founding.document.founders.map(endOf)));
+  }
+
   async start(): Promise<void> {
+    this.#watchIssuers();
     const { config, logger, metrics, passphrase } = this.#options;
     this.#health = await listenHealth({
       host: this.#options.dev ? LOOPBACK : bindAddress(config.healthInterface),
@@ -210,6 +221,7 @@ class Node implements RunningNode {
     await this.#enclave?.stop();
     await this.#health?.close();
     this.#certificates.stop();
+    this.#issuerWatch.stop();
   }
 
   #fatal(code: string, reason: string): void {

@@ -25,10 +25,8 @@ import { HeightWaiters } from "../executor/waiting.ts";
 import { type ProjectorHost, startProjector } from "../projector/projector-host.ts";
 import { discardProjection } from "../projector/database.ts";
 import type { CertificateRequest } from "../enclave/certificates.ts";
-import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
 import { hasRole } from "../../projections/ledger/policy.ts";
-import { RevocationService, revocationRoute } from "../issuers/revocation-service.ts";
-import { CertificateRecorder } from "./certificate-recorder.ts";
+import { CertificateRoom } from "./certificate-room.ts";
 import { type ClientPorts, openClientPorts } from "./client-ports.ts";
 import { IdentityRoom } from "./identity-room.ts";
 import { KeyLife } from "./key-life.ts";
@@ -83,30 +81,18 @@ class Parts implements Serving {
   /** Roots executed last: a restarted consensus worker may not have written them. */
   readonly #recent: { readonly height: Height; readonly root: Digest }[] = [];
   readonly #supervision: Supervision;
-  readonly #recorder: CertificateRecorder;
-  readonly #revocations: RevocationService;
+  readonly #room: CertificateRoom;
 
   constructor(options: ServingOptions) {
     this.#options = options;
     this.#supervision = new Supervision(options);
     this.#pool = new SignedPool(options.founding.cluster);
-    this.#revocations = new RevocationService({
-      aid: options.aid,
-      issuer: present(
-        options.founding.document.founders.find(({ aid }) => aid === options.aid),
-        "the node is a founder",
-      ).issuer,
-      certificates: () => present(this.#ledger, "opened before the identity port").certificates,
-      signer: options.enclave,
-      now: () => Date.now(),
-    });
-    this.#recorder = new CertificateRecorder({
-      aid: options.aid,
+    this.#room = new CertificateRoom(options, {
+      ledger: () => present(this.#ledger, "opened before the identity port"),
       submit: (kind, payload, deadlineMs) =>
         present(this.#submission, "opened before").submitOwn(kind, payload, deadlineMs),
-      now: () => Date.now(),
-      logger: options.logger,
-      metrics: options.metrics,
+      consensus: () => this.#consensus,
+      clientPorts: () => this.#clientPorts,
     });
   }
 
@@ -147,11 +133,11 @@ class Parts implements Serving {
     const { operators, admins } = this.#options.founding.document;
     const named = [...this.#members(), ...[...operators, ...admins].map(({ aid }) => aid)];
     this.#keyStatesChanged(named.flatMap((aid) => ledger.keyState(aid) ?? []));
-    this.#keysRevoked(ledger.certificates.revokedKeys());
+    this.#room.revoked(ledger.certificates.revokedKeys());
     await this.#keyLife.resume();
     this.#clientPorts = await this.#openClientPorts(ledger, this.#identity);
     await this.#identity.open();
-    this.#recorder.open();
+    this.#room.open();
   }
 
   #reached(height: Height): Promise<boolean> {
@@ -174,7 +160,7 @@ class Parts implements Serving {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#keyLife?.stop();
-    this.#recorder.stop();
+    this.#room.stop();
     this.#forgetCertificate();
     await this.#consensus?.stop();
     this.#executor?.stop();
@@ -404,7 +390,7 @@ class Parts implements Serving {
     this.#heights.reached(block.height);
     this.#identity?.executed(block);
     if (block.keyStates.length > 0) this.#keyStatesChanged(block.keyStates);
-    if (block.revokedKeys.length > 0) this.#keysRevoked(block.revokedKeys);
+    if (block.revokedKeys.length > 0) this.#room.revoked(block.revokedKeys);
     metrics.set("executed_height", block.height);
     // Blocks that were fetched are final too, and no position tells of them.
     metrics.set("height", Math.max(block.height, this.#position?.finalHeight ?? 0));
@@ -428,7 +414,7 @@ class Parts implements Serving {
 
   readonly #issue = async (request: CertificateRequest): Promise<readonly Uint8Array[]> => {
     const chain = demand(await this.#options.enclave.issueCertificate(request));
-    this.#recorder.issued(chain);
+    this.#room.issued(chain);
     return chain;
   };
 
@@ -440,23 +426,6 @@ class Parts implements Serving {
     this.#clientPorts?.retire(false);
     this.#options.onKeyStates(keyStates);
     if (ofMembers.some(({ aid }) => aid === this.#options.aid)) this.#keyLife?.executed();
-  }
-
-  /** From this height on; nothing was fetched for it. */
-  #keysRevoked(keys: readonly RevokedKey[]): void {
-    const members = new Set(this.#members());
-    const ofMembers = keys.filter(({ aid }) => members.has(aid));
-    if (ofMembers.length > 0) this.#consensus?.revokedKeys(ofMembers);
-    this.#revocations.changed();
-    this.#clientPorts?.revoked();
-    this.#options.onRevokedKeys(keys);
-    if (this.#clientPorts === undefined || !keys.some(({ aid }) => aid === this.#options.aid)) return;
-    // One of its own: fresh keys take the place of all, since which listener shows it does not matter.
-    this.#options.logger.warn("A certificate of this node was revoked; its certificates are renewed");
-    this.#options.certificates.renewAll().then(
-      () => this.#clientPorts?.retire(true),
-      () => {}, // told by what renews them
-    );
   }
 
   async #openKeyLife(ledger: Ledger): Promise<KeyLife> {
@@ -490,7 +459,7 @@ class Parts implements Serving {
       projector: () => present(this.#projector, "opened before"),
       projected: this.projected,
       past: present(this.#past, "opened with the ledger"),
-      routes: [revocationRoute(this.#options.aid, () => this.#revocations)],
+      routes: [this.#room.route],
       onFatal: (code, error) => this.#fatal(code, error),
     });
   }

@@ -54,18 +54,35 @@ export class VaultStandIn {
       response.writeHead(status).end(typeof content === "string" ? content : JSON.stringify(content));
     };
     const no = (status: number, error: string): void => say(status, { errors: [error] });
-    if (this.mood === "slow") await pause(3_000, undefined, { ref: false });
-    if (this.mood === "garbage") return say(200, "<html>It works!</html>");
-    if (this.mood === "endless") return say(200, "a".repeat(1024 * 1024));
-    if (this.mood === "sealed") return no(503, "Vault is sealed");
-    if (this.mood === "failing" || this.failures > 0) {
-      this.failures -= 1;
-      return no(500, "internal error");
-    }
+    if (!(await this.#isWell(say, no))) return;
     if (path === "/v1/sys/health") return say(200, { initialized: true, sealed: false });
     if (path === "/v1/pki/ca_chain") return say(200, this.authority.text("chain.pem"));
-    if (request.headers["x-vault-token"] !== this.token) return no(403, "permission denied");
-    if (request.headers["x-vault-namespace"] !== this.namespace) return no(403, "permission denied");
+    if (request.headers["x-vault-token"] !== this.token || request.headers["x-vault-namespace"] !== this.namespace)
+      return no(403, "permission denied");
+    this.#pki(path, body, say, no);
+  }
+
+  async #isWell(
+    say: (status: number, content: object | string) => void,
+    no: (status: number, error: string) => void,
+  ): Promise<boolean> {
+    if (this.mood === "slow") await pause(3_000, undefined, { ref: false });
+    if (this.mood === "garbage") say(200, "<html>It works!</html>");
+    else if (this.mood === "endless") say(200, "a".repeat(1024 * 1024));
+    else if (this.mood === "sealed") no(503, "Vault is sealed");
+    else if (this.mood === "failing" || this.failures > 0) {
+      this.failures -= 1;
+      no(500, "internal error");
+    } else return true;
+    return false;
+  }
+
+  #pki(
+    path: string,
+    body: string,
+    say: (status: number, content: object | string) => void,
+    no: (status: number, error: string) => void,
+  ): void {
     const input: unknown = JSON.parse(body);
     const field = (name: string): unknown =>
       typeof input === "object" && input !== null ? Reflect.get(input, name) : undefined;
