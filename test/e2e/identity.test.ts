@@ -155,5 +155,12 @@ describe("replicas as witnesses", () => {
     await inForce(life.aid, 2);
     const receipts = await client.receipts(life.aid, 2);
     expect(receipts.witnesses).toHaveLength(3);
-  }, 60_000);
+    await cluster.revive("n3");
+    await cluster.kill("n2");
+    await client.append(life.rotated());
+    await inForce(life.aid, 3);
+    const again = await client.receipts(life.aid, 3);
+    expect(again.witnesses).toHaveLength(3);
+    expect(again.witnesses.filter((witness) => !receipts.witnesses.includes(witness))).toHaveLength(1);
+  }, 120_000);
 });

@@ -64,7 +64,7 @@ describe("a healthy cluster", () => {
     expect(nodes).toHaveLength(4);
     for (const node of nodes) {
       expect(Object.keys(node)).toEqual(["name", "aid", "pid", "dir", "ports"]);
-      expect(Object.keys(node.ports)).toEqual(["api", "approach", "cluster", "service", "health"]);
+      expect(Object.keys(node.ports)).toEqual(["api", "approach", "cluster", "service", "health", "identity"]);
       expect(node.aid).toMatch(/^E[\w-]{43}$/);
       expect(isAlive(node.pid ?? 0)).toBe(true);
       expect(statSync(node.dir).isDirectory()).toBe(true);

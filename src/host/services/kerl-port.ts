@@ -44,4 +44,6 @@ export interface KerlContext {
   readonly callerOf: CallerOf;
   /** Told of every error thrown while a call was handled; the caller has been answered DEFECT. */
   readonly onDefect: (error: unknown) => void;
+  /** A consumer of a stream that takes nothing for so long is closed. Units: ms; 30 s unless given. */
+  readonly slowMs?: number;
 }

@@ -12,17 +12,16 @@ import { defectOf, freshHeight, readerOf } from "./kerl-call.ts";
 import { changeMessage, exportedMessage, notFound, snOf } from "./kerl-messages.ts";
 import type { KerlContext } from "./kerl-port.ts";
 import type { KerlQueries } from "./kerl-queries.ts";
-import { writeTo } from "./stream.ts";
 
 /** Watch calls at once. */
 const WATCHERS_MAX = 1_024;
-/** A consumer that takes nothing for so long is closed. Units: ms. */
+/** Units: ms. */
 const SLOW_MS = 30_000;
 /** How many delegators' logs come before a delegated identifier's. */
 const DELEGATORS_MAX = 8;
 
 const CANCELLED = refuse("CANCELLED", "The caller ended the call.", "none");
-const SLOW = refuse("SLOW_CONSUMER", "The caller took nothing for 30 s; resume where it stopped, and read faster.");
+const SLOW = refuse("SLOW_CONSUMER", "The caller took nothing for too long; resume where it stopped, and read faster.");
 
 function streaming<Request, Reply>(
   context: KerlContext,
@@ -44,13 +43,34 @@ function streaming<Request, Reply>(
   };
 }
 
+/**
+ * Writes one message and waits until flow control has let it go; false when the caller is gone. (A stream's own buffer is 16 messages,
+ * which are pages of 1 MiB here.)
+ */
+function flushed<Reply>(call: ServerWritableStream<unknown, Reply>, reply: Reply): Promise<boolean> {
+  if (call.cancelled || call.destroyed) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const gone = (): void => done(false);
+    const done = (alive: boolean): void => {
+      call.off("cancelled", gone).off("close", gone);
+      resolve(alive);
+    };
+    call.on("cancelled", gone).on("close", gone);
+    call.write(reply, (error?: Error | null) => done(error === undefined || error === null));
+  });
+}
+
 /** Writes and waits for room. Returns why it must end. */
-async function written<Reply>(call: ServerWritableStream<unknown, Reply>, reply: Reply): Promise<No | undefined> {
+async function written<Reply>(
+  { slowMs = SLOW_MS }: KerlContext,
+  call: ServerWritableStream<unknown, Reply>,
+  reply: Reply,
+): Promise<No | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const slow = new Promise<"slow">((resolve) => {
-    timer = setTimeout(() => resolve("slow"), SLOW_MS);
+    timer = setTimeout(() => resolve("slow"), slowMs);
   });
-  const done = await Promise.race([writeTo(call, reply), slow]).finally(() => clearTimeout(timer));
+  const done = await Promise.race([flushed(call, reply), slow]).finally(() => clearTimeout(timer));
   if (done === "slow") return SLOW;
   return done ? undefined : CANCELLED;
 }
@@ -88,7 +108,7 @@ export function delegatorsOf({ keyState }: Pick<KerlQueries, "keyState">, aid: A
 }
 
 async function exportOne(
-  { kerl }: KerlContext,
+  context: KerlContext,
   call: ServerWritableStream<unknown, Kerl.ExportKerlResponse>,
   aid: Aid,
   height: Height,
@@ -96,10 +116,10 @@ async function exportOne(
 ): Promise<Result<void>> {
   let after: number | null = 0;
   while (after !== null) {
-    const page = await kerl.queries.log(aid, height, after);
+    const page = await context.kerl.queries.log(aid, height, after);
     if (!page.ok) return page;
     const events = page.value.events.filter(({ sn }) => sn >= sinceSn).map((event) => exportedMessage(aid, event));
-    const ended = events.length === 0 ? undefined : await written(call, { events, height: BigInt(height) });
+    const ended = events.length === 0 ? undefined : await written(context, call, { events, height: BigInt(height) });
     if (ended !== undefined) return ended;
     after = page.value.next;
   }
@@ -127,11 +147,12 @@ export function watching(context: KerlContext): handleServerStreamingCall<Kerl.W
 }
 
 async function watchOne(
-  { kerl: { queries } }: KerlContext,
+  context: KerlContext,
   call: ServerWritableStream<unknown, Kerl.WatchResponse>,
   aid: Aid,
   from: Height,
 ): Promise<Result<void>> {
+  const { queries } = context.kerl;
   const news = new News(call);
   const stop = queries.watch(aid, () => news.tell());
   try {
@@ -148,7 +169,7 @@ async function watchOne(
         // A page may end within a block: its height is asked for again, without what was told.
         const resume: number = isLast ? head + 1 : (changes.at(-1)?.at.height ?? head);
         if (changes.length > 0 || !told) {
-          const ended = await written(call, { changes: changes.map(changeMessage), next: BigInt(resume) });
+          const ended = await written(context, call, { changes: changes.map(changeMessage), next: BigInt(resume) });
           if (ended !== undefined) return ended;
           told = true;
         }

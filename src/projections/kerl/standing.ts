@@ -19,7 +19,9 @@ export function standingOf(source: Asked, body: ParsedBody, changed: boolean): S
   const isAccepted = source.event(body.said) !== undefined;
   if (isReceipt && isAccepted) return changed ? "receipt" : "known";
   if (isAccepted) return changed ? "accepted" : "known";
-  if (reason !== undefined) return reason;
+  // A receipt may wait with its event.
+  const waiting = reason ?? (isReceipt ? reasonOf(source, aid, body.said, false) : undefined);
+  if (waiting !== undefined) return waiting;
   if (!changed) return "known";
   return source.forks(aid).some(({ said }) => said === body.said) ? "forked" : "dropped";
 }

@@ -22,6 +22,8 @@ export class KerlWorld {
   readonly #hashes = new Map<Height, Digest>();
   #caller: Aid;
   #close = (): void => {};
+  /** host:port of the server. */
+  address = "";
 
   constructor(others: readonly Life[] = []) {
     this.world = new LedgerWorld(true, others);
@@ -71,12 +73,14 @@ export class KerlWorld {
     );
   }
 
-  async serve(): Promise<InstanceType<typeof KerlServiceClient>> {
+  /** `slowMs`: how long consumers of streams may take nothing. */
+  async serve(slowMs = 30_000): Promise<InstanceType<typeof KerlServiceClient>> {
     const server = new grpc.Server(SERVICE_SERVER_OPTIONS);
     const context = {
       kerl: this.port,
       callerOf: () => ok({ aid: this.#caller, role: "client" }),
       onDefect: (error: unknown) => void this.defects.push(error),
+      slowMs,
     };
     server.addService(kerlService, kerl(context));
     const port = await new Promise<number>((resolve, reject) => {
@@ -84,7 +88,8 @@ export class KerlWorld {
         error === null ? resolve(bound) : reject(error),
       );
     });
-    const client = new KerlServiceClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+    this.address = `127.0.0.1:${port}`;
+    const client = new KerlServiceClient(this.address, grpc.credentials.createInsecure(), {
       "grpc.use_local_subchannel_pool": 1,
     });
     this.#close = (): void => {
