@@ -113,6 +113,7 @@ describe("a liar that offers an old, true checkpoint without its segments", () =
 
   it("and gives a segment now and then makes no progress alone: blocks of the honest lead on after one turn", () => {
     for (const at of [1, 2]) present(world.disks[at], "an honest one's").manifests.clear();
+    gone = new Set(old.segments); // also those that every checkpoint has
     const asked = boot({ isDeaf: () => !asked.includes("segmentRequest") });
     drip(asked);
     const before = since();
