@@ -1,7 +1,7 @@
 /** Clients and operators rotate their keys: no request fails meanwhile, and the old keys are refused afterwards. */
 import { copyFileSync, cpSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SkyClient } from "../../src/client/sky-client.ts";
+import { SkyClient, identityOf } from "../../src/client/sky-client.ts";
 import { ClientFolderStore, clientFiles } from "../../src/host/founding/client-folder.ts";
 import { Cluster, type CommandEnd, sky, until } from "./cluster.ts";
 import { nodeNamed, skyClient } from "./clients.ts";
@@ -98,7 +98,19 @@ describe("a client rotates under load", () => {
     const stolen = await open(before);
     await expect(stolen.write([grant("stolen")], { timeoutMs: 2_000 })).rejects.toThrow();
     await expect(stolen.check(grant("old").assertion, { timeoutMs: 2_000 })).rejects.toThrow();
-    for (const one of [old, idle, client, stolen]) one.close();
+    // Not even over the new keys' connection is anything ordered that the old ones signed.
+    const files = clientFiles(folder);
+    const { ports } = cluster.node("n0");
+    const impostor = SkyClient.connect({
+      endpoints: [`127.0.0.1:${ports.service}`],
+      ca: readFileSync(files.anchors),
+      cert: readFileSync(files.certificate),
+      key: readFileSync(files.key),
+      ...identityOf(readFileSync(clientFiles(before).identity)),
+    });
+    await expect(impostor.write([grant("impostor")])).rejects.toMatchObject({ code: "STALE_KEY_STATE" });
+    expect(await impostor.check(grant("idle").assertion)).toMatchObject({ result: true });
+    for (const one of [old, idle, client, stolen, impostor]) one.close();
     // Whoever comes now finds the folder as it is.
     const next = skyClient(cluster, cluster.names);
     expect(await next.check(grant("idle").assertion)).toMatchObject({ result: true });
