@@ -151,6 +151,64 @@ export const SETTINGS = {
     description:
       "The node rotates the key of its identifier by itself when it is this old, and an operator may at any time (sky member rotate). 0: only an operator.",
   }),
+  issuer: choiceSetting(["enclave", "file", "vault"], {
+    env: "SKY_ISSUER",
+    fallback: "enclave",
+    description:
+      "Who certifies issuerNames for programs that know nothing of Sky: files or Vault. Members and Sky's clients always see the chain of the node's own issuer, in its enclave.",
+  }),
+  issuerNames: optionalTextSetting({
+    env: "SKY_ISSUER_NAMES",
+    fallback: undefined,
+    description:
+      "DNS names of the SERVICE port that the external issuer certifies, separated by commas; others than those of the founding document.",
+  }),
+  issuerTtlSeconds: integerSetting(60, 7_776_000, {
+    env: "SKY_ISSUER_TTL_SECONDS",
+    fallback: 2_592_000,
+    description:
+      "How long certificates of the external issuer are asked to live; they are renewed at two thirds of it.",
+  }),
+  issuerKeyFile: optionalTextSetting({
+    env: "SKY_ISSUER_KEY_FILE",
+    fallback: undefined,
+    description: "Of issuer file: its P-256 key, PEM, mode 0600. Read again when it changes.",
+  }),
+  issuerChainFile: optionalTextSetting({
+    env: "SKY_ISSUER_CHAIN_FILE",
+    fallback: undefined,
+    description: "Of issuer file: its certificate first, its root last, PEM. Read again when it changes.",
+  }),
+  issuerAddress: optionalTextSetting({
+    env: "SKY_ISSUER_ADDRESS",
+    fallback: undefined,
+    description: "Of issuer vault: https://host:port.",
+  }),
+  issuerCaFile: optionalTextSetting({
+    env: "SKY_ISSUER_CA_FILE",
+    fallback: undefined,
+    description: "Of issuer vault: PEM of who may certify Vault's own address; nobody else is trusted.",
+  }),
+  issuerTokenFile: optionalTextSetting({
+    env: "SKY_ISSUER_TOKEN_FILE",
+    fallback: undefined,
+    description: "Of issuer vault: file of the token, mode 0600; read at each call.",
+  }),
+  issuerNamespace: optionalTextSetting({
+    env: "SKY_ISSUER_NAMESPACE",
+    fallback: undefined,
+    description: "Of issuer vault: its namespace.",
+  }),
+  issuerMount: textSetting({
+    env: "SKY_ISSUER_MOUNT",
+    fallback: "pki",
+    description: "Of issuer vault: mount of its PKI engine.",
+  }),
+  issuerRole: textSetting({
+    env: "SKY_ISSUER_ROLE",
+    fallback: "sky",
+    description: "Of issuer vault: role that signs.",
+  }),
   logLevel: choiceSetting(["debug", "info", "warn", "error", "silent"], {
     env: "SKY_LOG_LEVEL",
     fallback: "info",

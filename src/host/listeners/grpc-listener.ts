@@ -8,7 +8,7 @@
  */
 import { constants } from "node:crypto";
 import { type AddressInfo, type Socket, isIPv6 } from "node:net";
-import { type TLSSocket, createServer } from "node:tls";
+import { type SecureContext, type TLSSocket, createSecureContext, createServer } from "node:tls";
 import { type ConnectionInjector, type Server, ServerCredentials } from "@grpc/grpc-js";
 import { Fault } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
@@ -86,6 +86,8 @@ export interface GrpcListener<C extends Caller = Caller> {
   readonly retireWhere: (predicate: (caller: C, isNew: boolean) => boolean, graceMs: number) => number;
   /** Replaces key and certificate for new connections. */
   readonly renew: (tls: TlsIdentity) => void;
+  /** Shows these instead to whoever asks for one of these server names; the names of an earlier call are forgotten. */
+  readonly certifyNames: (names: readonly string[], tls: TlsIdentity) => void;
   /** Takes no more connections, lets calls end for `graceMs`, then destroys what is left. */
   readonly close: (graceMs: number) => Promise<void>;
 }
@@ -123,8 +125,11 @@ const contextOf = (tls: TlsIdentity) =>
 export async function openGrpcListener<C extends Caller>(options: GrpcListenerOptions<C>): Promise<GrpcListener<C>> {
   const limits = { ...LIMITS, ...options.limits };
   const connections = new Connections<C>(limits, options.onRefused ?? (() => undefined));
+  let named: ReadonlyMap<string, SecureContext> = new Map();
   const server = createServer({
     ...contextOf(options.tls),
+    // Undefined: the listener's own.
+    SNICallback: (name, choose) => choose(null, named.get(name.toLowerCase())),
     requestCert: true,
     rejectUnauthorized: false,
     ALPNProtocols: ["h2"],
@@ -168,6 +173,10 @@ export async function openGrpcListener<C extends Caller>(options: GrpcListenerOp
     renew: (tls) => {
       server.setSecureContext(contextOf(tls));
       connections.renewed();
+    },
+    certifyNames: (names, tls) => {
+      const context = createSecureContext(contextOf(tls));
+      named = new Map(names.map((name) => [name, context]));
     },
     close: async (graceMs) => {
       const closed = new Promise<void>((resolve) => {

@@ -18,7 +18,7 @@ export const MAILBOXES = ["host", "consensus", "projector"] as const;
 export type Mailbox = (typeof MAILBOXES)[number];
 
 /** Listeners with a certificate of their own. */
-export const CERTIFIED_LISTENERS = ["api", "approach", "cluster", "service"] as const;
+export const CERTIFIED_LISTENERS = ["api", "approach", "cluster", "service", "external"] as const;
 export type CertifiedListener = (typeof CERTIFIED_LISTENERS)[number];
 
 /** The node's own issuer, the first of all founders' to end, and one outside of the cluster. */
@@ -40,6 +40,8 @@ const GAUGES = {
   sealed: "1 while the node is sealed",
   certificates_failing: "Listeners whose certificate could not be renewed when that was last tried",
   key_sequence_number: "Sequence number of the establishment event whose key the node signs by",
+  identifiers: "Identifiers with a key event receipt log",
+  key_events_escrowed: "Key events, receipts and replies that wait for what they lack",
   rotation_pending: "1 while a rotation of the node's key is under way",
   rotation_failing: "1 while a rotation of the node's key does not come into force",
   log_damaged: "1 while the log is damaged and the node therefore out of service",

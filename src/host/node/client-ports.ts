@@ -8,6 +8,7 @@ import { keyTrust } from "../cluster/key-trust.ts";
 import type { CertificateRequest } from "../enclave/certificates.ts";
 import type { Founding } from "../founding/document.ts";
 import { type GrpcListener, type TlsIdentity, openGrpcListener } from "../listeners/grpc-listener.ts";
+import type { ExternalCertificate } from "../issuers/external-certificate.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ServiceContext } from "../services/call.ts";
@@ -37,6 +38,7 @@ export interface ClientPortsOptions {
   readonly isRevoked: (aid: Aid, spkiHash: Digest) => boolean;
   readonly oracle: OraclePort;
   readonly listed: CertificatePort;
+  readonly external: ExternalCertificate | undefined;
   readonly kerl: KerlPort;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -141,6 +143,8 @@ class Ports implements ClientPorts {
     addReflection(server, [...SERVICES, "grpc.health.v1.Health"]);
     const listener = await this.#listen("service", server);
     callerOf = listener.callerOf;
+    const forget = this.#options.external?.serve(listener.certifyNames);
+    if (forget !== undefined) this.#forget.push(forget);
     for (const name of ["", ...SERVICES]) health.setServing(name, true);
   }
 

@@ -32,6 +32,8 @@ import type { OperatorCalls } from "../services/ceremony-context.ts";
 import { type MemberContext, member, memberService } from "../services/member.ts";
 import { serverOptions } from "../services/server-options.ts";
 import { sphinx, sphinxService } from "../services/sphinx.ts";
+import { configuredIssuer, issuerNames } from "../issuers/configured.ts";
+import { ExternalCertificate } from "../issuers/external-certificate.ts";
 import { IssuerWatch } from "../issuers/issuer-watch.ts";
 import { Certificates } from "./certificates.ts";
 import { REVOKED_GRACE_MS, RETIRE_GRACE_MS } from "./client-ports.ts";
@@ -109,6 +111,7 @@ class Node implements RunningNode {
   #api: GrpcListener<PeerIdentity> | undefined;
   readonly #certificates: Certificates;
   readonly #issuerWatch: IssuerWatch;
+  #external: ExternalCertificate | undefined;
   /** As the log last said: what a sealed node goes by. */
   readonly #keyStates: Map<Aid, KeyState>;
   readonly #shownKeys = new ShownKeys((aid) => this.#keyStates.get(aid));
@@ -159,6 +162,17 @@ class Node implements RunningNode {
     this.#card = card;
   }
 
+  #openExternal(): ExternalCertificate | undefined {
+    const { config, logger, metrics } = this.#options;
+    const now = (): number => Date.now();
+    const issuer = configuredIssuer(config, now);
+    if (issuer === undefined) return undefined;
+    const endpoints = this.#founding.document.founders.flatMap((founder) => Object.values(founder.endpoints));
+    const names = issuerNames(config, hostsOf(endpoints));
+    const ttlMs = config.issuerTtlSeconds * 1_000;
+    return new ExternalCertificate({ issuer, names, ttlMs, watch: this.#issuerWatch, now, logger, metrics });
+  }
+
   #watchIssuers(): void {
     const endOf = ({ issuer }: FounderCard): number => new X509Certificate(issuer).validToDate.getTime();
     this.#issuerWatch.watch("own", endOf(this.#card));
@@ -167,6 +181,7 @@ class Node implements RunningNode {
 
   async start(): Promise<void> {
     this.#watchIssuers();
+    this.#external = this.#openExternal();
     const { config, logger, metrics, passphrase } = this.#options;
     this.#health = await listenHealth({
       host: this.#options.dev ? LOOPBACK : bindAddress(config.healthInterface),
@@ -222,6 +237,7 @@ class Node implements RunningNode {
     await this.#health?.close();
     this.#certificates.stop();
     this.#issuerWatch.stop();
+    this.#external?.stop();
   }
 
   #fatal(code: string, reason: string): void {
@@ -262,6 +278,7 @@ class Node implements RunningNode {
       certificateLifetimeMs: config.certificateLifetimeSeconds * 1_000,
       rotateKeysEveryMs: config.rotateKeysEverySeconds * 1_000,
       certificates: this.#certificates,
+      external: this.#external,
       keyStateOf: (aid) => this.#keyStates.get(aid),
       onKeyStates: (keyStates) => this.#keyStatesChanged(keyStates),
       onRevokedKeys: (keys) => this.#keysRevoked(keys),

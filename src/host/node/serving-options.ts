@@ -10,6 +10,7 @@ import type { Divergence, Timings } from "../../machines/consensus/types.ts";
 import type { LogReport } from "../consensus/worker-protocol.ts";
 import type { EnclaveHost } from "../enclave/enclave-host.ts";
 import type { Founding } from "../founding/document.ts";
+import type { ExternalCertificate } from "../issuers/external-certificate.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Certificates } from "./certificates.ts";
@@ -38,6 +39,8 @@ export interface ServingOptions {
   readonly certificateLifetimeMs: number;
   readonly rotateKeysEveryMs: number;
   readonly certificates: Certificates;
+  /** A second certificate of the SERVICE port, where an external issuer is configured. */
+  readonly external: ExternalCertificate | undefined;
   /** Key states that the node knew when it was started; the log has newer ones. */
   readonly keyStateOf: (aid: Aid) => KeyState | undefined;
   /** Blocks were executed that changed these. */
