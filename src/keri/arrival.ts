@@ -18,11 +18,18 @@ import {
   SIGNERS_PER_EVENT_MAX,
   escrowName,
 } from "./kerl.ts";
-import type { Attachments, KeyEvent, ReceiptMessage, ReplyMessage, TransferableSignatures } from "./messages.ts";
+import type {
+  Attachments,
+  IndexedSignature,
+  KeyEvent,
+  ReceiptMessage,
+  ReplyMessage,
+  TransferableSignatures,
+} from "./messages.ts";
 import { checkReceipts } from "./receipts.ts";
 import { judgeReply, replySigner } from "./replies.ts";
 import { badSignature, broken } from "./rule-names.ts";
-import { signaturesMax, validWitnesses } from "./signature-checks.ts";
+import { nonTransferableKey, signaturesMax, validWitnesses } from "./signature-checks.ts";
 import { storedBody, storedEvent } from "./stored-body.ts";
 import { bySigner } from "./transferable-receipts.ts";
 
@@ -98,7 +105,7 @@ function accepted(
   reader: KerlReader,
   { event, attached, attachments }: EventArrival,
   gathered: Attachments,
-  { proof, superseded, anchor, signers }: Extract<EventOutcome, { readonly kind: "accepted" }>,
+  { proof, witnesses, superseded, anchor, signers }: Extract<EventOutcome, { readonly kind: "accepted" }>,
   pending: KerlEscrow | undefined,
   now: Judging,
 ): KerlResult {
@@ -112,7 +119,9 @@ function accepted(
     sn,
     said,
     event: event.bytes,
-    attached: asItCame ? attached : encodeAttachments({ ...proof, sealSources, firstSeen: [] }, event.version.major),
+    attached: asItCame
+      ? attached
+      : encodeAttachments({ ...indexedReceipts(proof, witnesses), sealSources, firstSeen: [] }, event.version.major),
     superseded,
     anchor,
     signers,
@@ -124,6 +133,23 @@ function accepted(
   const body = storedBody(pending.event);
   const moved = body.type === "rct" ? receiptsOfUnknown(reader, body, unknown, now) : [];
   return ok({ verdict: "accepted", facts: [fact, ...moved] });
+}
+
+/**
+ * Couples of witnesses as the indexed signatures that say the same: keripy counts no others that come with an event
+ * (Kevery.processEvent sees couples once it has accepted it).
+ */
+function indexedReceipts(proof: Attachments, witnesses: readonly string[]): Attachments {
+  const known = new Set(proof.witnessSignatures.map(({ index }) => index));
+  const moved: IndexedSignature[] = [];
+  const receiptCouples = proof.receiptCouples.filter(({ receiptor, sig }) => {
+    const index = witnesses.indexOf(receiptor);
+    const key = nonTransferableKey(receiptor);
+    if (index < 0 || key === undefined) return true;
+    if (!known.has(index)) moved.push({ index, ondex: index, algorithm: key.algorithm, sig });
+    return false;
+  });
+  return { ...proof, witnessSignatures: [...proof.witnessSignatures, ...moved], receiptCouples };
 }
 
 /** Whether nothing that was attached failed: then it is kept byte for byte. */

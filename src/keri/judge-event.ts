@@ -37,6 +37,8 @@ export type EventOutcome =
       readonly anchor: EventRef | null;
       /** All that holds. */
       readonly proof: Attachments;
+      /** Witnesses that it names, or leaves as they were. */
+      readonly witnesses: readonly string[];
       readonly signers: readonly string[];
     }
   /** `keep`: what is worth keeping of what came for it. */
@@ -158,6 +160,7 @@ function judgeSupport(
     superseded: place.kind === "superseding" ? place.superseded.map(({ said }) => said) : [],
     anchor: anchoredBy,
     proof: { ...keep, transferableSignatures: valid },
+    witnesses: state.witnesses,
     signers: [...controllerNames(keep.controllerSignatures), ...supportNames(state, support), ...names]
       .sort()
       .slice(0, SIGNERS_PER_EVENT_MAX),

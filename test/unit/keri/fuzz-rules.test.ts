@@ -7,7 +7,7 @@ import { Random as LifeRandom } from "./differential/random.ts";
 import { publishedStreams } from "./streams.ts";
 
 /** The long run: SKY_FUZZ_RULES_INPUTS=1000000 SKY_FUZZ_RULES_SEED=1 vitest run --project unit test/unit/keri/fuzz-rules.test.ts */
-const INPUTS = Number(process.env["SKY_FUZZ_RULES_INPUTS"] ?? 1_500);
+const INPUTS = Number(process.env["SKY_FUZZ_RULES_INPUTS"] ?? 500);
 const SEED = process.env["SKY_FUZZ_RULES_SEED"] ?? "unit";
 const LIVES = 40;
 const INPUT_MS = 20;
