@@ -3,7 +3,6 @@ import type { Aid, Said } from "../base/brands.ts";
 import { type Result, ok } from "../base/result.ts";
 import { NO_ATTACHMENTS, joinAttachments } from "./attachment-groups.ts";
 import { encodeAttachments } from "./cesr/encode-attachments.ts";
-import type { CheckBudget } from "./check-budget.ts";
 import { escrowFact, keptAttachments } from "./escrow.ts";
 import { type EventOutcome, judgeEvent, provisionalState } from "./judge-event.ts";
 import type { KerlFact } from "./kerl-facts.ts";
@@ -205,20 +204,8 @@ export function arriveReceipt(
   if (given.witnessSignatures.length + given.receiptCouples.length + given.transferableSignatures.length === 0)
     return broken("receipt-empty");
   const event = reader.event(said);
-  if (event === undefined) {
-    const early = cumulative ? witnessedAlready(reader, receipt, given, now.checks.arriving) : ok(given);
-    if (!early.ok) return early;
-    const waiting = {
-      aid,
-      sn,
-      said,
-      reason: "unverified-receipt",
-      waitsFor: aid,
-      body: receipt,
-      attachments: early.value,
-    } as const;
-    return judged("escrowed:unverified-receipt", escrowFact(reader, waiting, now, true));
-  }
+  if (event === undefined)
+    return cumulative ? arriveEarly(reader, receipt, given, now) : keptReceipt(reader, receipt, given, now);
   // The SAID says which event it is; a sequence number that says otherwise changes nothing about the signature.
   if (event.aid !== aid) return broken("receipt-identifier");
   const { added, signers, anyHolds, unknown } = checkReceipts(reader, event, given, false, now.checks.arriving);
@@ -231,28 +218,50 @@ export function arriveReceipt(
   return anyHolds ? ok(nothingNew) : badSignature("None of the receipt's signatures holds over the event's bytes.");
 }
 
-/** Where the event itself waits, its bytes are there: what does not hold over them need not wait. Refuses: KERI_BAD_SIGNATURE. */
-function witnessedAlready(
+const keptReceipt = (
   reader: KerlReader,
-  { aid, said }: ReceiptMessage,
-  given: Attachments,
-  budget: CheckBudget,
-): Result<Attachments, KerlRefusal> {
-  const escrow = eventEscrow(reader, said, aid);
+  receipt: ReceiptMessage,
+  attachments: Attachments,
+  now: Judging,
+): KerlResult => {
+  const { aid, sn, said } = receipt;
+  const waiting = { aid, sn, said, reason: "unverified-receipt", waitsFor: aid, body: receipt, attachments } as const;
+  return judged("escrowed:unverified-receipt", escrowFact(reader, waiting, now, true));
+};
+
+/**
+ * Where the event itself waits, its bytes are there: what its witnesses signed is kept with it, out of the way of whatever others send;
+ * what does not hold over them need not wait. Refuses: KERI_BAD_SIGNATURE.
+ */
+function arriveEarly(reader: KerlReader, receipt: ReceiptMessage, given: Attachments, now: Judging): KerlResult {
+  const escrow = eventEscrow(reader, receipt.said, receipt.aid);
   const event = escrow === undefined ? undefined : storedEvent(escrow.event);
   const state = event === undefined ? undefined : provisionalState(reader, event);
-  if (event === undefined || state === undefined) return ok(given);
-  const { witnessSignatures, receiptCouples, transferableSignatures } = given;
+  if (event === undefined || state === undefined) return keptReceipt(reader, receipt, given, now);
   const { signatures, couples } = validWitnesses(
     event.bytes,
     state.witnesses,
-    witnessSignatures.slice(0, signaturesMax(state.witnesses.length)),
-    receiptCouples.slice(0, SIGNERS_PER_EVENT_MAX),
-    budget,
+    given.witnessSignatures.slice(0, signaturesMax(state.witnesses.length)),
+    given.receiptCouples.slice(0, SIGNERS_PER_EVENT_MAX),
+    now.checks.arriving,
   );
-  return signatures.length + couples.length + transferableSignatures.length === 0
-    ? badSignature("None of the receipt's signatures holds over the event's bytes.")
-    : ok({ ...given, witnessSignatures: signatures, receiptCouples: couples });
+  const witnesses = new Set(state.witnesses);
+  const ours = couples.filter(({ receiptor }) => witnesses.has(receiptor));
+  const others = couples.filter(({ receiptor }) => !witnesses.has(receiptor));
+  const theirs = { ...given, witnessSignatures: [], receiptCouples: others };
+  const isTheirs = others.length + given.transferableSignatures.length > 0;
+  if (signatures.length + ours.length === 0)
+    return isTheirs
+      ? keptReceipt(reader, receipt, theirs, now)
+      : badSignature("None of the receipt's signatures holds over the event's bytes.");
+  const attachments = { ...NO_ATTACHMENTS, witnessSignatures: signatures, receiptCouples: ours };
+  const arrived = arriveEvent(reader, { event, attached: null, attachments, cumulative: true }, now);
+  if (!arrived.ok) return arrived;
+  const rest = isTheirs ? keptReceipt(reader, receipt, theirs, now) : ok(nothingNew);
+  return ok({
+    verdict: "escrowed:unverified-receipt",
+    facts: [...arrived.value.facts, ...(rest.ok ? rest.value.facts : [])],
+  });
 }
 
 export function arriveReply(

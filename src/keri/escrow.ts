@@ -16,6 +16,7 @@ import {
   isReceiptEscrow,
 } from "./kerl.ts";
 import type { Attachments, ParsedBody } from "./messages.ts";
+import { hasShare, withinShare } from "./receipt-share.ts";
 import { storedBody } from "./stored-body.ts";
 
 /** What is to wait, before it is known whether there is room. */
@@ -39,8 +40,8 @@ export function escrowFact(
 ): Result<KerlFact | null, KerlRefusal> {
   const { body, attachments, ...place } = waiting;
   const earlier = reader.escrow(escrowName(place));
-  const together =
-    earlier !== undefined && joined ? joinAttachments(keptAttachments(earlier), attachments) : attachments;
+  const all = earlier !== undefined && joined ? joinAttachments(keptAttachments(earlier), attachments) : attachments;
+  const together = isReceiptEscrow(place) ? withinShare(reader, all) : all;
   const attached = encodeAttachments({ ...together, firstSeen: [] }, body.version.major);
   if (
     earlier !== undefined &&
@@ -54,6 +55,7 @@ export function escrowFact(
     .filter((other) => isReceiptEscrow(other) === isReceiptEscrow(place) && escrowName(other) !== escrowName(place));
   const bytes = others.reduce((sum, other) => sum + other.event.length + other.attached.length, 0);
   if (
+    (isReceiptEscrow(place) && earlier === undefined && !hasShare(reader, together, others, bounds)) ||
     (earlier === undefined && (reader.escrowCount() >= bounds.all || others.length >= bounds.perAid)) ||
     bytes + body.bytes.length + attached.length > bounds.bytesPerAid
   )

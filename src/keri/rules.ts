@@ -68,7 +68,7 @@ export function judgeMessage(reader: KerlReader, message: KeriMessage, now: Kerl
   if (judging.checks.arriving.isSpent) return tooDear;
   if (!arrived.ok || arrived.value.facts.length === 0) return arrived;
   if (body.value.type === "rpy" || reader.escrowCount() === 0) return arrived;
-  if (!mayEndWaits(reader, body.value, message, arrived.value)) return arrived;
+  if (!arrived.value.facts.some(({ kind }) => kind === "keyEventAccepted")) return arrived;
   const overlay = new KerlOverlay(reader);
   for (const fact of arrived.value.facts) applyKerlFact(overlay, fact, now.height);
   const settled = settle(overlay, body.value, judging);
@@ -80,19 +80,6 @@ const tooDear = refuse(
   `The command's signatures cost more than ${COMMAND_CHECKS_MAX} checks of Ed25519; send its messages in several commands.`,
   "peer",
 );
-
-/** An accepted event may; so may a receipt by witnesses, where the event itself waits for nothing else. */
-function mayEndWaits(
-  reader: KerlReader,
-  body: KeyEvent | ReceiptMessage,
-  { attachments }: KeriMessage,
-  arrived: KerlJudgement,
-): boolean {
-  if (body.type !== "rct" || arrived.verdict !== "escrowed:unverified-receipt") return arrived.verdict === "accepted";
-  if (attachments.witnessSignatures.length + attachments.receiptCouples.length === 0) return false;
-  const name = escrowName({ said: body.said, reason: "partially-witnessed", waitsFor: body.aid });
-  return reader.escrow(name)?.reason === "partially-witnessed";
-}
 
 /** The verdict and the facts after what followed: a wait that ended in the same breath is left out. */
 function concluded(arrived: KerlJudgement, { said }: ParsedBody, facts: readonly KerlFact[]): KerlJudgement {

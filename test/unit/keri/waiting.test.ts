@@ -2,10 +2,12 @@
 import { describe, expect, test } from "vitest";
 import type { Said } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
-import { type Composed, incept, receipt, reply, rotate } from "../../../src/keri/compose.ts";
+import { type Composed, delegatedIncept, incept, interact, receipt, reply, rotate } from "../../../src/keri/compose.ts";
+import { keptAttachments } from "../../../src/keri/escrow.ts";
 import { ESCROW_BOUNDS, ESCROW_HEIGHTS_MAX, isExpired } from "../../../src/keri/kerl.ts";
+import { nextKeyDigest } from "../../../src/keri/said.ts";
 import { type Key, complete, messageOf, signed } from "./differential/lives.ts";
-import { Stage, follow, interaction, keysInput } from "./stage.ts";
+import { Stage, follow, interaction, keysInput, seals } from "./stage.ts";
 
 describe("escrows (Escrow; docs/adr/0020)", () => {
   /** An inception and `count` interactions, complete; nothing was sent. */
@@ -120,6 +122,78 @@ describe("receipts (Receipt messages)", () => {
     expect(stage.send(complete(icp.event, [a, b], [a, b], []))).toBe("receipt");
     expect(stage.send(complete(icp.event, [a, b], [a, b], []))).toBe("known");
     expect([...stage.kerl.signers(icp.said)]).toEqual(["key:0", "key:1"]);
+  });
+});
+
+describe("receipts that come before what they are for", () => {
+  /** A rotation that waits for its two witnesses. */
+  function witnessed() {
+    const stage = new Stage();
+    const [a, n, w, x, l] = stage.keys(5) as readonly [Key, Key, Key, Key, Key];
+    const icp = stage.begin([a], [n], { witnesses: [w, x], bt: 2 });
+    const rot = rotate({ ...follow(icp, 1, icp.said), ...keysInput([n], [l]), witnessThreshold: 2 });
+    const of = (said: Said, key: Key, over = rot.event) =>
+      messageOf(receipt({ aid: icp.aid, sn: 1, said }).event, {
+        receiptCouples: [{ receiptor: key.witnessText, code: "0B", sig: key.sign(over) }],
+      });
+    expect(stage.send(complete(rot.event, [n], [n], []))).toBe("escrowed:partially-witnessed");
+    return { stage, icp, rot, of, w, x };
+  }
+  const said = (text: string): Said => nextKeyDigest(text) as Said;
+
+  test("those of witnesses of an event that waits are kept with it, however many of others' wait", () => {
+    const { stage, icp, rot, of, w, x } = witnessed();
+    for (let i = 0; i < ESCROW_BOUNDS.perAid; i++)
+      expect(stage.send(of(said(`${i}`), stage.key()))).toBe("escrowed:unverified-receipt");
+    expect(stage.send(of(said("another"), stage.key()))).toBe("KERI_ESCROW_FULL");
+    expect(stage.send(of(rot.said, w))).toBe("escrowed:unverified-receipt");
+    expect(stage.send(of(rot.said, w))).toBe("escrowed:unverified-receipt");
+    expect(stage.send(of(rot.said, x))).toBe("receipt");
+    expect(stage.kerl.keyState(icp.aid)?.sn).toBe(1);
+  });
+
+  test("one signer has a quarter of the places, others find room beside", () => {
+    const { stage, of } = witnessed();
+    const [junk, honest] = stage.keys(2) as readonly [Key, Key];
+    const share = ESCROW_BOUNDS.perAid / 4;
+    for (let i = 0; i < share; i++) expect(stage.send(of(said(`${i}`), junk))).toBe("escrowed:unverified-receipt");
+    expect(stage.send(of(said("more"), junk))).toBe("KERI_ESCROW_FULL");
+    expect(stage.send(of(said("more"), honest))).toBe("escrowed:unverified-receipt");
+    // What is joined to a receipt that waits takes no place of its own.
+    expect(stage.send(of(said("more"), junk))).toBe("escrowed:unverified-receipt");
+  });
+
+  test("a signer counts with all identifiers that it delegates to, and for no more signatures than it has keys", () => {
+    const { stage, icp } = witnessed();
+    const [d, m] = stage.keys(2) as readonly [Key, Key];
+    const delegator = stage.begin([d], [m]);
+    const dips = Array.from({ length: 5 }, () =>
+      delegatedIncept({
+        ...keysInput([d], []),
+        delegator: delegator.aid,
+        seals: seals(stage.key().text.replace("D", "E")),
+      }),
+    );
+    for (const { event } of dips) expect(stage.send(complete(event, [d], [d], []))).toBe("escrowed:awaiting-anchor");
+    const anchors = dips.map((dip) => ({ i: dip.aid, s: "0", d: dip.said }));
+    const ixn = interact({ ...follow(delegator, 1, delegator.said), seals: anchors });
+    expect(stage.send(complete(ixn.event, [d], [], []))).toBe("accepted");
+    const by = (dip: (typeof dips)[number], i: number) =>
+      messageOf(receipt({ aid: icp.aid, sn: 2, said: said(`${i}`) }).event, {
+        transferableSignatures: [
+          {
+            aid: dip.aid,
+            establishment: { sn: 0, said: dip.said },
+            signatures: Array.from({ length: 70 }, (_, place) => signed(d, dip.event, place, place)),
+          },
+        ],
+      });
+    const sent = dips.map((dip, i) => stage.send(by(dip, i)));
+    expect(sent).toEqual([...Array<string>(4).fill("escrowed:unverified-receipt"), "KERI_ESCROW_FULL"]);
+    const kept = stage.kerl.escrowsOf(icp.aid).filter(({ reason }) => reason === "unverified-receipt");
+    expect(kept.map((escrow) => keptAttachments(escrow).transferableSignatures[0]?.signatures.length)).toEqual([
+      64, 64, 64, 64,
+    ]);
   });
 });
 
