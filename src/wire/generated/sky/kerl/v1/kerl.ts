@@ -189,7 +189,7 @@ export interface GetReceiptsResponse {
   readonly witnessThreshold: number;
   /** Transferable identifiers that signed, with the key's position and the establishment event's sequence number. */
   readonly others: readonly TransferableReceipt[];
-  /** A CESR stream: one rct message with everything that was attached to the event or came later. */
+  /** A CESR stream of rct messages: what was signed after the event came. What came with it stands in ExportKerl. */
   readonly stream: Buffer;
   readonly height: bigint;
 }
