@@ -76,6 +76,21 @@ export async function compareHonest(keripy: Keripy, seed: number, count: number)
   return { ok: wrong.length === 0, lines: [`honest lives: ${same}; verdicts: ${counted(verdicts)}`, ...wrong] };
 }
 
+/** What the log keeps of honest lives, read by keripy alone: event by event in the order in which they came into force. */
+export async function compareExports(keripy: Keripy, seed: number, count: number): Promise<Report> {
+  const { streams } = streamsOf(seed, count, ({ messages }) => messages);
+  const ours = streams.map(({ messages }) => judge(messages));
+  const theirs = await keripy.judge(ours.map(({ exported }) => exported));
+  const wrong = ours.flatMap((our, i) =>
+    canonical(our.inForce) === canonical(theirs[i]?.inForce ?? {})
+      ? []
+      : [`seed ${streams[i]?.seed}: ${counted(theirs[i]?.verdicts ?? [])}`],
+  );
+  const verdicts = counted(theirs.flatMap((their) => their.verdicts));
+  const whole = `${count - wrong.length} of ${count} with the same logs in keripy; its verdicts: ${verdicts}`;
+  return { ok: wrong.length === 0, lines: [`exports of honest lives: ${whole}`, ...wrong] };
+}
+
 export function judgeTheirs(made: readonly Lives[]): Report {
   const wrong: string[] = [];
   let events = 0;

@@ -31,12 +31,15 @@ const isEvent = (body: ParsedBody | undefined): body is KeyEvent =>
 export interface Ours extends Judged {
   /** SAIDs of events in the order in which they came into force. */
   readonly accepted: readonly string[];
+  /** The same events with what they were accepted with, as the log keeps and exports them. */
+  readonly exported: readonly Uint8Array[];
 }
 
 export function judge(messages: readonly Uint8Array[]): Ours {
   const kerl = new MemoryKerl();
   const verdicts: string[] = [];
   const accepted: string[] = [];
+  const exported: Uint8Array[] = [];
   for (const bytes of messages) {
     const message = messageIn(bytes);
     const judged = message && judgeMessage(kerl, message, MOMENT);
@@ -47,11 +50,13 @@ export function judge(messages: readonly Uint8Array[]): Ours {
     verdicts.push(judged.value.verdict);
     for (const fact of judged.value.facts) {
       applyKerlFact(kerl, fact, MOMENT.height);
-      if (fact.kind === "keyEventAccepted") accepted.push(fact.said);
+      if (fact.kind !== "keyEventAccepted") continue;
+      accepted.push(fact.said);
+      exported.push(concatBytes(fact.event, fact.attached));
     }
   }
   const inForce = Object.fromEntries(kerl.aids().map((aid) => [aid, kerl.log(aid).map(({ said }) => said)]));
-  return { verdicts, accepted, inForce };
+  return { verdicts, accepted, exported, inForce };
 }
 
 /**

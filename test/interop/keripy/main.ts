@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Keripy, installKeripy } from "./keripy.ts";
-import { compareGarbled, compareHonest, judgeTheirs } from "./compare.ts";
+import { compareExports, compareGarbled, compareHonest, judgeTheirs } from "./compare.ts";
 
 const HONEST = 40;
 const GARBLED = 120;
@@ -27,6 +27,7 @@ async function main(): Promise<number> {
     console.info(`keripy ${await keripy.version()}, seed ${seed} (SKY_INTEROP_SEED)`);
     const reports = [
       await compareHonest(keripy, seed, HONEST),
+      await compareExports(keripy, seed, HONEST),
       judgeTheirs(await keripy.make(seed, THEIRS)),
       await compareGarbled(keripy, seed, GARBLED),
     ];
