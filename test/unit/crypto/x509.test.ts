@@ -160,6 +160,13 @@ describe("a certificate of a key that the verifier has not heard of yet", () => 
 });
 
 describe("accepted are", () => {
+  test("keys that were revoked for another identifier, or others of this one", async () => {
+    const revoked = spkiHashOf(keyPair("leaf").publicKey);
+    const ofAnother: Trust["isRevoked"] = (aid, key) => aid === operator.aid && key === revoked;
+    expect(verdict(await certificate(), { isRevoked: ofAnother })).toBe(`node ${node.aid}`);
+    expect(verdict(await certificate(), { isRevoked: (_aid, key) => key !== revoked })).toBe(`node ${node.aid}`);
+  });
+
   test("a node's certificate under its issuer, with everything that it says", async () => {
     const judged = verifyPeerCertificate(await certificate(), trust);
     expect(judged).toMatchObject({
@@ -211,6 +218,12 @@ describe("refused is", () => {
       {},
       { keyStateOf: () => ({ ...node.state, sn: 1 }) },
       "CERTIFICATE_KEY_ROTATED",
+    ],
+    [
+      "one whose key was revoked for its identifier",
+      {},
+      { isRevoked: (aid, key) => aid === node.aid && key === spkiHashOf(keyPair("leaf").publicKey) },
+      "CERTIFICATE_REVOKED",
     ],
     ["one signed by somebody else's key", { sign: operator.sign }, {}, "CERTIFICATE_PROOF_UNSIGNED"],
     [
