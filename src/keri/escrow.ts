@@ -16,7 +16,7 @@ import {
   isReceiptEscrow,
 } from "./kerl.ts";
 import type { Attachments, ParsedBody } from "./messages.ts";
-import { hasShare, withinShare } from "./receipt-share.ts";
+import { hasShare, withinShare } from "./escrow-share.ts";
 import { storedBody } from "./stored-body.ts";
 
 /** What is to wait, before it is known whether there is room. */
@@ -55,9 +55,9 @@ export function escrowFact(
     .filter((other) => isReceiptEscrow(other) === isReceiptEscrow(place) && escrowName(other) !== escrowName(place));
   const bytes = others.reduce((sum, other) => sum + other.event.length + other.attached.length, 0);
   if (
-    (isReceiptEscrow(place) && earlier === undefined && !hasShare(reader, together, others, bounds)) ||
     (earlier === undefined && (reader.escrowCount() >= bounds.all || others.length >= bounds.perAid)) ||
-    bytes + body.bytes.length + attached.length > bounds.bytesPerAid
+    bytes + body.bytes.length + attached.length > bounds.bytesPerAid ||
+    (earlier === undefined && !hasShare(reader, { ...place, event: body.bytes, attached }, others, bounds))
   )
     return full();
   return ok({ kind: "keyEventEscrowed", ...place, event: body.bytes, attached });

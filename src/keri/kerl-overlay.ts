@@ -107,6 +107,12 @@ export class KerlOverlay implements KerlStore {
     return this.#escrowCount;
   }
 
+  /** In the order they came. */
+  escrows(): readonly KerlEscrow[] {
+    const below = [...this.#base.escrows()].filter((escrow) => !this.#escrows.has(escrowName(escrow)));
+    return [...below, ...[...this.#escrows.values()].filter((escrow) => escrow !== null)].sort(byOrder);
+  }
+
   forks(aid: Aid): readonly EventRef[] {
     return this.#forks.get(aid) ?? this.#base.forks(aid);
   }
@@ -184,11 +190,6 @@ export class KerlOverlay implements KerlStore {
   receipts(said: Said): readonly Uint8Array[] {
     return this.#receipts.get(said) ?? [];
   }
-
-  /** Escrows that are here, in the order they came. */
-  escrows(): readonly KerlEscrow[] {
-    return [...this.#escrows.values()].filter((escrow) => escrow !== null).sort(byOrder);
-  }
 }
 
 function addName(index: Map<Aid, Set<string>>, aid: Aid, name: string): void {
@@ -209,6 +210,7 @@ const NOTHING: KerlReader = {
   waitingFor: () => [],
   escrowsOf: () => [],
   escrowCount: () => 0,
+  escrows: () => [],
   forks: () => [],
   reply: () => undefined,
 };

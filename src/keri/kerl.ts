@@ -80,8 +80,9 @@ export interface KerlReader {
   waitingFor(aid: Aid): readonly KerlEscrow[];
   /** What is kept under the name of this identifier (field `i`), in the order it came. Bounds: twice ESCROW_BOUNDS.perAid. */
   escrowsOf(aid: Aid): readonly KerlEscrow[];
-  /** All escrows of everybody. */
+  /** All escrows of everybody; and these, in no order, asked for when there are many. */
   escrowCount(): number;
+  escrows(): Iterable<KerlEscrow>;
   /** Evidence kept against this identifier. Bounds: FORKS_PER_AID_MAX. */
   forks(aid: Aid): readonly EventRef[];
   /** The newest reply by subject (`replySubject`). */

@@ -183,6 +183,10 @@ export class KerlTables implements KerlStore {
     return numberOf(this.#sql.escrowCount.get(), "count");
   }
 
+  escrows(): readonly KerlEscrow[] {
+    return this.#archive.escrows();
+  }
+
   forks(aid: Aid): readonly EventRef[] {
     return this.#archive.forks(aid);
   }

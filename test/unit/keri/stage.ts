@@ -6,6 +6,7 @@ import type { CommandChecks } from "../../../src/keri/check-budget.ts";
 import { type Composed, incept, interact } from "../../../src/keri/compose.ts";
 import { applyKerlFact } from "../../../src/keri/kerl-fold.ts";
 import type { KerlFact } from "../../../src/keri/kerl-facts.ts";
+import { ESCROW_BOUNDS, type EscrowBounds } from "../../../src/keri/kerl.ts";
 import { MemoryKerl } from "../../../src/keri/kerl-overlay.ts";
 import type { Trait } from "../../../src/keri/messages.ts";
 import { judgeMessage } from "../../../src/keri/rules.ts";
@@ -17,8 +18,13 @@ import { Random } from "./differential/random.ts";
 /** Where messages are judged and folded; keys that nobody has used. */
 export class Stage {
   readonly kerl = new MemoryKerl();
+  readonly #bounds: EscrowBounds;
   readonly #keys = new World(new Random(7));
   readonly facts: KerlFact[] = [];
+
+  constructor(bounds = ESCROW_BOUNDS) {
+    this.#bounds = bounds;
+  }
 
   key(): Key {
     return present(this.#keys.freshKeys(1, 1)[0], "one was asked for");
@@ -32,7 +38,11 @@ export class Stage {
   send(bytes: Uint8Array, height = 0, checks?: CommandChecks): string {
     const { messages, refusal } = parseStream(bytes);
     expect(refusal).toBeNull();
-    const judged = judgeMessage(this.kerl, present(messages[0], "one message"), { height, ...(checks && { checks }) });
+    const judged = judgeMessage(this.kerl, present(messages[0], "one message"), {
+      height,
+      bounds: this.#bounds,
+      ...(checks && { checks }),
+    });
     if (!judged.ok) return judged.refusal.rule ?? judged.refusal.code;
     for (const fact of judged.value.facts) applyKerlFact(this.kerl, fact, height);
     this.facts.push(...judged.value.facts);

@@ -1,6 +1,6 @@
 /** What waits, receipts and replies; each is named with its section of the ToIP KERI specification. */
 import { describe, expect, test } from "vitest";
-import type { Said } from "../../../src/base/brands.ts";
+import type { Aid, Said } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
 import { type Composed, delegatedIncept, incept, interact, receipt, reply, rotate } from "../../../src/keri/compose.ts";
 import { keptAttachments } from "../../../src/keri/escrow.ts";
@@ -194,6 +194,38 @@ describe("receipts that come before what they are for", () => {
     expect(kept.map((escrow) => keptAttachments(escrow).transferableSignatures[0]?.signatures.length)).toEqual([
       64, 64, 64, 64,
     ]);
+  });
+});
+
+describe("all places of everybody", () => {
+  test("are nobody's alone: once an eighth is taken, each has a share, together with those that it delegates to", () => {
+    const stage = new Stage({ ...ESCROW_BOUNDS, all: 256 });
+    const [a, b, c, n, m] = stage.keys(5) as readonly [Key, Key, Key, Key, Key];
+    const [greedy, honest] = [stage.begin([a], [n]), stage.begin([b], [n])];
+    const dip = () => {
+      const unique = seals(stage.key().text.replace("D", "E"));
+      return delegatedIncept({ ...keysInput([c], [m]), delegator: greedy.aid, seals: unique });
+    };
+    const delegate = dip();
+    const seal = [{ i: delegate.aid, s: "0", d: delegate.said }];
+    const ixn = interact({ ...follow(greedy, 1, greedy.said), seals: seal });
+    expect(stage.send(complete(ixn.event, [a], [], []))).toBe("accepted");
+    expect(stage.send(complete(delegate.event, [c], [], []))).toBe("accepted");
+    const more = () => stage.send(complete(dip().event, [c], [], []));
+    for (let i = 0; i < 32; i++) expect(more()).toBe("escrowed:awaiting-anchor");
+    expect(more()).toBe("KERI_ESCROW_FULL");
+    const early = (aid: Composed & { readonly aid: Aid }, key: Key, sn: number) =>
+      stage.send(complete(interaction(aid.aid, sn, aid.said).event, [key], [], []));
+    expect(early(delegate, c, 2)).toBe("KERI_ESCROW_FULL");
+    for (let i = 0; i < 4; i++) expect(early(honest, b, 2 + i)).toBe("escrowed:out-of-order");
+    expect(early(honest, b, 6)).toBe("KERI_ESCROW_FULL");
+    const receiptOf = (key: Key) =>
+      stage.send(
+        messageOf(receipt({ aid: honest.aid, sn: 1, said: nextKeyDigest("unknown") as Said }).event, {
+          receiptCouples: [{ receiptor: key.witnessText, code: "0B", sig: key.sign(honest.event) }],
+        }),
+      );
+    expect(receiptOf(m)).toBe("escrowed:unverified-receipt");
   });
 });
 
