@@ -23,7 +23,7 @@ import { keyText } from "./key-text.ts";
 import { ROTATIONS_READ_MAX } from "./later-key-state.ts";
 import type { KeriMessage, KeyEvent, SealSource, Trait } from "./messages.ts";
 import { nextKeyDigest } from "./said.ts";
-import { StreamParser } from "./stream.ts";
+import { parseStream } from "./stream.ts";
 
 /** An event that was signed, and whose place in the log is not known yet. */
 export interface PendingEvent {
@@ -272,13 +272,10 @@ export function isShowable(controller: Controller): boolean {
 export function eventsOf(
   stream: Uint8Array,
 ): Result<readonly { readonly event: KeyEvent; readonly message: KeriMessage }[], ControllerRefusal> {
-  const parser = new StreamParser();
-  const begun = parser.push(stream);
-  const ended = parser.end();
-  const refusal = begun.refusal ?? ended.refusal;
+  const { messages, refusal } = parseStream(stream);
   if (refusal !== null) return invalid(refusal.message);
   const events: { readonly event: KeyEvent; readonly message: KeriMessage }[] = [];
-  for (const message of [...begun.messages, ...ended.messages]) {
+  for (const message of messages) {
     const event = parseKeyEvent(message.body, message.bodyKind, message.version);
     if (!event.ok) return invalid(event.refusal.message);
     events.push({ event: event.value, message });

@@ -7,7 +7,7 @@ import { openSqlite } from "../../events/store/sqlite.ts";
 import { applyKerlFact } from "../../keri/kerl-fold.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import { judgeMessage } from "../../keri/rules.ts";
-import { StreamParser } from "../../keri/stream.ts";
+import { parseStream } from "../../keri/stream.ts";
 import { factOfInception } from "../../projections/kerl/genesis.ts";
 import { KerlHistory } from "../../projections/kerl/history.ts";
 import type { KerlLayer } from "../../projections/kerl/layer.ts";
@@ -46,8 +46,7 @@ export function storedKeyStates({ document, identifiers }: Founding, path: strin
 function replay(layer: KerlLayer, history: KerlHistory, aid: Aid): void {
   for (let after: number | null = 0; after !== null; ) {
     const { stream, next } = history.export(aid, NEWEST, after);
-    const parser = new StreamParser();
-    for (const message of [...parser.push(stream).messages, ...parser.end().messages]) {
+    for (const message of parseStream(stream).messages) {
       const judged = judgeMessage(layer, message, { height: 0 });
       if (judged.ok) for (const fact of judged.value.facts) applyKerlFact(layer, fact, 0);
     }

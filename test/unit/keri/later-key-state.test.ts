@@ -116,6 +116,43 @@ describe("rotations that a peer brings along", () => {
     ).toBeUndefined();
   });
 
+  it("of an identifier that has witnesses lead nowhere either, though they drop them all", () => {
+    const witness = `B${keyText(publicKeyOf(seed(9))).slice(1)}`;
+    const watched: KeyState = { ...known, witnesses: [witness], witnessThreshold: 1 };
+    expect(
+      after(
+        life(1, () => ({ witnessesRemoved: [witness] })),
+        1,
+        watched,
+      ),
+    ).toBeUndefined();
+  });
+
+  it("that are old are not read: reading the keys of a stranger's hundred events is what would cost", () => {
+    const all = life(3);
+    const second = present(after(all, 2), "two rotations");
+    const [first = new Uint8Array(0)] = all;
+    const offCurve = Buffer.from(
+      Buffer.from(first)
+        .toString("latin1")
+        .replace(text(1), `D${"_".repeat(43)}`),
+      "latin1",
+    );
+    expect(offCurve).not.toEqual(Buffer.from(first));
+    expect(after([offCurve, ...all.slice(1)], 3, second)).toMatchObject({ sn: 3 });
+    expect(after([offCurve, ...all.slice(1)], 3)).toBeUndefined();
+  });
+
+  it("list no more keys than a certificate may have judged", () => {
+    const many = (count: number) => {
+      const keys = Array.from({ length: count }, (_, i) => text(i + 1));
+      const made = rotate({ aid, sn: 1, prior: said, keys, threshold: 1, nextDigests: [], witnessThreshold: 0 });
+      return after([signed(made.event, 1)], 1);
+    };
+    expect(many(16)).toBeDefined();
+    expect(many(17)).toBeUndefined();
+  });
+
   it("end where the identifier was abandoned", () => {
     const all = life(2, (sn) => (sn === 1 ? { nextDigests: [] } : {}));
     expect(after(all, 1)).toMatchObject({ sn: 1, nextDigests: [] });
