@@ -73,7 +73,10 @@ function caller(tls: { key: string; cert: string }, asked: readonly string[], pi
   let turn = 0;
   return async (port: number): Promise<Side> => {
     const secure = credentials.createSsl(cert, key, cert, { rejectUnauthorized: false });
-    const client = new KerlServiceClient(`127.0.0.1:${port}`, secure, { "grpc.use_local_subchannel_pool": 1 });
+    const client = new KerlServiceClient(`127.0.0.1:${port}`, secure, {
+      "grpc.use_local_subchannel_pool": 1,
+      "grpc.ssl_target_name_override": "localhost",
+    });
     let calls = 0;
     const each = (): Promise<number> =>
       new Promise((resolve, reject) => {
