@@ -47,3 +47,23 @@ test("a certificate that brings the rotations is believed, and older keys are re
   expect(judge(fresh)).toMatchObject({ refusal: { code: "CERTIFICATE_KEY_ROTATED" } });
   expect(keys.operatorKey(first.aid)).toEqual(publicKeyOf(present(third.current[0], "a seed")));
 });
+
+test("a thief of the next key is believed until the log has a rotation of its own, however far ahead the thief's are", async () => {
+  const first = newController(random);
+  const owner = rotated(first);
+  let thief = rotated(first);
+  for (let i = 0; i < 5; i++) thief = rotated(thief);
+  let known = keyStateOf(first);
+  const keys = new ShownKeys((aid) => (aid === first.aid ? known : undefined));
+  const judge = (der: Uint8Array) =>
+    keys.judge(
+      (trust) => verifyPeerCertificate(der, { cluster, now, ...trust }),
+      () => undefined,
+    );
+  const stolen = await certificateOf(thief);
+  expect(judge(stolen)).toMatchObject({ ok: true, value: { keySn: 6 } });
+  known = keyStateOf(owner);
+  expect(keys.operatorKey(first.aid)).toEqual(publicKeyOf(present(owner.current[0], "a seed")));
+  expect(judge(await certificateOf(owner))).toMatchObject({ ok: true, value: { keySn: 1 } });
+  expect(judge(stolen)).toMatchObject({ refusal: { code: "CERTIFICATE_KEY_ROTATED" } });
+});
