@@ -199,7 +199,7 @@ export function arriveReceipt(
   now: Judging,
   cumulative: boolean,
 ): KerlResult {
-  const { aid, sn, said } = receipt;
+  const { aid, said } = receipt;
   const given = { ...attachments, controllerSignatures: [], sealSources: [], firstSeen: [] };
   if (given.witnessSignatures.length + given.receiptCouples.length + given.transferableSignatures.length === 0)
     return broken("receipt-empty");

@@ -21,9 +21,8 @@ import {
   type KerlMoment,
   type KerlReader,
   type KerlResult,
-  escrowName,
 } from "./kerl.ts";
-import type { KeriMessage, KeyEvent, ParsedBody, ReceiptMessage } from "./messages.ts";
+import type { KeriMessage, ParsedBody } from "./messages.ts";
 import { settle } from "./settle.ts";
 import { bodyOf } from "./stored-body.ts";
 
