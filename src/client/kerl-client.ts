@@ -37,7 +37,7 @@ export type KeyStateAt = { readonly sn: number } | { readonly height: Height } |
 
 const READ_TIMEOUT_MS = 5_000;
 const WRITE_TIMEOUT_MS = 30_000;
-/** A watch that was broken goes on after so long. Units: ms. */
+/** A day: how long one call of a watch may stay open; the watch goes on with another. Units: ms. */
 const WATCH_TIMEOUT_MS = 24 * 3_600_000;
 
 const consistencyOf = ({ atLeast }: KerlReadOptions) => (atLeast === undefined ? undefined : graph.atLeast(atLeast));

@@ -32,6 +32,13 @@ export {
   identityText,
   readIdentity,
 } from "./identity.ts";
+export {
+  type Appended,
+  KerlClient,
+  type KerlClientOptions,
+  type KerlReadOptions,
+  type KeyStateAt,
+} from "./kerl-client.ts";
 export type { Changed } from "./keys.ts";
 export { type Signer, ed25519Signer, newCommandId } from "./signing.ts";
 

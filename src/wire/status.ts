@@ -50,6 +50,36 @@ export const REFUSAL_CODES = [
   "KERI_BAD_SIGNATURE",
   "KERI_DUPLICITOUS",
   "KERI_ESCROW_FULL",
+  "CERTIFICATE_RECORD_INVALID",
+  "CERTIFICATE_RECORD_DIFFERS",
+  "CERTIFICATES_FULL",
+  "FOREIGN_CLUSTER",
+  "UNKNOWN_IDENTIFIER",
+  "GATEWAY_FORBIDDEN",
+  "NOT_AFTER_TOO_FAR",
+  "NOT_INITIALISED",
+  "ALREADY_INITIALISED",
+  "PASSPHRASE_NEEDED",
+  "CEREMONY_OPEN",
+  "NO_CEREMONY",
+  "WRONG_CEREMONY",
+  "TOO_FEW_SHARES",
+  "NO_SHARE_GIVEN",
+  "NOT_INITIATOR",
+  "MORE_SEALS_NEEDED",
+  "CEREMONY_EXPIRED",
+  "CEREMONY_REPLACED",
+  "OPENING_FAILED",
+  "ALREADY_UNSEALED",
+  "UNREADABLE_SHARE",
+  "WRONG_INDEX",
+  "WRONG_SIGNATURE",
+  "WRONG_COMMITMENT",
+  "SHARES_FORGOTTEN",
+  "SIGNING_REFUSED",
+  "PASSPHRASE_WRONG",
+  "KEYSTORE_DAMAGED",
+  "KEYS_ELSEWHERE",
   "DEFECT",
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
@@ -81,17 +111,21 @@ function statusOfKnown(code: RefusalCode): status {
     case "KERI_SAID_MISMATCH":
     case "KERI_RULE":
     case "KERI_BAD_SIGNATURE":
+    case "CERTIFICATE_RECORD_INVALID":
+    case "NOT_AFTER_TOO_FAR":
       return status.INVALID_ARGUMENT;
     case "UNAUTHENTICATED":
     case "BAD_SIGNATURE":
       return status.UNAUTHENTICATED;
     case "PERMISSION_DENIED":
     case "POLICY_FORBIDDEN":
+    case "GATEWAY_FORBIDDEN":
       return status.PERMISSION_DENIED;
     case "OVERLOADED":
     case "RESULT_TOO_LARGE":
     case "SLOW_CONSUMER":
     case "KERI_ESCROW_FULL":
+    case "CERTIFICATES_FULL":
       return status.RESOURCE_EXHAUSTED;
     case "BEHIND":
     case "UNAVAILABLE":
@@ -110,6 +144,7 @@ function statusOfKnown(code: RefusalCode): status {
       return status.NOT_FOUND;
     case "DUPLICATE_ID":
     case "KERI_DUPLICITOUS":
+    case "CERTIFICATE_RECORD_DIFFERS":
       return status.ALREADY_EXISTS;
     case "LIMIT_EXCEEDED":
     case "CYCLE":
@@ -117,6 +152,31 @@ function statusOfKnown(code: RefusalCode): status {
     case "EXPIRED":
     case "RESERVED":
     case "STALE_KEY_STATE":
+    case "FOREIGN_CLUSTER":
+    case "UNKNOWN_IDENTIFIER":
+    case "NOT_INITIALISED":
+    case "ALREADY_INITIALISED":
+    case "PASSPHRASE_NEEDED":
+    case "CEREMONY_OPEN":
+    case "NO_CEREMONY":
+    case "WRONG_CEREMONY":
+    case "TOO_FEW_SHARES":
+    case "NO_SHARE_GIVEN":
+    case "NOT_INITIATOR":
+    case "MORE_SEALS_NEEDED":
+    case "CEREMONY_EXPIRED":
+    case "CEREMONY_REPLACED":
+    case "OPENING_FAILED":
+    case "ALREADY_UNSEALED":
+    case "UNREADABLE_SHARE":
+    case "WRONG_INDEX":
+    case "WRONG_SIGNATURE":
+    case "WRONG_COMMITMENT":
+    case "SHARES_FORGOTTEN":
+    case "SIGNING_REFUSED":
+    case "PASSPHRASE_WRONG":
+    case "KEYSTORE_DAMAGED":
+    case "KEYS_ELSEWHERE":
       return status.FAILED_PRECONDITION;
     case "UNSUPPORTED":
       return status.UNIMPLEMENTED;

@@ -70,7 +70,7 @@ describe("a healthy cluster", () => {
       expect(statSync(node.dir).isDirectory()).toBe(true);
     }
     const ports = nodes.flatMap((node) => Object.values(node.ports));
-    expect(new Set(ports).size).toBe(20);
+    expect(new Set(ports).size).toBe(24);
     expect(new Set(nodes.map(({ aid }) => aid)).size).toBe(4);
   });
 

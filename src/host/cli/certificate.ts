@@ -22,13 +22,20 @@ export interface ListOptions extends OracleOptions {
 
 export const list = (options: ListOptions, io: CliIo): Promise<ExitCode> =>
   withClient(options, io, async (client) => {
-    for await (const certificate of client.certificates.list(whose(options), timing(options)))
+    let count = 0;
+    for await (const certificate of client.certificates.list(whose(options), timing(options))) {
       io.out(options.json === true ? JSON.stringify({ ok: true, ...certificate }) : sentence(certificate));
+      count += 1;
+    }
+    // Not on standard output: a pipe that counts lines counts certificates.
+    if (count === 0) io.err(`no certificate of ${owner(options)} is in the log`);
     return EXIT.ok;
   });
 
 /** Undefined: the client's own; null: everybody's. */
 const whose = ({ all, aid }: ListOptions): Aid | null | undefined => (all === true ? null : (aid as Aid | undefined));
+
+const owner = ({ all, aid }: ListOptions): string => (all === true ? "anybody" : (aid ?? "this client"));
 
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 
