@@ -119,6 +119,8 @@ describe("replicas as witnesses", () => {
 
   it("an identifier that four nodes witness waits, is receipted by them and comes into force; so does its rotation", async () => {
     life = new Witnessed("life", await witnesses());
+    const founded = present(await cluster.metric("n1", "identifiers"), "it serves");
+    expect(founded).toBeGreaterThan(cluster.nodes.length);
     const incepted = await client.append(life.inception);
     expect(incepted.messages.map(({ type, verdict }) => `${type} ${verdict}`)).toEqual([
       "icp escrowed:partially-witnessed",
@@ -131,6 +133,13 @@ describe("replicas as witnesses", () => {
       return receipts.witnesses.length === 4;
     });
     expect((await client.escrows(life.aid)).escrows).toEqual([]);
+    await until("n1 counts one identifier more, and nothing that waits", async () => {
+      const [identifiers, waiting] = [
+        await cluster.metric("n1", "identifiers"),
+        await cluster.metric("n1", "key_events_escrowed"),
+      ];
+      return identifiers === founded + 1 && waiting === 0;
+    });
   }, 60_000);
 
   it("is introduced over HTTP by every node to who knows nothing of the cluster", async () => {

@@ -222,6 +222,7 @@ class Parts implements Serving {
       listen: { host: bind.host, port: bind.cluster },
       connectionMaxAgeMs: this.#options.connectionMaxAgeMs,
       keyStates: this.#members().flatMap((member) => this.keyState(member) ?? []),
+      revokedKeys: this.#options.revokedKeys().filter(({ aid: of }) => this.#members().includes(of)),
       signer,
       certify: (spki) => this.#certify(spki, endpoints.cluster),
       onDelivery: (delivery) => this.#executor?.deliver(delivery),
@@ -364,7 +365,14 @@ class Parts implements Serving {
     }
     this.#ledger = live.ledger;
     metrics.set("executed_height", Math.max(0, live.ledger.height));
+    this.#countIdentifiers(live.ledger);
     return live.ledger;
+  }
+
+  #countIdentifiers({ kerl }: Ledger): void {
+    const { metrics } = this.#options;
+    metrics.set("identifiers", kerl.size);
+    metrics.set("key_events_escrowed", kerl.view.escrowCount());
   }
 
   #openSubmission(ledger: Ledger): Submission {
@@ -392,6 +400,8 @@ class Parts implements Serving {
     if (block.keyStates.length > 0) this.#keyStatesChanged(block.keyStates);
     if (block.revokedKeys.length > 0) this.#room.revoked(block.revokedKeys);
     metrics.set("executed_height", block.height);
+    if (this.#ledger !== undefined && block.identifiers.size + block.keyStates.length > 0)
+      this.#countIdentifiers(this.#ledger);
     // Blocks that were fetched are final too, and no position tells of them.
     metrics.set("height", Math.max(block.height, this.#position?.finalHeight ?? 0));
     metrics.count("blocks");
