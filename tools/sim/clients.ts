@@ -1,10 +1,10 @@
 /** Clients of the simulation: sessions that write and check, retry under the same id, and keep the history of what they were told. */
 import type { CommandId, LogTime } from "../../src/base/brands.ts";
 import { encode } from "../../src/base/codec.ts";
-import { signingBytes } from "../../src/crypto/hash.ts";
-import { signedBodyShape, signedShape } from "../../src/events/facts/command.ts";
+import type { Command, KeyStateRef } from "../../src/events/facts/command.ts";
 import { type Assertion, type GraphNode, graphWriteShape } from "../../src/events/facts/graph.ts";
 import type { Call, CallOutcome, HistoryEntry, WriteCall } from "../linearizability/history.ts";
+import { signedBy } from "./controller.ts";
 import type { Random } from "./random.ts";
 import type { Replica } from "./replica.ts";
 import type { CheckAnswer, WriteAnswer } from "./service.ts";
@@ -181,7 +181,7 @@ class Session {
     const edge = this.#random.below(profile.edges);
     const change = this.#random.chance(0.55) ? "grant" : "revoke";
     const call: WriteCall = { kind: "write", id: this.#clients.nextId(), change, edge: textOf(edge) };
-    const signed = this.#sign(call, edge);
+    const sign = this.#signing(call, edge);
     const finish = this.#begin(call);
     const deadline = scheduler.now + WRITE_DEADLINE_MS;
     let attempts = 0;
@@ -189,6 +189,7 @@ class Session {
       attempts += 1;
       const target = by.node;
       const mine = attempts;
+      const signed = sign();
       const again = (ms: number): void =>
         this.#later(ms, () => {
           if (this.#pending?.finish !== finish || mine !== attempts) return;
@@ -218,17 +219,19 @@ class Session {
     return { kind: "written", receipt: { height, index, blockHash }, changed: outcome.changed[0] === true };
   }
 
-  #sign({ id, change }: WriteCall, edge: number): Uint8Array {
-    const { founding, scheme, scheduler } = this.#world;
-    const { cluster, client } = founding;
+  /** The same command each time it is sent, signed by the keys that are in force as far as the client knows. */
+  #signing({ id, change }: WriteCall, edge: number): () => Uint8Array {
+    const { founding, client, scheduler } = this.#world;
     const kind = change === "grant" ? "addAssertion" : "deleteAssertion";
     const payload = encode(graphWriteShape, { changes: [{ kind, assertion: edgeOf(edge) }], preconditions: [] });
     const notAfter = Math.floor(EPOCH_MS + scheduler.now + COMMAND_LIFETIME_MS) as LogTime;
-    const commands = [{ id: id as CommandId, kind: "graph.write" as const, payload, notAfter }];
-    const { aid: author, keyState, key } = client;
-    const body = encode(signedBodyShape, { cluster, author, principal: null, keyState, commands });
-    const sig = scheme.sign(key, signingBytes("signed", cluster, body));
-    return encode(signedShape, { body, signatures: [{ index: 0, sig }] });
+    const command: Command = { id: id as CommandId, kind: "graph.write", payload, notAfter };
+    let last: { readonly by: KeyStateRef; readonly signed: Uint8Array } | undefined;
+    return () => {
+      if (last?.by !== client.keyState)
+        last = { by: client.keyState, signed: signedBy(client, founding.cluster, command) };
+      return last.signed;
+    };
   }
 
   #check(): void {

@@ -26,6 +26,9 @@ export interface Identity {
   readonly keyState: KeyStateRef;
 }
 
+/** Secret of whoever has this name; "…, next" is what its inception commits to. */
+export const seedNamed = (name: string): Uint8Array => sha256(concatBytes(utf8("simulated "), utf8(name)));
+
 export interface SimulatedFounding {
   readonly cluster: Digest;
   readonly document: Uint8Array;
@@ -34,6 +37,8 @@ export interface SimulatedFounding {
   /** Keys that sign consensus messages, by member. */
   readonly epochKeys: readonly Uint8Array[];
   readonly client: Identity;
+  /** Who is which member: their identifiers have the role witness. */
+  readonly founders: readonly Identity[];
   /** As a checkpoint's state names them. */
   readonly members: readonly SegmentMember[];
 }
@@ -59,17 +64,16 @@ export const keyOfMember = (founding: SimulatedFounding, member: MemberIndex): U
 
 function found(size: number): SimulatedFounding {
   const keys = new Keys();
-  const seed = (name: string): Uint8Array => sha256(concatBytes(utf8("simulated "), utf8(name)));
   const identity = (name: string): Identity => {
-    const key = keys.add(seed(name));
-    const { aid, event } = inceptSingle({ publicKey: key, nextPublicKey: publicKeyOf(seed(`${name}, next`)) });
+    const key = keys.add(seedNamed(name));
+    const { aid, event } = inceptSingle({ publicKey: key, nextPublicKey: publicKeyOf(seedNamed(`${name}, next`)) });
     return { aid, icp: event, key, keyState: { sn: 0, said: aid as string as KeyStateRef["said"] } };
   };
   const members = Array.from({ length: size }, (_, i) => ({
     ...identity(`member ${i}`),
     name: `n${i}`,
-    epochKey: keys.add(seed(`epoch key ${i}`)),
-    bootKey: keys.add(seed(`boot key ${i}`)),
+    epochKey: keys.add(seedNamed(`epoch key ${i}`)),
+    bootKey: keys.add(seedNamed(`boot key ${i}`)),
   }));
   const operator = identity("operator");
   const admin = identity("admin");
@@ -87,7 +91,7 @@ function found(size: number): SimulatedFounding {
         issuer: utf8(`issuer ${i}`),
         endpoints: { api: `${name}:1`, approach: `${name}:2`, cluster: `${name}:3`, service: `${name}:4` },
       })),
-      operators: [{ aid: operator.aid, icp: operator.icp, name: "ann", hpkeKey: seed("hpke") }],
+      operators: [{ aid: operator.aid, icp: operator.icp, name: "ann", hpkeKey: seedNamed("hpke") }],
       threshold: 1,
       admins: [{ aid: admin.aid, icp: admin.icp }],
       gateways: [],
@@ -103,6 +107,7 @@ function found(size: number): SimulatedFounding {
     keys,
     epochKeys: members.map(({ epochKey }) => epochKey),
     client,
+    founders: members,
     members: members.map(({ aid, epochKey }) => ({ aid, key: epochKey })),
   };
 }

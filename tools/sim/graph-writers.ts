@@ -4,8 +4,7 @@
  */
 import type { CommandId, LogTime } from "../../src/base/brands.ts";
 import { decode, encode } from "../../src/base/codec.ts";
-import { signingBytes } from "../../src/crypto/hash.ts";
-import { type Command, PAYLOAD_BYTES_MAX, signedBodyShape, signedShape } from "../../src/events/facts/command.ts";
+import { type Command, PAYLOAD_BYTES_MAX } from "../../src/events/facts/command.ts";
 import {
   type GraphChange,
   type GraphNode,
@@ -14,6 +13,7 @@ import {
   graphWriteShape,
 } from "../../src/events/facts/graph.ts";
 import { commandDigest } from "../../src/events/facts/hashing.ts";
+import { signedBy } from "./controller.ts";
 import type { GraphInvariants } from "./invariants-graph.ts";
 import type { Random } from "./random.ts";
 import { EPOCH_MS, type World } from "./world.ts";
@@ -138,14 +138,11 @@ export class GraphWriters {
   }
 
   #send(command: Command): void {
-    const { founding, scheme, replicas } = this.#world;
-    const { cluster, client } = founding;
+    const { founding, client, replicas } = this.#world;
+    const { cluster } = founding;
     const write = decode(graphWriteShape, command.payload, PAYLOAD_BYTES_MAX);
     if (write.ok) this.#invariants.signed(commandDigest(command), write.value);
-    const { aid: author, keyState, key } = client;
-    const body = encode(signedBodyShape, { cluster, author, principal: null, keyState, commands: [command] });
-    const sig = scheme.sign(key, signingBytes("signed", cluster, body));
-    const signed = encode(signedShape, { body, signatures: [{ index: 0, sig }] });
+    const signed = signedBy(client, cluster, command);
     const target = this.#random.pick(replicas.filter((replica) => replica.isHonest));
     const { process } = target;
     process?.step(() => process.service?.write(signed, () => {}));

@@ -16,7 +16,9 @@ import { ChainInvariants } from "./invariants-chain.ts";
 import { CheckpointInvariants } from "./invariants-checkpoints.ts";
 import { DurableCertificates } from "./invariants-durable.ts";
 import { GraphInvariants } from "./invariants-graph.ts";
+import { KeyInvariants } from "./invariants-keys.ts";
 import { Random } from "./random.ts";
+import { Keys, ed25519Scheme } from "./scheme.ts";
 import { Violation } from "./violation.ts";
 
 /** Refusals that say of a frame what no honest member's frame is. */
@@ -67,6 +69,7 @@ export class Invariants {
   readonly checkpoints = new CheckpointInvariants((height) => this.#roots[height]);
   /** What the graph's writers and the answers of nodes are held against. */
   readonly graph: GraphInvariants;
+  readonly keys: KeyInvariants;
   #nullified = 0;
   #latestClock = 0;
 
@@ -76,6 +79,7 @@ export class Invariants {
     size = 4,
     random = new Random("graph questions"),
     isMade: (bundle: Uint8Array) => boolean = () => true,
+    keys = new KeyInvariants(new Random("key questions"), () => ed25519Scheme(new Keys())),
   ) {
     this.#isHonest = isHonest;
     this.#chain = new ChainInvariants({
@@ -87,6 +91,7 @@ export class Invariants {
     });
     this.#standing = new CertificateInvariants(size, isHonest);
     this.graph = new GraphInvariants(random);
+    this.keys = keys;
   }
 
   /** Views of which some honest member holds a certificate. */

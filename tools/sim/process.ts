@@ -1,6 +1,6 @@
 /** One life of a node: the real consensus actor and the real ledger, from their start on this disk until the process ends. */
 import { ConsensusActor } from "../../src/actors/consensus/actor.ts";
-import type { ConsensusPorts, FetchedCheckpoint } from "../../src/actors/consensus/ports.ts";
+import type { ConsensusPorts, Delivery, FetchedCheckpoint } from "../../src/actors/consensus/ports.ts";
 import { Healing, type HealingReport } from "../../src/actors/consensus/healing.ts";
 import { type Start, ensureGenesis, loadStart } from "../../src/actors/consensus/start.ts";
 import { type Height, type MemberIndex, height as heightOf, memberIndex } from "../../src/base/brands.ts";
@@ -193,7 +193,7 @@ export class NodeProcess implements Receiver {
         projection: replica.projection,
         later: (ms, run) => void this.#later(ms, run),
         executionTime: () => this.#random.exponential(0.5) + replica.executionTime,
-        executed: (block) => this.#executed(actor, block),
+        executed: (block, delivery) => this.#executed(actor, block, delivery),
         projected: (projector) => {
           if (replica.isHonest) this.#world.invariants.graph.projected(replica.name, projector);
         },
@@ -442,12 +442,16 @@ export class NodeProcess implements Receiver {
     record?.({ kind: "written", at: scheduler.now, node: replica.name, write: replica.disk.writes, what: write });
   }
 
-  #executed(actor: ConsensusActor, block: ExecutedBlock): void {
+  #executed(actor: ConsensusActor, block: ExecutedBlock, delivery: Delivery): void {
     const { replica } = this;
     const { invariants, record, scheduler } = this.#world;
     if (replica.isHonest) {
       invariants.executed(replica, block);
-      if (this.#service !== undefined) invariants.graph.executed(replica.name, block, this.#service.ledger.graph);
+      const ledger = this.#service?.ledger;
+      if (ledger !== undefined) {
+        invariants.graph.executed(replica.name, block, ledger.graph);
+        invariants.keys.executed(replica.name, block, delivery, ledger.kerl.view);
+      }
     }
     const { height, hash, root } = block;
     record?.({ kind: "executed", at: scheduler.now, node: replica.name, height, hash, root });

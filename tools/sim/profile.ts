@@ -42,7 +42,7 @@ export const FAULT_KINDS = [
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** What a run may have besides, by the names of its fields below. */
-export const EXTRAS = ["ed25519", "projector", "sqlite", "graph", "otherEpoch", "checkpoints"] as const;
+export const EXTRAS = ["ed25519", "projector", "sqlite", "graph", "otherEpoch", "checkpoints", "keys"] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 export type Mode = "safety" | "liveness";
@@ -88,6 +88,8 @@ export interface Profile {
   readonly otherEpoch: boolean;
   /** Whether members write checkpoints, and come back by one; then they have tables, and the real log. */
   readonly checkpoints: boolean;
+  /** Whether identifiers live while the cluster runs, the clients' own among them (key-writers.ts). */
+  readonly keys: boolean;
   /** C: blocks from one checkpoint to the next. */
   readonly checkpointEvery: number;
 }
@@ -107,6 +109,8 @@ export interface ProfileOptions {
 const DEFAULT_MINUTES = 1;
 /** Share of the seeds whose members write checkpoints: such a run costs about twice as much. */
 const CHECKPOINTED = 0.25;
+/** Share of the seeds whose identifiers live: such a run costs about half as much again. */
+const KEYED = 0.25;
 const SIZES = [4, 4, 4, 4, 4, 4, 4, 5, 6, 7] as const;
 
 function timingsOf(random: Random): Timings {
@@ -176,13 +180,16 @@ export function profileOf(options: ProfileOptions, random: Random): Profile {
       graph: random.chance(0.25),
       otherEpoch: seed % 20 === 13,
       checkpoints: false,
+      keys: false,
     }),
     checkpointEvery: 0,
   };
-  return withCheckpoints(profile, options, random.fork("checkpoints"));
+  // Drawn apart, so that a run without them is what it was before there were any.
+  const keys = random.fork("keys").chance(KEYED) || profile.keys;
+  return withCheckpoints({ ...profile, keys }, options, random.fork("checkpoints"));
 }
 
-/** Drawn apart, so that a run without them is what it was before there were any. */
+/** Drawn apart, too. */
 function withCheckpoints(profile: Profile, options: ProfileOptions, random: Random): Profile {
   if (!random.chance(CHECKPOINTED) && !profile.checkpoints) return profile;
   const [, ...others] = profile.byzantine;

@@ -20,8 +20,14 @@ export interface Scheme {
 
 /** Seeds by public key, of everybody in the simulation. */
 export class Keys {
+  readonly #below: Keys | undefined;
   readonly #seeds = new Map<string, Uint8Array>();
   readonly #signers = new Map<string, (message: Uint8Array) => Uint8Array>();
+
+  /** `below`: keys that are there already, and stay as they are. */
+  constructor(below?: Keys) {
+    this.#below = below;
+  }
 
   /** Makes a key pair of 32 bytes that nobody else has. Returns its public key, an Ed25519 point under either scheme. */
   add(seed: Uint8Array): Uint8Array {
@@ -31,14 +37,14 @@ export class Keys {
   }
 
   seedOf(key: Uint8Array): Uint8Array | undefined {
-    return this.#seeds.get(toHex(key));
+    return this.#seeds.get(toHex(key)) ?? this.#below?.seedOf(key);
   }
 
   signerOf(key: Uint8Array): (message: Uint8Array) => Uint8Array {
     const name = toHex(key);
     let made = this.#signers.get(name);
     if (made === undefined) {
-      made = signer(present(this.#seeds.get(name), "a key of the simulation"));
+      made = signer(present(this.seedOf(key), "a key of the simulation"));
       this.#signers.set(name, made);
     }
     return made;

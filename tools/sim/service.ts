@@ -3,7 +3,7 @@
  * answers clients. What the node's own host does with workers and promises (src/host/executor), in virtual time.
  */
 import Database from "better-sqlite3";
-import type { Aid, CommandId, Digest, Height, LogTime } from "../../src/base/brands.ts";
+import type { Aid, CommandId, Digest, Height, LogTime, Said } from "../../src/base/brands.ts";
 import { height as heightOf, logTime } from "../../src/base/brands.ts";
 import { decode } from "../../src/base/codec.ts";
 import { Fault, assert } from "../../src/base/errors.ts";
@@ -15,6 +15,8 @@ import { SIGNED_BYTES_MAX, signedShape } from "../../src/events/facts/command.ts
 import type { GraphNode } from "../../src/events/facts/graph.ts";
 import { commandDigest } from "../../src/events/facts/hashing.ts";
 import { SignedPool } from "../../src/host/executor/signed-pool.ts";
+import { LiveKerl } from "../../src/projections/kerl/live-kerl.ts";
+import { loadLiveKerl } from "../../src/projections/kerl/load-live-kerl.ts";
 import { loadSegments } from "../../src/projections/checkpoint/checkpoint.ts";
 import { type Segment, decodeSegment } from "../../src/projections/checkpoint/segment.ts";
 import type { SettledCommand } from "../../src/projections/ledger/duplicates.ts";
@@ -75,7 +77,7 @@ export interface ServiceOptions {
   readonly later: (ms: number, run: () => void) => void;
   /** How long the next block takes to execute. Units: ms. */
   readonly executionTime: () => number;
-  readonly executed: (block: ExecutedBlock) => void;
+  readonly executed: (block: ExecutedBlock, delivery: Delivery) => void;
   /** The tables hold more blocks. */
   readonly projected: (projector: Projector) => void;
   /** Absent where nobody writes checkpoints. */
@@ -94,9 +96,12 @@ export class Service {
   readonly #options: ServiceOptions;
   readonly folding: Folding | undefined;
   readonly #pool: SignedPool;
-  readonly #verdicts = new Map<Digest, boolean>();
+  /** By batch, with the establishment event by whose keys it was judged. */
+  readonly #verdicts = new Map<Digest, { readonly said: Said; readonly holds: boolean }>();
   readonly #deliveries: Delivery[] = [];
   readonly #waiting = new Map<string, ((answer: WriteAnswer) => void)[]>();
+  /** The command of a batch that was handed on, by the digest of its bytes. */
+  readonly #batches = new Map<Digest, string>();
   readonly #heights: { readonly height: number; readonly run: () => void }[] = [];
   #running = false;
   /** It answers from this height on: what the log held when it started. */
@@ -106,14 +111,21 @@ export class Service {
     this.#options = options;
     this.#pool = new SignedPool(options.cluster);
     const { projection } = options;
-    this.folding = projection && new Folding({ ...options, db: projection.db });
+    const projected = (projector: Projector): void => {
+      this.ledger.kerl.archived(projector.height);
+      options.projected(projector);
+    };
+    this.folding = projection && new Folding({ ...options, projected, db: projection.db });
     const projector = this.folding?.projector;
     if (projector !== undefined && projection !== undefined && projector.height >= 0) {
       const verified = projector.verify();
       assert(verified.ok, verified.ok ? "" : verified.refusal.message);
       const state = { cluster: options.cluster, graph: loadLiveGraph(projection.db), ...projector.ledger.load() };
       this.ledger = new Ledger(state, this.#ports());
-    } else this.ledger = new Ledger(emptyLedger(options.cluster, new LiveGraph()), this.#ports());
+    } else {
+      const kerl = projection === undefined ? new LiveKerl() : loadLiveKerl(projection.db);
+      this.ledger = new Ledger(emptyLedger(options.cluster, new LiveGraph(), kerl), this.#ports());
+    }
   }
 
   /** Roots of the newest heights that the tables know. */
@@ -133,14 +145,15 @@ export class Service {
       open: (signed) => this.#pool.open(signed),
       isSigned: ({ digest }, signed, keyState) => {
         let verdict = this.#verdicts.get(digest);
-        if (verdict === undefined) {
+        if (verdict?.said !== keyState.said) {
           const outer = decode(signedShape, signed, SIGNED_BYTES_MAX);
-          verdict =
+          const holds =
             outer.ok &&
             scheme.isSignedBy(keyState, signingBytes("signed", cluster, outer.value.body), outer.value.signatures);
+          verdict = { said: keyState.said, holds };
           this.#verdicts.set(digest, verdict);
         }
-        return verdict;
+        return verdict.holds;
       },
       defect,
     };
@@ -184,7 +197,12 @@ export class Service {
   #executed(delivery: Delivery, block: ExecutedBlock): void {
     const { height, hash, root, time, facts } = block;
     this.folding?.add({ height, hash, root, time, facts, block: delivery.block });
-    this.#options.executed(block);
+    this.#options.executed(block, delivery);
+    for (const { digest, code } of block.refusedBatches) {
+      const key = this.#batches.get(digest);
+      this.#batches.delete(digest);
+      if (key !== undefined) this.#settle(key, { kind: "no", code });
+    }
     for (const command of block.settled) {
       const { author, id, outcome } = command;
       this.#settle(keyOf(author, id, outcome.digest), { kind: "settled", command });
@@ -212,16 +230,18 @@ export class Service {
     const [command] = body.commands;
     const keyState = this.ledger.keyState(body.author);
     if (command === undefined || keyState === undefined) return no("UNKNOWN_IDENTIFIER");
+    if (keyState.said !== body.keyState.said) return no("STALE_KEY_STATE");
     if (!this.#ports().isSigned(opened.value, signed, keyState)) return no("BAD_SIGNATURE");
-    if (!mayWrite(this.ledger.graph, body.author)) return no("PERMISSION_DENIED");
+    if (command.kind === "graph.write" && !mayWrite(this.ledger.graph, body.author)) return no("PERMISSION_DENIED");
     const digest = commandDigest(command);
     const known = this.ledger.settled(body.author, command.id);
     if (known?.outcome.digest === digest) return done({ kind: "settled", command: known });
     const key = keyOf(body.author, command.id, digest);
     const waiting = this.#waiting.get(key);
-    if (waiting !== undefined) return void waiting.push(done);
+    if (waiting !== undefined && this.#batches.get(opened.value.digest) === key) return void waiting.push(done);
     if (!this.#options.submit(signed)) return no("OVERLOADED");
-    this.#waiting.set(key, [done]);
+    this.#waiting.set(key, [...(waiting ?? []), done]);
+    this.#batches.set(opened.value.digest, key);
   }
 
   /** Answers once the height is reached; never before this node serves. */

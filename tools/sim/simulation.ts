@@ -15,10 +15,13 @@ import type { Context } from "../../src/machines/consensus/types.ts";
 import type { HistoryEntry } from "../linearizability/history.ts";
 import { behaviourOf } from "./byzantine/index.ts";
 import { Clients } from "./clients.ts";
+import { clientController } from "./controller.ts";
 import { foundingOf } from "./founding.ts";
 import { GraphWriters } from "./graph-writers.ts";
 import { historyViolation } from "./invariants-history.ts";
+import { KeyInvariants } from "./invariants-keys.ts";
 import { Invariants } from "./invariants.ts";
+import { KeyWriters } from "./key-writers.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Network } from "./network.ts";
 import { type Profile, type ProfileOptions, profileOf } from "./profile.ts";
@@ -27,7 +30,7 @@ import { Random } from "./random.ts";
 import type { RecordEntry } from "./record.ts";
 import { Replica } from "./replica.ts";
 import { Scheduler } from "./scheduler.ts";
-import { ed25519Scheme, keyedHashScheme } from "./scheme.ts";
+import { Keys, ed25519Scheme, keyedHashScheme } from "./scheme.ts";
 import { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -103,6 +106,7 @@ class Simulation {
   readonly #clients: Clients;
   readonly #nemesis: Nemesis;
   readonly #writers: GraphWriters | undefined;
+  readonly #keyWriters: KeyWriters | undefined;
 
   constructor(options: SimOptions) {
     this.#options = options;
@@ -113,10 +117,14 @@ class Simulation {
     const faults: Record<string, number> = {};
     const twins = profile.byzantine.filter((kind) => kind === "twins").length;
     const replicas: Replica[] = [];
+    const keys = new Keys(founding.keys);
+    const scheme = profile.ed25519 ? ed25519Scheme(keys) : keyedHashScheme(keys);
     const world: World = {
       profile,
       founding,
-      scheme: profile.ed25519 ? ed25519Scheme(founding.keys) : keyedHashScheme(founding.keys),
+      scheme,
+      keys,
+      client: clientController(keys, scheme),
       random,
       scheduler,
       network: new Network(profile.nodes + twins, profile.network, random.fork("network"), scheduler, faults),
@@ -126,6 +134,7 @@ class Simulation {
         profile.nodes,
         random.fork("graph questions"),
         (bundle) => isMade(world, bundle),
+        new KeyInvariants(random.fork("key questions"), () => scheme),
       ),
       replicas,
       faults,
@@ -135,6 +144,7 @@ class Simulation {
     this.#addReplicas(replicas);
     this.#nemesis = new Nemesis(world);
     this.#clients = new Clients(world);
+    this.#keyWriters = profile.keys ? new KeyWriters(world) : undefined;
     this.#writers = profile.graph ? new GraphWriters(world, world.invariants.graph) : undefined;
   }
 
@@ -183,6 +193,7 @@ class Simulation {
     }
     this.#clients.start();
     this.#writers?.start();
+    this.#keyWriters?.start();
     this.#nemesis.start();
   }
 
@@ -226,10 +237,13 @@ class Simulation {
     const { scheduler, profile } = this.#world;
     this.#clients.stop();
     this.#writers?.stop();
+    this.#keyWriters?.stop();
     const patience = profile.checkpoints && profile.byzantine.length > 0 ? CHECKPOINT_PATIENCE_MS : 0;
     const bound = scheduler.now + SETTLE_MS + SETTLE_CAPS * profile.timings.cap + patience;
-    const isSettled = (): boolean => this.#clients.idle && this.#isSettled();
+    const isIdle = (): boolean => this.#clients.idle && this.#keyWriters?.idle !== false;
+    const isSettled = (): boolean => isIdle() && this.#isSettled();
     if (!this.#runUntil(bound, isSettled)) throw this.#stuck(`${Math.round(scheduler.now - healed)} ms after healing`);
+    this.#keyWriters?.judgeEnd();
     const unknown = this.#clients.history.find(
       ({ call, startMs, outcome }) => call.kind === "write" && startMs >= healed && outcome.kind === "unknown",
     );
@@ -305,6 +319,7 @@ class Simulation {
     const mayLoseDisks = profile.faults.some((kind) => kind === "diskLost" || kind === "bitFlip");
     const violation = broken ?? historyViolation(history, mayLoseDisks);
     for (const replica of replicas) replica.end();
+    if (invariants.keys.stale > 0) faults["batches by old keys"] = invariants.keys.stale;
     const atMs = scheduler.now;
     if (violation !== undefined) {
       const { invariant, message } = violation;

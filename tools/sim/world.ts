@@ -2,6 +2,7 @@
 import type { MemberIndex } from "../../src/base/brands.ts";
 import type { LogHashing } from "../../src/events/store/damage.ts";
 import { blockHash, bodyHash, bundleDigest } from "../../src/events/facts/hashing.ts";
+import type { Controller } from "./controller.ts";
 import type { SimulatedFounding } from "./founding.ts";
 import type { Invariants } from "./invariants.ts";
 import type { Network } from "./network.ts";
@@ -10,7 +11,7 @@ import type { Random } from "./random.ts";
 import type { RecordEntry } from "./record.ts";
 import type { Replica } from "./replica.ts";
 import type { Scheduler } from "./scheduler.ts";
-import type { Scheme } from "./scheme.ts";
+import type { Keys, Scheme } from "./scheme.ts";
 import type { Trace } from "./trace.ts";
 
 /** The moment at which every simulation begins. Units: ms since 1970. */
@@ -22,6 +23,10 @@ export interface World {
   readonly profile: Profile;
   readonly founding: SimulatedFounding;
   readonly scheme: Scheme;
+  /** Those of the founding, and what this run added. */
+  readonly keys: Keys;
+  /** Who all clients write as; its keys rotate where identifiers live. */
+  readonly client: Controller;
   readonly random: Random;
   readonly scheduler: Scheduler;
   readonly network: Network;

@@ -10,6 +10,7 @@ import { signingBytes } from "../../../src/crypto/hash.ts";
 import { signedBodyShape, signedShape } from "../../../src/events/facts/command.ts";
 import { type Assertion, graphWriteShape } from "../../../src/events/facts/graph.ts";
 import { DEFAULT_TIMINGS } from "../../../src/machines/consensus/types.ts";
+import { clientController } from "../../../tools/sim/controller.ts";
 import type { Disk, PlannedFate } from "../../../tools/sim/disk.ts";
 import { foundingOf } from "../../../tools/sim/founding.ts";
 import { Invariants } from "../../../tools/sim/invariants.ts";
@@ -83,6 +84,8 @@ export class Cluster {
     this.#world = {
       profile: { ...profileOf({ seed: 1, nodes: NODES, byzantine: 0, faults: [] }, random), ...PLAIN },
       founding,
+      keys: founding.keys,
+      client: clientController(founding.keys, keyedHashScheme(founding.keys)),
       scheme: keyedHashScheme(founding.keys),
       random,
       scheduler,
