@@ -7,7 +7,7 @@ import { type TLSSocket, createServer } from "node:tls";
 import type { MemberIndex } from "../../base/brands.ts";
 import { memberIndex } from "../../base/brands.ts";
 import { Fault } from "../../base/errors.ts";
-import type { Result } from "../../base/result.ts";
+import { type Result, refuse } from "../../base/result.ts";
 import { FrameReader } from "./frames.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
 import { HANDSHAKE_TIMEOUT_MS, type PeerTls, RETIRE_GRACE_MS, certificateOf, tlsContext } from "./peer-tls.ts";
@@ -52,7 +52,8 @@ const STREAMS_PER_MEMBER_MAX = 2;
 const ADMITTED = Uint8Array.of(1);
 
 /** Opens the listener and dials every other member. Throws: Fault LISTEN_FAILED. */
-export async function openPeerNetwork(options: PeerNetworkOptions): Promise<PeerNetwork> {
+export async function openPeerNetwork(given: PeerNetworkOptions): Promise<PeerNetwork> {
+  const options = { ...given, authenticate: refusing(given.authenticate) };
   const streams = new Map<MemberIndex, OutgoingStream>();
   const incoming = new Incoming(options);
   await incoming.listen();
@@ -78,6 +79,20 @@ export async function openPeerNetwork(options: PeerNetworkOptions): Promise<Peer
     },
   };
 }
+
+/**
+ * The same judge, and where it throws a refusal: it reads what strangers made, and a defect of its readers must not end the thread that
+ * consensus runs on.
+ */
+const refusing =
+  (authenticate: PeerNetworkOptions["authenticate"]): PeerNetworkOptions["authenticate"] =>
+  (certificate) => {
+    try {
+      return authenticate(certificate);
+    } catch (error) {
+      return refuse("AUTHENTICATION_FAILED", `The peer's certificate could not be judged: ${String(error)}`, "peer");
+    }
+  };
 
 class Incoming {
   readonly #options: PeerNetworkOptions;

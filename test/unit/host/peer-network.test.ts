@@ -57,7 +57,10 @@ async function member(self: 0 | 1, base: number, given: Given = {}): Promise<Mem
       events.push("disconnected");
       changed();
     },
-    onRefused: (reason) => void refused.push(reason),
+    onRefused: (reason) => {
+      refused.push(reason);
+      changed();
+    },
     onMigration: (_member, isDone) => {
       migrations.push(isDone);
       changed();
@@ -184,4 +187,23 @@ test("old streams migrate by themselves, without a disconnection", async () => {
   first.network.send(memberIndex(1), numbered(9));
   await second.until(() => second.frames.includes(9));
   expect(second.events.filter((event) => event === "disconnected")).toEqual([]);
+});
+
+test("a judge that throws refuses the peer, on both sides and when streams are judged anew, and nothing else ends", async () => {
+  const base = await findPorts(2, Math.random);
+  let isBroken = true;
+  const broken: PeerNetworkOptions["authenticate"] = () => {
+    if (isBroken) throw new RangeError("a reader met what nobody thought of");
+    return ok(memberIndex(1));
+  };
+  const first = await member(0, base, { authenticate: broken });
+  const second = await member(1, base);
+  // Neither the stream that it dialled nor the one that it was dialled for.
+  await first.until(() => first.refused.filter((code) => code === "AUTHENTICATION_FAILED").length >= 2);
+  expect([first.network.connected(), second.network.connected()]).toEqual([[], []]);
+  isBroken = false;
+  await Promise.all([first.connected(1), second.connected(1)]);
+  isBroken = true;
+  first.network.rejudge();
+  await Promise.all([first.connected(0), second.connected(0)]);
 });
