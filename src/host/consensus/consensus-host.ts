@@ -27,6 +27,7 @@ export interface ConsensusHostOptions {
   /** As in ConsensusWorkerData. */
   readonly connectionMaxAgeMs: number;
   readonly keyStates: readonly KeyState[];
+  readonly revokedKeys: readonly RevokedKey[];
   readonly signer: MessagePort;
   /** Chain (PEM) for the worker's fresh TLS key. */
   readonly certify: (spki: Uint8Array) => Promise<string>;
@@ -95,8 +96,8 @@ class WorkerConsensus implements ConsensusHost {
   #isCertified = false;
 
   constructor(options: ConsensusHostOptions) {
-    const { directory, founding, self, timings, checkpointEvery, listen, connectionMaxAgeMs, keyStates, signer } =
-      options;
+    const { directory, founding, self, timings, checkpointEvery, listen, connectionMaxAgeMs } = options;
+    const { keyStates, revokedKeys, signer } = options;
     const { port1, port2 } = new MessageChannel();
     const data: ConsensusWorkerData = {
       directory,
@@ -107,6 +108,7 @@ class WorkerConsensus implements ConsensusHost {
       listen,
       connectionMaxAgeMs,
       keyStates,
+      revokedKeys,
       signer,
       port: port2,
     };

@@ -21,6 +21,8 @@ export interface ConsensusWorkerData {
   readonly connectionMaxAgeMs: number;
   /** Of the members, the newest that the node knows. */
   readonly keyStates: readonly KeyState[];
+  /** Of the members' certificates, as far as the node knows. */
+  readonly revokedKeys: readonly RevokedKey[];
   /** Serves SigningRequests of the enclave. */
   readonly signer: MessagePort;
   readonly port: MessagePort;

@@ -74,6 +74,7 @@ class ConsensusWorker {
   #notes: readonly string[] = [];
 
   async start(): Promise<void> {
+    this.#revoked.add(data.revokedKeys, Date.now());
     data.port.on("message", (messages: readonly ToConsensus[]) =>
       this.#guarded(() => {
         for (const message of messages) this.#take(message);

@@ -45,6 +45,7 @@ import { type Serving, startServing } from "./serving.ts";
 import { reclaimOnce } from "./reclaim.ts";
 import { ShownKeys } from "./shown-keys.ts";
 import { storedKeyStates } from "./stored-key-states.ts";
+import { storedRevokedKeys } from "./stored-revoked-keys.ts";
 
 export interface NodeOptions {
   readonly config: NodeConfig;
@@ -134,7 +135,9 @@ class Node implements RunningNode {
     const path = config.genesis ?? nodeFiles(config.dataDir).founding;
     this.#foundingFile = demand(readPublic(path, 2 * FOUNDING_BYTES_MAX));
     this.#founding = demand(openFounding(this.#foundingFile));
-    this.#keyStates = storedKeyStates(this.#founding, join(config.dataDir, "projection.db"));
+    const projection = join(config.dataDir, "projection.db");
+    this.#keyStates = storedKeyStates(this.#founding, projection);
+    this.#revoked.add(storedRevokedKeys(projection), Date.now());
     const { certificateLifetimeSeconds } = config;
     this.#issuerWatch = new IssuerWatch({ logger: options.logger, metrics: options.metrics, now: () => Date.now() });
     this.#certificates = new Certificates({
@@ -280,6 +283,7 @@ class Node implements RunningNode {
       certificates: this.#certificates,
       external: this.#external,
       keyStateOf: (aid) => this.#keyStates.get(aid),
+      revokedKeys: () => this.#revoked.all(),
       onKeyStates: (keyStates) => this.#keyStatesChanged(keyStates),
       onRevokedKeys: (keys) => this.#keysRevoked(keys),
       logger,

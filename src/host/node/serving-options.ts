@@ -43,6 +43,8 @@ export interface ServingOptions {
   readonly external: ExternalCertificate | undefined;
   /** Key states that the node knew when it was started; the log has newer ones. */
   readonly keyStateOf: (aid: Aid) => KeyState | undefined;
+  /** Revoked keys of certificates that have not ended, as the log last said, here or in the projection. */
+  readonly revokedKeys: () => readonly RevokedKey[];
   /** Blocks were executed that changed these. */
   readonly onKeyStates: (keyStates: readonly KeyState[]) => void;
   /** Keys of certificates that the log says are revoked. */

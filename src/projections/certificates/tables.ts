@@ -21,6 +21,7 @@ import {
   type KnownCertificate,
   LiveCertificates,
   type Revocation,
+  type RevokedKey,
   afterFact,
   certificateName,
 } from "./live-certificates.ts";
@@ -160,6 +161,18 @@ export class CertificateTables {
     this.#sum.add(rowDigest(certificate));
   }
 }
+
+/**
+ * Keys of the revoked certificates in a database of these tables, whoever wrote them. Throws: SqliteError where there are no such tables.
+ */
+export const storedRevocations = (db: Pick<SqlDatabase, "prepare">): readonly RevokedKey[] =>
+  db
+    .prepare("SELECT * FROM certificates WHERE reason IS NOT NULL")
+    .all()
+    .map((row) => {
+      const { aid, spkiHash, notAfter } = knownOf(row).record;
+      return { aid, spkiHash, notAfter };
+    });
 
 /** A row that was edited into what is none is found by the sum: it reads as the first word. */
 function knownOf(row: unknown): KnownCertificate {
