@@ -187,8 +187,10 @@ export class Keys {
     const moves = kept.pending.next !== null && isShowable(kept);
     // Whoever executes the rotation refuses the old keys' certificates at once: new ones are in use before it is ordered.
     const moved = moves && (await this.#certify(kept, this.#within(deadlineMs)));
-    await this.#append(kept, submitted(kept, kept.pending), deadlineMs);
-    const { said } = kept.pending;
+    const { sn, said } = kept.pending;
+    await this.#append(kept, submitted(kept, kept.pending), deadlineMs).catch((error: unknown) => {
+      throw isRefusedForGood(error) ? stuck(sn, error) : error;
+    });
     const settled = store.update((now) => (now.pending?.said === said ? promoted(now) : now));
     await this.#adopt(settled, deadlineMs, moved);
     return { ...refOf(settled), kept: settled };
@@ -258,6 +260,29 @@ export class Keys {
 
 export const isStale = (error: unknown): error is SkyError =>
   error instanceof SkyError && error.code === "STALE_KEY_STATE";
+
+/** Codes by which the log says that it will not have an event, however often it is submitted. */
+const FOR_GOOD: ReadonlySet<string> = new Set([
+  "KERI_MALFORMED",
+  "KERI_UNSUPPORTED",
+  "KERI_SAID_MISMATCH",
+  "KERI_RULE",
+  "KERI_BAD_SIGNATURE",
+  "KERI_DUPLICITOUS",
+  "TOO_LARGE",
+  "TOO_MANY",
+]);
+
+/** Whether a change of the own key event log failed because the log refuses the event itself: it stays pending, and in the way. */
+export const isRefusedForGood = (error: unknown): error is SkyError =>
+  error instanceof SkyError && !error.retryable && FOR_GOOD.has(error.code);
+
+const stuck = (sn: number, error: SkyError): SkyError =>
+  new SkyError(
+    error.code,
+    `The cluster refuses event ${sn} of this identity, which is pending: ${error.message} \`sky kel discard\` drops it.`,
+    { retryable: false, cause: error },
+  );
 
 /**
  * The first event brings the inception along: the founding document has it without the signatures that strangers ask for, and the log adds

@@ -191,7 +191,8 @@ export class SkyClient {
 
   /**
    * Rotates the client's keys while it works: calls go on, and what the old keys signed too late is signed anew under the same ids. A
-   * rotation that was begun before is finished instead. Throws: SkyError; the rotation then stays begun, and is finished by the next use.
+   * rotation that was begun before is finished instead. Throws: SkyError; the rotation then stays begun, and is finished by the next use;
+   * one that the cluster refused for good (KERI_RULE and its like) stays in the way until `sky kel discard` drops it.
    */
   rotate(options: RotateOptions = {}): Promise<Changed> {
     return this.#ownKeys().rotate(options.keys, options.timeoutMs);

@@ -1,7 +1,7 @@
 /** Clients and operators rotate their keys: no request fails meanwhile, and the old keys are refused afterwards. */
-import { copyFileSync, cpSync, readFileSync } from "node:fs";
+import { copyFileSync, cpSync, readFileSync, statSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SkyClient, identityOf } from "../../src/client/sky-client.ts";
+import { SkyClient, identityOf, readIdentity } from "../../src/client/sky-client.ts";
 import { ClientFolderStore, clientFiles } from "../../src/host/founding/client-folder.ts";
 import { Cluster, type CommandEnd, sky, until } from "./cluster.ts";
 import { nodeNamed, skyClient } from "./clients.ts";
@@ -166,6 +166,54 @@ describe("sky kel against the cluster", () => {
       rows.every(({ verdict }) => verdict === "accepted"),
       verified.out,
     ).toBe(true);
+  }, 60_000);
+});
+
+describe("sky kel discard", () => {
+  const kel = (...words: readonly string[]): Promise<CommandEnd> =>
+    sky("kel", ...words, "--cluster", cluster.directory, "--json");
+  const copyOf = (name: string): string => {
+    const copy = cluster.path("clients", name);
+    cpSync(folderOf("default"), copy, { recursive: true });
+    return copy;
+  };
+  const offline = async (folder: string): Promise<void> => {
+    const end = await sky("kel", "interact", "--client", folder, `E${"A".repeat(43)}`, "--json");
+    expect(JSON.parse(end.out)).toMatchObject({ ok: true, pending: { rotates: false } });
+  };
+
+  it("drops an event whose place another has, and keeps a copy; never one that is in force, or can still be", async () => {
+    const folder = folderOf("default");
+    const forked = copyOf("forked");
+    await offline(forked);
+    const taken = await kel("interact", `E${"AB".repeat(21)}A`, "--client", folder);
+    const { sn } = JSON.parse(taken.out) as { readonly sn: number };
+    const before = new ClientFolderStore(forked).read();
+    const discarded = await kel("discard", "--client", forked);
+    expect(discarded.code, discarded.out + discarded.err).toBe(0);
+    const told = JSON.parse(discarded.out) as { readonly copy: string };
+    expect(told).toMatchObject({ ok: true, sn, said: before.pending?.said, code: "KERI_DUPLICITOUS" });
+    expect(readIdentity(readFileSync(told.copy))).toEqual(before);
+    expect(statSync(told.copy).mode & 0o777).toBe(0o600);
+    expect(new ClientFolderStore(forked).read()).toEqual({ ...before, pending: null });
+    const nothing = await kel("discard", "--client", forked);
+    expect([nothing.code, nothing.out + nothing.err]).toEqual([1, expect.stringContaining("NOTHING_PENDING")]);
+
+    // The copy's process died once the cluster had it; and what nobody has seen is the cluster's to judge.
+    await offline(folder);
+    const submitted = copyOf("submitted");
+    expect((await kel("submit", "--client", folder)).code).toBe(0);
+    for (const [kept, place] of [
+      [submitted, sn + 1],
+      [folder, sn + 2],
+    ] as const) {
+      if (kept === folder) await offline(folder);
+      const end = await kel("discard", "--client", kept);
+      expect([end.code, end.out + end.err]).toEqual([1, expect.stringContaining("KEL_IN_FORCE")]);
+      expect(new ClientFolderStore(kept).read().pending).toBeNull();
+      const shown = await kel("show", "--client", kept);
+      expect(JSON.parse(shown.out)).toMatchObject({ sn: place });
+    }
   }, 60_000);
 });
 

@@ -4,6 +4,7 @@
  * A folder of its own belongs to no cluster: what is made there holds at once, and `sky kel export` hands it on. Identities of a cluster
  * keep an event pending until the cluster has it (`--submit`): their keys change when the cluster says so.
  */
+import { readFileSync } from "node:fs";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import type { IdentityStore, KeptIdentity } from "../../client/identity.ts";
 import { SkyError } from "../../client/errors.ts";
@@ -12,9 +13,9 @@ import { FOUNDING_BYTES_MAX } from "../../events/facts/founding.ts";
 import { type Controller, type ControllerRefusal, keyStateOf, promoted } from "../../keri/controller.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import { writeThreshold } from "../../keri/threshold.ts";
-import { ClientFolderStore, anchorsPem, readClientIdentity } from "../founding/client-folder.ts";
+import { ClientFolderStore, anchorsPem, clientFiles, readClientIdentity } from "../founding/client-folder.ts";
 import { openFounding } from "../founding/document.ts";
-import { readPublic } from "../founding/files.ts";
+import { readPublic, writeAtomic } from "../founding/files.ts";
 import { OperatorFile } from "../founding/operator-file.ts";
 import type { Where } from "./kel-cluster.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
@@ -43,6 +44,8 @@ export interface KelOptions {
 
 export interface KelDesk {
   readonly store: IdentityStore;
+  /** Copies the file as it is now, private as it is, to a name that says why. Returns where. */
+  readonly keepCopy: (why: string) => string;
   /** Where its cluster is. Throws: Fault for files that cannot be read. */
   readonly where: () => Where;
   readonly close: () => void;
@@ -66,7 +69,7 @@ export async function openKelDesk(options: KelOptions, io: CliIo): Promise<Resul
   }
   const store = new ClientFolderStore(folder);
   const where = (): Where => ({ store, endpoints: endpointsOf(options), ca: readAnchors(folder) });
-  return ok({ store, where, close: () => {} });
+  return ok({ store, where, keepCopy: copier(clientFiles(folder).identity), close: () => {} });
 }
 
 async function openOperator(path: string, options: KelOptions, io: CliIo): Promise<Result<KelDesk>> {
@@ -85,8 +88,16 @@ async function openOperator(path: string, options: KelOptions, io: CliIo): Promi
   const nodes = founding.value.document.founders.map(({ endpoints }) => endpoints.service);
   const ca = Buffer.from(anchorsPem(founding.value.document));
   const where = (): Where => ({ store, endpoints: options.node ?? nodes, ca });
-  return ok({ store, where, close: () => file.value.close() });
+  return ok({ store, where, keepCopy: copier(path), close: () => file.value.close() });
 }
+
+const copier =
+  (path: string) =>
+  (why: string): string => {
+    const copy = `${path}.${why}`;
+    writeAtomic(copy, readFileSync(path));
+    return copy;
+  };
 
 /** Throws: Fault CLUSTER_FILE. */
 const endpointsOf = ({ node, cluster = "." }: KelOptions): readonly string[] => node ?? serviceEndpoints(cluster);

@@ -361,6 +361,9 @@ function addKelEvents(kel: Command, context: ProgramContext): void {
   onCluster(add("submit", "hand a pending event to the cluster and wait until it is in force")).action(
     run(async () => ({ run: (await events()).submit })),
   );
+  onCluster(
+    add("discard", "drop a pending event that the cluster will never have; a copy of the file with it stays"),
+  ).action(run(async () => ({ run: (await import("./kel-discard.ts")).discard })));
   onCluster(add("show", "the key state: as it is kept here, or with nodes to ask, as the log has it"))
     .option("--aid <identifier>", "of another identifier")
     .option("--sn <number>", "after the event at this sequence number", wholeNumber(0, 2 ** 48, "A sequence number"))

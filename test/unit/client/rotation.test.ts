@@ -48,6 +48,8 @@ class RotatingNode extends NodeInMemory {
   /** The answer to this submission is lost, and what it asks for done or not; from then on nobody answers. */
   fails: { readonly at: number; readonly done: boolean } | undefined;
   isDown = false;
+  /** Of every key event. */
+  refusal: { readonly code: string; readonly message: string } | undefined;
   now = (): number => Date.now();
 
   append(stream: Uint8Array): readonly boolean[] {
@@ -87,11 +89,13 @@ class RotatingNode extends NodeInMemory {
       return super.submitSigned(bytes, deadlineMs);
     }
     this.submissions += 1;
+    const { refusal } = this;
     return ok(
       commands.map(({ id, payload }) => ({
         id,
         receipt: { height: this.height(), index: 0, blockHash: sha256Digest(payload) },
-        result: { kind: "executed", changed: this.append(payload) },
+        result:
+          refusal === undefined ? { kind: "executed", changed: this.append(payload) } : { kind: "refused", ...refusal },
       })),
     );
   }
@@ -207,6 +211,24 @@ describe("a rotation that is interrupted at any point is finished by the next li
     expect(node.kerl.keyState(settled.kept.aid)).toEqual(keyStateOf(store.read()));
     expect(await next.write([granted("again")])).toMatchObject({ changed: [true] });
   });
+});
+
+test("a rotation that the log refuses for good stays pending, and whoever rotates is told what and how to go on", async () => {
+  const { node, store, open } = await world();
+  const client = await open();
+  node.refusal = { code: "KERI_RULE", message: "The rule says no." };
+  for (let time = 0; time < 2; time++)
+    await expect(client.rotate()).rejects.toMatchObject({
+      code: "KERI_RULE",
+      retryable: false,
+      message: expect.stringMatching(/event 1 .*The rule says no\..*sky kel discard/),
+    });
+  expect(store.read().pending).toMatchObject({ sn: 1 });
+  // What may still be taken is no such refusal.
+  node.refusal = { code: "KERI_ESCROW_FULL", message: "Come back." };
+  await expect(client.rotate()).rejects.toMatchObject({ code: "KERI_ESCROW_FULL", message: "Come back." });
+  node.refusal = undefined;
+  expect(await client.rotate()).toMatchObject({ sn: 1, kept: { pending: null } });
 });
 
 test("what older keys signed is signed anew under the same ids, when another process has rotated them", async () => {
