@@ -10,6 +10,9 @@ export interface DevCommandOptions {
   readonly dir?: string;
   readonly nodes?: number;
   readonly checkpointBlocks?: number;
+  /** Units: s. */
+  readonly certificateLifetime?: number;
+  readonly rotateKeysEvery?: number;
   readonly story?: boolean;
   readonly once?: boolean;
   readonly revive?: string;
@@ -35,7 +38,11 @@ export async function run(options: DevCommandOptions, io: CliIo): Promise<ExitCo
     directory,
     nodes: options.nodes ?? NODES,
     say,
-    checkpointBlocks: options.checkpointBlocks,
+    settings: {
+      checkpointBlocks: options.checkpointBlocks,
+      certificateLifetimeSeconds: options.certificateLifetime,
+      rotateKeysEverySeconds: options.rotateKeysEvery,
+    },
   });
   makePrivateDirectory(directory);
   const control = await openControl(directory, (name) => cluster.revive(name));

@@ -116,6 +116,8 @@ function addClusterCommands(program: Command, context: ProgramContext): void {
     )
     .option("--nodes <count>", "how many nodes, at least 4", nodeCount)
     .option("--checkpoint-blocks <count>", "blocks between two checkpoints of every node", checkpointBlocks)
+    .option("--certificate-lifetime <seconds>", "of every node's ports", wholeNumber(10, 31_536_000, "A lifetime"))
+    .option("--rotate-keys-every <seconds>", "every node rotates its key", wholeNumber(0, 315_360_000, "An age"))
     .option("--story", "tell the acceptance story against it")
     .option("--once", "tell the story, then stop")
     .option("--revive <name>", "start the dead node of this name again, in the running cluster of --dir")

@@ -29,11 +29,18 @@ interface NodeRun {
   waits: string | undefined;
 }
 
+/** What `sky dev` sets on all nodes alike, as CONFIGURATION.md has it. */
+export interface DevSettings {
+  readonly checkpointBlocks?: number | undefined;
+  readonly certificateLifetimeSeconds?: number | undefined;
+  readonly rotateKeysEverySeconds?: number | undefined;
+}
+
 export interface DevOptions {
   readonly directory: string;
   readonly nodes: number;
-  /** C of every node; undefined for the default. */
-  readonly checkpointBlocks: number | undefined;
+  /** Of every node; what is not given has its default. */
+  readonly settings: DevSettings;
   /** One line of progress. */
   readonly say: (line: string) => void;
 }
@@ -202,7 +209,7 @@ export class DevCluster {
     const passphrase = this.#passphrases.get(name);
     child.send({
       settings: {
-        ...settingsOf(node.directory, card, this.#options.checkpointBlocks),
+        ...settingsOf(node.directory, card, this.#options.settings),
         identityPort: String(identityPortOf(this.layout.founding.document.founders, card)),
       },
       passphrase: passphrase === undefined ? null : Buffer.from(passphrase.reveal()).toString("base64"),
@@ -279,11 +286,7 @@ function identityPortOf(founders: readonly FounderCard[], { aid }: FounderCard):
   return first + PORTS_PER_NODE * founders.length + founders.findIndex((card) => card.aid === aid);
 }
 
-function settingsOf(
-  directory: string,
-  card: FounderCard,
-  checkpointBlocks: number | undefined,
-): Record<string, string> {
+function settingsOf(directory: string, card: FounderCard, settings: DevSettings): Record<string, string> {
   const ports = portsOf(card);
   return {
     dataDir: directory,
@@ -292,6 +295,8 @@ function settingsOf(
     clusterPort: String(ports.cluster),
     servicePort: String(ports.service),
     healthPort: String(ports.health),
-    ...(checkpointBlocks !== undefined && { checkpointBlocks: String(checkpointBlocks) }),
+    ...Object.fromEntries(
+      Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+    ),
   };
 }

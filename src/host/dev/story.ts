@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { type ChannelCredentials, Metadata, type ServiceError, credentials } from "@grpc/grpc-js";
 import { Fault, present } from "../../base/errors.ts";
-import { clientFiles } from "../founding/client-folder.ts";
+import { SkyClient, SkyError } from "../../client/sky-client.ts";
+import { ClientFolderStore, clientFiles } from "../founding/client-folder.ts";
 import type { DevDirectory } from "../founding/dev-directory.ts";
 import {
   type Object as Object_,
@@ -11,6 +12,7 @@ import {
   type Subject,
   type Subjects,
 } from "../../wire/generated/com/hellblazer/delphi/v1/oracle.ts";
+import { rotateNodeKey } from "./unsealing.ts";
 
 const NAMESPACE = { name: "my-org" };
 const member: Relation = { namespace: NAMESPACE, name: "member" };
@@ -40,6 +42,13 @@ const MAPS: readonly (readonly [Subject, Subject])[] = [
   [flaggedTechnicians, named("Technicians")],
   [named("Jale"), named("ABCTechnicians")],
 ];
+
+const NO_RELATION = { namespace: "", name: "" };
+/** The grant that is left when the story is told. */
+const FLAGGED_MAY_VIEW = {
+  subject: { namespace: "my-org", name: flaggedTechnicians.name, relation: { namespace: "my-org", name: "flag" } },
+  object: { namespace: "my-org", name: view.name, relation: NO_RELATION },
+};
 
 /** Certificates are good for localhost; grpc-js would put the address into TLS's server name, where none may stand (RFC 6066). */
 const NAMED = { "grpc.ssl_target_name_override": "localhost" };
@@ -80,6 +89,42 @@ export async function tellStory(layout: DevDirectory, say: (line: string) => voi
     await new Story(call, say).tell();
   } finally {
     for (const client of clients) client.close();
+  }
+  await rotateWhileAsking(layout, say);
+}
+
+/** A node's key and the client's own are exchanged; who asks meanwhile does not notice. */
+async function rotateWhileAsking(layout: DevDirectory, say: (line: string) => void): Promise<void> {
+  const client = await SkyClient.open({
+    endpoints: layout.founding.document.founders.map(({ endpoints }) => endpoints.service),
+    ca: readFileSync(clientFiles(layout.clients.default).anchors),
+    identity: new ClientFolderStore(layout.clients.default),
+  });
+  const name = present(layout.nodes[0], "a cluster has nodes").name;
+  let isRotating = true;
+  let answers = 0;
+  const asking = async (): Promise<void> => {
+    for (; isRotating; answers++) {
+      const { result } = await client.check(FLAGGED_MAY_VIEW);
+      if (!result) throw new Fault("STORY_FAILED", "The flagged technicians may no longer view the document.");
+    }
+  };
+  const rotating = async (): Promise<string> => {
+    try {
+      const [ofNode, { sn }] = await Promise.all([rotateNodeKey(layout, name), client.rotate()]);
+      return `${name} (key ${ofNode}) and the client (key ${sn})`;
+    } finally {
+      isRotating = false;
+    }
+  };
+  try {
+    const [whose] = await Promise.all([rotating(), asking()]);
+    say(`${whose} rotate their keys while they serve: ${answers} checks meanwhile, none failed`);
+  } catch (error) {
+    if (!(error instanceof SkyError)) throw error;
+    throw new Fault("STORY_FAILED", error.message, { cause: error });
+  } finally {
+    client.close();
   }
 }
 

@@ -6,6 +6,7 @@ import type { FounderCard } from "../../events/facts/founding.ts";
 import type { Founding } from "../founding/document.ts";
 import type { DevDirectory } from "../founding/dev-directory.ts";
 import { readPrivate } from "../founding/files.ts";
+import { rotateMemberKeys } from "../founding/member-actions.ts";
 import { unsealNode } from "../founding/operator-actions.ts";
 import { connectOperator, operatorTls } from "../founding/operator-connection.ts";
 import { OperatorFile } from "../founding/operator-file.ts";
@@ -33,6 +34,25 @@ export async function unsealNodes(
   const needed = isNew ? others : others.slice(0, founding.document.threshold - 1);
   await Promise.all(needed.map((operator) => takePart(ceremony, operator)));
   return ceremony.failed;
+}
+
+/** The first operator has a node rotate its key. Returns the sequence number of the one in force then. Throws: Fault. */
+export async function rotateNodeKey({ founding, operators }: DevDirectory, name: string): Promise<number> {
+  const file = openOperator(present(operators[0], "a cluster has operators"));
+  try {
+    const tls = await operatorTls(founding, file.secrets, random, now());
+    const connection = demand(
+      await connectOperator(founding, cardOf(founding, name), tls, { now, timeoutMs: HANDSHAKE_MS }),
+    );
+    try {
+      const { keys } = demand(await rotateMemberKeys({ founding, file, connection, random, now, progress: () => {} }));
+      return Number(present(keys.keyState, "a node has a key").sn);
+    } finally {
+      connection.close();
+    }
+  } finally {
+    file.close();
+  }
 }
 
 interface Ceremony {

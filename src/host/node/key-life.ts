@@ -60,7 +60,7 @@ export class KeyLife {
     this.#options = options;
     this.#status = status;
     if (options.everyMs > 0) {
-      this.#timer = setInterval(() => this.#look(), Math.min(LOOK_MS, options.everyMs));
+      this.#timer = setInterval(() => this.#look(), Math.min(LOOK_MS, options.everyMs / 10));
       this.#timer.unref();
     }
     this.#show();
