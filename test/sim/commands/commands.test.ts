@@ -40,7 +40,9 @@ describe("commands against a disk that says synced before it is", () => {
     );
     expect(found.failed).toBe(true);
     const [rule = "", ...shrunk] = (found.errorInstance as Error).message.split("\n");
-    expect(rule).toMatch(/^(rule 8|agreement|durable before sending|acknowledged writes are never lost|writes keep)/);
+    expect(rule).toMatch(
+      /^(rule 8|agreement|durable before sending|certificates are durable|acknowledged writes are never lost|writes keep)/,
+    );
 
     const script = minimised(shrunk, lying);
     expect(script.length).toBeLessThanOrEqual(14);
