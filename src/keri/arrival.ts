@@ -8,6 +8,7 @@ import { type EventOutcome, judgeEvent, provisionalState } from "./judge-event.t
 import type { KerlFact } from "./kerl-facts.ts";
 import {
   FORKS_PER_AID_MAX,
+  FORKS_PER_PLACE_MAX,
   type Judging,
   type KerlEscrow,
   type KerlJudgement,
@@ -171,6 +172,7 @@ function forkFacts(
 ): readonly KerlFact[] {
   const kept = reader.forks(aid);
   if (kept.length >= FORKS_PER_AID_MAX || kept.some((fork) => fork.said === said)) return [];
+  if (kept.filter((fork) => fork.sn === sn).length >= FORKS_PER_PLACE_MAX) return [];
   return [{ kind: "keyEventForked", aid, sn, said, event: bytes, attached: encodeAttachments(proof, version.major) }];
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Aid } from "../base/brands.ts";
 import { decodeAttachments } from "./attachment-groups.ts";
-import { type EscrowBounds, type KerlEscrow, type KerlReader, isReceiptEscrow } from "./kerl.ts";
+import { type EscrowBounds, type KerlEscrow, type KerlReader, escrowSize, isReceiptEscrow } from "./kerl.ts";
 import type { Attachments, TransferableSignatures } from "./messages.ts";
 import { storedBody } from "./stored-body.ts";
 
@@ -79,28 +79,48 @@ function sendersOf(reader: KerlReader, escrow: Waiting): ReadonlySet<Aid> {
 type Waiting = Pick<KerlEscrow, "aid" | "reason" | "waitsFor" | "event" | "attached">;
 
 /**
- * Whether everybody who would have this wait has a place left: receipts, a quarter of those under their identifier (`others`);
- * and all together, once an eighth of all places is taken, no more than a sixty-fourth.
+ * Whether everybody who would have this wait has room left: receipts, a quarter of the places of those under their identifier
+ * (`others`); and of all places and all bytes, once an eighth is taken, no more than a sixty-fourth. `earlier` is what it replaces.
  */
 export function hasShare(
   reader: KerlReader,
   newcomer: Waiting,
+  earlier: KerlEscrow | undefined,
   others: readonly KerlEscrow[],
-  { perAid, all }: EscrowBounds,
+  { perAid, all, bytesAll }: EscrowBounds,
 ): boolean {
   const senders = sendersOf(reader, newcomer);
-  if (isReceiptEscrow(newcomer) && isOver(reader, senders, others, Math.ceil(perAid / SHARES))) return false;
-  return reader.escrowCount() < all / FREE_SHARE || !isOver(reader, senders, reader.escrows(), all / SENDERS);
+  const isNew = earlier === undefined;
+  const one = (): number => 1;
+  if (isNew && isReceiptEscrow(newcomer) && isOver(reader, senders, others, one, Math.ceil(perAid / SHARES) - 1))
+    return false;
+  if (
+    isNew &&
+    reader.escrowCount() >= all / FREE_SHARE &&
+    isOver(reader, senders, reader.escrows(), one, all / SENDERS - 1)
+  )
+    return false;
+  const grows = escrowSize(newcomer) - (isNew ? 0 : escrowSize(earlier));
+  const isTight = reader.escrowBytes() + grows > bytesAll / FREE_SHARE;
+  return !isTight || !isOver(reader, senders, reader.escrows(), escrowSize, bytesAll / SENDERS - grows);
 }
 
-/** Whether one of them has `most` among these. */
-function isOver(reader: KerlReader, senders: ReadonlySet<Aid>, escrows: Iterable<KerlEscrow>, most: number): boolean {
+/** Whether one of them has more than `most` of these, each as much as `sizeOf` says. */
+function isOver(
+  reader: KerlReader,
+  senders: ReadonlySet<Aid>,
+  escrows: Iterable<KerlEscrow>,
+  sizeOf: (escrow: KerlEscrow) => number,
+  most: number,
+): boolean {
   const left = new Map([...senders].map((sender) => [sender, most]));
+  if (most < 0) return senders.size > 0;
   for (const escrow of escrows) {
     for (const sender of sendersOf(reader, escrow)) {
-      const places = left.get(sender);
-      if (places !== undefined && places <= 1) return true;
-      if (places !== undefined) left.set(sender, places - 1);
+      const room = left.get(sender);
+      if (room === undefined) continue;
+      if (room < sizeOf(escrow)) return true;
+      left.set(sender, room - sizeOf(escrow));
     }
   }
   return false;

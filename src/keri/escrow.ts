@@ -8,15 +8,18 @@ import { decodeAttachments, joinAttachments } from "./attachment-groups.ts";
 import { encodeAttachments } from "./cesr/encode-attachments.ts";
 import type { KerlFact } from "./kerl-facts.ts";
 import {
+  type EscrowBounds,
   type Judging,
   type KerlEscrow,
   type KerlReader,
   type KerlRefusal,
   escrowName,
+  escrowSize,
   isReceiptEscrow,
 } from "./kerl.ts";
 import type { Attachments, ParsedBody } from "./messages.ts";
 import { hasShare, withinShare } from "./escrow-share.ts";
+import { exposedIndices } from "./signature-checks.ts";
 import { storedBody } from "./stored-body.ts";
 
 /** What is to wait, before it is known whether there is room. */
@@ -50,17 +53,69 @@ export function escrowFact(
     equalBytes(earlier.attached, attached)
   )
     return ok(null);
+  if (place.reason === "out-of-order" && body.type !== "rpy" && isFarAhead(reader, place, bounds)) return full();
+  const newcomer = { ...place, event: body.bytes, attached };
+  if (!hasRoom(reader, newcomer, earlier, bounds)) return full();
+  return ok({ kind: "keyEventEscrowed", ...newcomer });
+}
+
+/** More than could wait between it and the latest: then it need not be the first of those that come early. */
+const isFarAhead = (
+  reader: KerlReader,
+  { aid, sn }: Pick<KerlEscrow, "aid" | "sn">,
+  { perAid }: EscrowBounds,
+): boolean => sn > (reader.keyState(aid)?.latest.sn ?? -1) + perAid;
+
+function hasRoom(
+  reader: KerlReader,
+  newcomer: Omit<KerlEscrow, "height" | "order">,
+  earlier: KerlEscrow | undefined,
+  bounds: EscrowBounds,
+): boolean {
+  const size = escrowSize(newcomer);
+  const before = earlier === undefined ? 0 : escrowSize(earlier);
+  // What shrinks takes nothing from anybody.
+  const takesPlace = earlier === undefined;
+  if (takesPlace && reader.escrowCount() >= bounds.all) return false;
+  if (size > before && reader.escrowBytes() + size - before > bounds.bytesAll) return false;
+  const name = escrowName(newcomer);
   const others = reader
-    .escrowsOf(place.aid)
-    .filter((other) => isReceiptEscrow(other) === isReceiptEscrow(place) && escrowName(other) !== escrowName(place));
-  const bytes = others.reduce((sum, other) => sum + other.event.length + other.attached.length, 0);
-  if (
-    (earlier === undefined && (reader.escrowCount() >= bounds.all || others.length >= bounds.perAid)) ||
-    bytes + body.bytes.length + attached.length > bounds.bytesPerAid ||
-    (earlier === undefined && !hasShare(reader, { ...place, event: body.bytes, attached }, others, bounds))
-  )
-    return full();
-  return ok({ kind: "keyEventEscrowed", ...place, event: body.bytes, attached });
+    .escrowsOf(newcomer.aid)
+    .filter((other) => isReceiptEscrow(other) === isReceiptEscrow(newcomer) && escrowName(other) !== name);
+  if (!fits(newcomer, others, takesPlace, bounds.perAid, bounds.bytesPerAid)) return false;
+  if (!isReceiptEscrow(newcomer) && !isProven(reader, newcomer)) {
+    const unproven = others.filter((other) => !isProven(reader, other));
+    if (!fits(newcomer, unproven, takesPlace, bounds.perAid / 2, bounds.bytesPerAid / 2)) return false;
+  }
+  return size <= before || hasShare(reader, newcomer, earlier, others, bounds);
+}
+
+const fits = (
+  newcomer: Pick<KerlEscrow, "event" | "attached">,
+  others: readonly KerlEscrow[],
+  takesPlace: boolean,
+  places: number,
+  bytes: number,
+): boolean =>
+  !(takesPlace && others.length >= places) &&
+  others.reduce((sum, other) => sum + escrowSize(other), escrowSize(newcomer)) <= bytes;
+
+/**
+ * Whether a key of the identifier signed it, as far as is known: one in force before it, or that was committed to. Anybody makes a
+ * rotation of keys of his own, and what came early was not checked at all; such have half of the room, and the rest is for the identifier's own.
+ */
+function isProven(
+  reader: KerlReader,
+  escrow: Pick<KerlEscrow, "aid" | "sn" | "reason" | "event" | "attached">,
+): boolean {
+  if (escrow.reason === "out-of-order") return false;
+  if (escrow.reason !== "partially-signed") return true;
+  const body = storedBody(escrow.event);
+  if (body.type !== "rot" && body.type !== "drt") return true;
+  const prior = reader.keyStateAt(escrow.aid, escrow.sn - 1);
+  if (prior === undefined) return false;
+  const { controllerSignatures } = keptAttachments(escrow);
+  return exposedIndices(prior.nextDigests, body.keys, controllerSignatures).size > 0;
 }
 
 const full = (): { readonly ok: false; readonly refusal: KerlRefusal } => ({

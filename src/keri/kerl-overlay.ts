@@ -9,6 +9,7 @@ import {
   type KerlReply,
   type KerlStore,
   escrowName,
+  escrowSize,
 } from "./kerl.ts";
 import type { KeyState } from "./key-state.ts";
 import type { EventSeal } from "./messages.ts";
@@ -35,6 +36,7 @@ export class KerlOverlay implements KerlStore {
   readonly #escrowsByAid = new Map<Aid, Set<string>>();
   readonly #waiting = new Map<Aid, Set<string>>();
   #escrowCount: number;
+  #escrowBytes: number;
   #nextOrder = FIRST_ORDER;
   readonly #forks = new Map<Aid, EventRef[]>();
   readonly #replies = new Map<string, KerlReply>();
@@ -42,6 +44,7 @@ export class KerlOverlay implements KerlStore {
   constructor(base: KerlReader) {
     this.#base = base;
     this.#escrowCount = base.escrowCount();
+    this.#escrowBytes = base.escrowBytes();
   }
 
   keyState(aid: Aid): KeyState | undefined {
@@ -107,6 +110,10 @@ export class KerlOverlay implements KerlStore {
     return this.#escrowCount;
   }
 
+  escrowBytes(): number {
+    return this.#escrowBytes;
+  }
+
   /** In the order they came. */
   escrows(): readonly KerlEscrow[] {
     const below = [...this.#base.escrows()].filter((escrow) => !this.#escrows.has(escrowName(escrow)));
@@ -114,7 +121,8 @@ export class KerlOverlay implements KerlStore {
   }
 
   forks(aid: Aid): readonly EventRef[] {
-    return this.#forks.get(aid) ?? this.#base.forks(aid);
+    const kept = this.#forks.get(aid) ?? this.#base.forks(aid);
+    return kept.filter(({ said }) => !this.#events.has(said));
   }
 
   reply(subject: string): KerlReply | undefined {
@@ -152,6 +160,7 @@ export class KerlOverlay implements KerlStore {
     const earlier = this.escrow(name);
     if (earlier === undefined) this.#escrowCount += 1;
     else this.#waiting.get(earlier.waitsFor)?.delete(name);
+    this.#escrowBytes += escrowSize(escrow) - (earlier === undefined ? 0 : escrowSize(earlier));
     const order = earlier?.order ?? this.#nextOrder++;
     this.#escrows.set(name, { ...escrow, height: earlier?.height ?? escrow.height, order });
     addName(this.#escrowsByAid, escrow.aid, name);
@@ -162,6 +171,7 @@ export class KerlOverlay implements KerlStore {
     const escrow = this.escrow(name);
     if (escrow === undefined) return;
     this.#escrowCount -= 1;
+    this.#escrowBytes -= escrowSize(escrow);
     if (this.#base.escrow(name) === undefined) this.#escrows.delete(name);
     else this.#escrows.set(name, null);
     this.#escrowsByAid.get(escrow.aid)?.delete(name);
@@ -210,6 +220,7 @@ const NOTHING: KerlReader = {
   waitingFor: () => [],
   escrowsOf: () => [],
   escrowCount: () => 0,
+  escrowBytes: () => 0,
   escrows: () => [],
   forks: () => [],
   reply: () => undefined,

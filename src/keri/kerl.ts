@@ -52,7 +52,7 @@ export interface KerlReply {
 
 /**
  * Answers of one moment. Synchronous; the same question gets the same answer until a fact is applied.
- * Cost: keyState, eventAt, event, escrowCount are asked for every message and must be O(1) in memory (an index at worst);
+ * Cost: keyState, eventAt, event, escrowCount, escrowBytes are asked for every message and must be O(1) in memory (an index at worst);
  * keyStateAt, anchors, signers, escrow are asked where a message names them (delegation, receipts, recovery): one indexed look-up;
  * eventBytes is asked only for receipts, forks and recovery and may read from disk.
  */
@@ -82,8 +82,10 @@ export interface KerlReader {
   escrowsOf(aid: Aid): readonly KerlEscrow[];
   /** All escrows of everybody; and these, in no order, asked for when there are many. */
   escrowCount(): number;
+  /** Bodies and attachments of all escrows; O(1), as their count. Units: bytes. */
+  escrowBytes(): number;
   escrows(): Iterable<KerlEscrow>;
-  /** Evidence kept against this identifier. Bounds: FORKS_PER_AID_MAX. */
+  /** Evidence kept against this identifier, without what came into force later. Bounds: FORKS_PER_AID_MAX. */
   forks(aid: Aid): readonly EventRef[];
   /** The newest reply by subject (`replySubject`). */
   reply(subject: string): KerlReply | undefined;
@@ -121,15 +123,19 @@ export interface EscrowBounds {
   readonly bytesPerAid: number;
   /** Of everybody. */
   readonly all: number;
+  /** Of everybody: bodies and attachments, receipts too. Units: bytes. */
+  readonly bytesAll: number;
 }
 
 /** In the log. Source: docs/adr/0020. */
-export const ESCROW_BOUNDS: EscrowBounds = { perAid: 16, bytesPerAid: 65_536, all: 4096 };
+export const ESCROW_BOUNDS: EscrowBounds = { perAid: 16, bytesPerAid: 65_536, all: 4096, bytesAll: 32 * 1024 * 1024 };
 /** The log has no other clock than its height. */
 export const ESCROW_HEIGHTS_MAX = 1024;
 /** Escrows judged anew in one command. */
 export const REPROCESSED_MAX = 64;
 export const FORKS_PER_AID_MAX = 8;
+/** So that rivals at one place leave room for evidence at others. */
+export const FORKS_PER_PLACE_MAX = 2;
 /** Signatures kept per event: 64 keys, 64 witnesses and as many watchers again. */
 export const SIGNERS_PER_EVENT_MAX = 256;
 
@@ -146,6 +152,10 @@ export const escrowName = (escrow: Pick<KerlEscrow, "said" | "reason" | "waitsFo
 
 /** An escrow of a receipt, not of an event or a reply: counted apart, so that receipts of strangers keep no event out. */
 export const isReceiptEscrow = (escrow: Pick<KerlEscrow, "reason">): boolean => escrow.reason === "unverified-receipt";
+
+/** What it takes of the bytes that may wait. */
+export const escrowSize = ({ event, attached }: Pick<KerlEscrow, "event" | "attached">): number =>
+  event.length + attached.length;
 
 /** Whether it has waited too long; the caller drops it by a fact (KERI_EXPIRED). */
 export const isExpired = (escrow: KerlEscrow, height: number): boolean => height - escrow.height >= ESCROW_HEIGHTS_MAX;

@@ -63,7 +63,13 @@ export class KeyInvariants {
   readonly #naive = new NaiveKerl((said): Given | undefined => this.#given.get(said));
   readonly #asked: (Asked | undefined)[] = [];
   /** Told of a height that nobody has executed to its end. */
-  #promised: { readonly name: string; readonly height: number; readonly aid: Aid; readonly said: Said }[] = [];
+  #promised: {
+    readonly name: string;
+    readonly height: number;
+    readonly aid: Aid;
+    readonly sn: number;
+    readonly said: Said;
+  }[] = [];
   #isWatching = false;
   #stale = 0;
 
@@ -206,17 +212,17 @@ export class KeyInvariants {
    * Somebody was told that a command with this event is executed: it was accepted, or waited, or became evidence. A member answers
    * from a final block that it is still executing.
    */
-  acknowledged(name: string, { height }: Pick<SettledCommand, "height">, { aid, said }: Made): void {
-    if (this.#asked[height] === undefined) this.#promised.push({ name, height, aid, said });
-    else if (!this.#naive.knows(aid, said))
+  acknowledged(name: string, { height }: Pick<SettledCommand, "height">, { aid, sn, said }: Made): void {
+    if (this.#asked[height] === undefined) this.#promised.push({ name, height, aid, sn, said });
+    else if (!this.#naive.knows(aid, sn, said))
       this.#broken(name, `acknowledged ${said} of ${aid} at ${height}; the log does not have it`);
   }
 
   #judgePromises(executed: number): void {
     const due = this.#promised.filter(({ height }) => height <= executed);
     this.#promised = this.#promised.filter(({ height }) => height > executed);
-    for (const { name, height, aid, said } of due)
-      if (!this.#naive.knows(aid, said))
+    for (const { name, height, aid, sn, said } of due)
+      if (!this.#naive.knows(aid, sn, said))
         this.#broken(name, `acknowledged ${said} of ${aid} at ${height}; the log does not have it`);
   }
 

@@ -5,7 +5,7 @@
 import type { Aid, Said } from "../../src/base/brands.ts";
 import { fromUtf8 } from "../../src/base/bytes.ts";
 import type { KerlFact } from "../../src/keri/kerl-facts.ts";
-import { ESCROW_HEIGHTS_MAX, FORKS_PER_AID_MAX, escrowName } from "../../src/keri/kerl.ts";
+import { ESCROW_HEIGHTS_MAX, FORKS_PER_AID_MAX, FORKS_PER_PLACE_MAX, escrowName } from "../../src/keri/kerl.ts";
 import { nextKeyDigest } from "../../src/keri/said.ts";
 
 /** An event's body, as far as it matters here. */
@@ -50,7 +50,8 @@ export class NaiveKerl {
   /** Events in force by identifier, by sequence number. */
   readonly #logs = new Map<Aid, Body[]>();
   readonly #superseded = new Set<Said>();
-  readonly #forks = new Map<Aid, Set<Said>>();
+  /** Their sequence numbers by what they are. */
+  readonly #forks = new Map<Aid, Map<Said, number>>();
   /** Of events and replies that facts were about. */
   readonly #seen = new Set<Said>();
   /** Height at which each escrow came, by name. */
@@ -79,8 +80,13 @@ export class NaiveKerl {
   }
 
   /** Whether the event was accepted, waited, or became evidence (unless there was enough of that). */
-  knows(aid: Aid, said: Said): boolean {
-    return this.#seen.has(said) || this.forks(aid) >= FORKS_PER_AID_MAX;
+  knows(aid: Aid, sn: number, said: Said): boolean {
+    return this.#seen.has(said) || this.#isEvidenceEnough(aid, sn);
+  }
+
+  #isEvidenceEnough(aid: Aid, sn: number): boolean {
+    const places = [...(this.#forks.get(aid)?.values() ?? [])];
+    return places.length >= FORKS_PER_AID_MAX || places.filter((place) => place === sn).length >= FORKS_PER_PLACE_MAX;
   }
 
   get superseded(): ReadonlySet<Said> {
@@ -128,11 +134,11 @@ export class NaiveKerl {
         const { aid, sn, said } = fact;
         const log = this.#logs.get(aid) ?? [];
         demand(
-          log[sn] !== undefined && log[sn].d !== said && this.forks(aid) < FORKS_PER_AID_MAX,
+          log[sn] !== undefined && log[sn].d !== said && !this.#isEvidenceEnough(aid, sn),
           `${said} is a fork of nothing at ${aid} ${sn}`,
         );
         demand(this.#given(said) !== undefined, `${said}, a fork, was made by nobody`);
-        this.#forks.set(aid, new Set([...(this.#forks.get(aid) ?? []), said]));
+        this.#forks.set(aid, new Map([...(this.#forks.get(aid) ?? []), [said, sn]]));
         return;
       }
       case "keriReceiptAdded":
@@ -169,6 +175,7 @@ export class NaiveKerl {
     this.#judgeKeys(body, log.slice(0, sn), where);
     for (const { d } of over) this.#superseded.add(d);
     this.#logs.set(aid, [...log.slice(0, sn), body]);
+    this.#forks.get(aid)?.delete(said);
     this.#waiting.delete(escrowName({ said, reason: "out-of-order", waitsFor: aid }));
     this.#waiting.delete(escrowName({ said, reason: "unverified-receipt", waitsFor: aid }));
   }

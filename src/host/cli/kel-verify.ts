@@ -39,7 +39,10 @@ const CHUNK_BYTES = 65_536;
 /** Between two lines of progress: some ten thousand events, a few seconds. */
 const PROGRESS_BYTES = 4 * 1024 * 1024;
 /** A stream may hold its receipts at its end: more may wait than in the log, and still not without bounds. */
-const MOMENT: KerlMoment = { height: 0, bounds: { perAid: 4096, bytesPerAid: 16 * 1024 * 1024, all: 65_536 } };
+const MOMENT: KerlMoment = {
+  height: 0,
+  bounds: { perAid: 4096, bytesPerAid: 16 * 1024 * 1024, all: 65_536, bytesAll: 256 * 1024 * 1024 },
+};
 
 export async function run({ args: [path], json = false }: KelVerifyOptions, io: CliIo): Promise<ExitCode> {
   const verifier = new Verifier();

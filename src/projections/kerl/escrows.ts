@@ -1,6 +1,6 @@
 /** Escrows by name, by whom they are kept under, and by whom they wait for: few enough (ESCROWS_MAX) to be held whole. */
 import type { Aid } from "../../base/brands.ts";
-import { type KerlEscrow, escrowName } from "../../keri/kerl.ts";
+import { type KerlEscrow, escrowName, escrowSize } from "../../keri/kerl.ts";
 
 type Named = Map<string, KerlEscrow>;
 
@@ -8,9 +8,21 @@ export class EscrowIndex {
   readonly #byName: Named = new Map();
   readonly #byAid = new Map<Aid, Named>();
   readonly #byWaits = new Map<Aid, Named>();
+  #bytes = 0;
+  #newest = 0;
 
   get size(): number {
     return this.#byName.size;
+  }
+
+  /** Bodies and attachments. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The last of the orders that were ever put here. */
+  get newestOrder(): number {
+    return this.#newest;
   }
 
   get(name: string): KerlEscrow | undefined {
@@ -34,6 +46,8 @@ export class EscrowIndex {
     const name = escrowName(escrow);
     this.delete(name);
     this.#byName.set(name, escrow);
+    this.#bytes += escrowSize(escrow);
+    this.#newest = Math.max(this.#newest, escrow.order);
     add(this.#byAid, escrow.aid, name, escrow);
     add(this.#byWaits, escrow.waitsFor, name, escrow);
   }
@@ -42,6 +56,7 @@ export class EscrowIndex {
     const escrow = this.#byName.get(name);
     if (escrow === undefined) return;
     this.#byName.delete(name);
+    this.#bytes -= escrowSize(escrow);
     remove(this.#byAid, escrow.aid, name);
     remove(this.#byWaits, escrow.waitsFor, name);
   }

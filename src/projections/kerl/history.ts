@@ -147,7 +147,7 @@ export class KerlHistory {
 
   /** Rivals of events in force, with signatures that hold. */
   forks(aid: Aid, height: Height): readonly StoredFork[] {
-    return this.#sql.forks.all(aid, height).map((row) => {
+    return this.#sql.forks.all(aid, height, height).map((row) => {
       const { sn, said, from_height, from_index, event, attached } = kerlRowOf("forks", row);
       return { sn, said: said as Said, at: { height: from_height, index: from_index }, event, attached };
     });

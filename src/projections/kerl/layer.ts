@@ -11,6 +11,7 @@ import {
   type KerlReply,
   type KerlStore,
   escrowName,
+  escrowSize,
 } from "../../keri/kerl.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import type { EventSeal } from "../../keri/messages.ts";
@@ -26,8 +27,11 @@ export class KerlLayer implements KerlStore, KerlSource {
   readonly #anchors = new Map<string, EventRef[]>();
   readonly #signers = new Map<Said, Set<string>>();
   readonly #escrows = new EscrowIndex();
+  /** The last order given here, even to what waits no more. */
+  #newest = 0;
   /** Names of escrows below that are there no more, or are replaced here. */
   readonly #hidden = new Set<string>();
+  #hiddenBytes = 0;
   readonly #forks = new Map<Aid, EventRef[]>();
   readonly #replies = new Map<string, KerlReply>();
 
@@ -114,8 +118,17 @@ export class KerlLayer implements KerlStore, KerlSource {
     return this.#below.escrowCount() - this.#hidden.size + this.#escrows.size;
   }
 
+  escrowBytes(): number {
+    return this.#below.escrowBytes() - this.#hiddenBytes + this.#escrows.bytes;
+  }
+
+  newestOrder(): number {
+    return Math.max(this.#below.newestOrder(), this.#newest);
+  }
+
   forks(aid: Aid): readonly EventRef[] {
-    return joined(this.#below.forks(aid), this.#forks.get(aid));
+    const kept = joined(this.#below.forks(aid), this.#forks.get(aid));
+    return kept.filter(({ said }) => !this.#events.has(said));
   }
 
   reply(subject: string): KerlReply | undefined {
@@ -146,7 +159,11 @@ export class KerlLayer implements KerlStore, KerlSource {
   putEscrow(escrow: Omit<KerlEscrow, "order">): void {
     const name = escrowName(escrow);
     const there = this.escrow(name);
-    const { height, order } = there ?? { height: escrow.height, order: nextOrder(this) };
+    const { height, order } = there ?? {
+      height: escrow.height,
+      order: nextOrder(this.newestOrder(), escrow.height),
+    };
+    this.#newest = Math.max(this.#newest, order);
     this.#hide(name);
     this.#escrows.put({ ...escrow, height, order });
   }
@@ -167,6 +184,7 @@ export class KerlLayer implements KerlStore, KerlSource {
   /** Takes over what a layer above changed. */
   absorb(above: KerlLayer): void {
     this.absorbPast(above);
+    this.#newest = Math.max(this.#newest, above.#newest);
     for (const [aid, state] of above.#states) this.#states.set(aid, state);
     for (const name of above.#hidden) this.removeEscrow(name);
     for (const escrow of above.#escrows.all()) {
@@ -193,7 +211,10 @@ export class KerlLayer implements KerlStore, KerlSource {
   }
 
   #hide(name: string): void {
-    if (this.#below.escrow(name) !== undefined) this.#hidden.add(name);
+    const escrow = this.#below.escrow(name);
+    if (escrow === undefined || this.#hidden.has(name)) return;
+    this.#hidden.add(name);
+    this.#hiddenBytes += escrowSize(escrow);
   }
 
   #merged(below: readonly KerlEscrow[], own: readonly KerlEscrow[]): readonly KerlEscrow[] {

@@ -87,6 +87,14 @@ class Settled implements KerlSource {
     return this.index.size;
   }
 
+  escrowBytes(): number {
+    return this.index.bytes;
+  }
+
+  newestOrder(): number {
+    return this.index.newestOrder;
+  }
+
   forks(aid: Aid): readonly EventRef[] {
     return this.#archive.forks(aid);
   }

@@ -67,6 +67,7 @@ export const writerStatements = (db: SqlDatabase) => ({
   eventBySaid: db.prepare("SELECT * FROM kerl_events WHERE said = ?"),
   replyBySubject: db.prepare("SELECT * FROM kerl_replies WHERE subject = ? AND to_height = ?"),
   escrowCount: db.prepare("SELECT count(*) AS count FROM kerl_escrows"),
+  escrowBytes: db.prepare("SELECT coalesce(sum(length(event) + length(attached)), 0) AS bytes FROM kerl_escrows"),
   lastEscrow: db.prepare("SELECT coalesce(max(ord), 0) AS ord FROM kerl_escrows"),
   escrowByName: db.prepare("SELECT * FROM kerl_escrows WHERE name = ?"),
   /** In the order in which a checkpoint carries them. */
@@ -102,7 +103,10 @@ export const readerStatements = (prepare: (sql: string) => SqlStatement) => ({
   signers: prepare(
     "SELECT signers FROM kerl_events WHERE said = ? UNION ALL SELECT signers FROM kerl_receipts WHERE said = ?",
   ),
-  forks: prepare("SELECT sn, said FROM kerl_forks WHERE aid = ? ORDER BY id"),
+  forks: prepare(
+    `SELECT sn, said FROM kerl_forks WHERE aid = ? AND NOT EXISTS
+       (SELECT 1 FROM kerl_events WHERE kerl_events.said = kerl_forks.said) ORDER BY id`,
+  ),
   reply: prepare("SELECT said, signer, signed_at, date FROM kerl_replies WHERE subject = ? AND to_height = ?"),
   latestStates: prepare("SELECT aid, sn, said, type, state FROM kerl_events WHERE to_height = ? ORDER BY id"),
   escrows: prepare("SELECT * FROM kerl_escrows ORDER BY ord"),
@@ -123,8 +127,11 @@ export const historyStatements = (db: SqlDatabase) => ({
   replies: db.prepare(
     "SELECT * FROM kerl_replies WHERE subject >= ? AND subject < ? AND from_height <= ? AND to_height > ? ORDER BY subject, id LIMIT ?",
   ),
-  /** aid, height */
-  forks: db.prepare("SELECT * FROM kerl_forks WHERE aid = ? AND from_height <= ? ORDER BY id"),
+  /** aid, height, height: what came into force by then is no evidence any more. */
+  forks: db.prepare(
+    `SELECT * FROM kerl_forks WHERE aid = ? AND from_height <= ? AND NOT EXISTS
+       (SELECT 1 FROM kerl_events WHERE kerl_events.said = kerl_forks.said AND kerl_events.from_height <= ?) ORDER BY id`,
+  ),
   /** By names. */
   changes: db.prepare(
     `SELECT from_height AS height, from_index AS at, 0 AS n, id, 'accepted' AS kind, sn, said FROM kerl_events WHERE aid = @aid AND from_height > @after AND from_height <= @height

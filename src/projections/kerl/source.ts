@@ -6,6 +6,8 @@ import type { EventSeal } from "../../keri/messages.ts";
 export interface KerlSource extends KerlReader {
   /** All of them, in no order. */
   escrows(): Iterable<KerlEscrow>;
+  /** The last of the orders that were given in this block, or before it to any that wait still. */
+  newestOrder(): number;
 }
 
 /** What is asked of the store of the past; what happened since stands above it. Absence is no answer: later layers know better. */
@@ -31,9 +33,11 @@ export const EMPTY_ARCHIVE: KerlArchive = {
 export const sealKey = (delegator: Aid, { aid, sn, said }: EventSeal): string => `${delegator} ${aid} ${sn} ${said}`;
 export const placeKey = (aid: Aid, sn: number): string => `${aid} ${sn}`;
 
-/** For a newcomer: one more than that of every escrow there is, and so the same on a replica that has just started. */
-export function nextOrder(source: Pick<KerlSource, "escrows">): number {
-  let last = 0;
-  for (const { order } of source.escrows()) last = Math.max(last, order);
-  return last + 1;
-}
+/** Newcomers of one block: fewer than its bytes. */
+const NEWCOMERS_MAX = 2 ** 20;
+
+/**
+ * For a newcomer of this height: after `newest`, and after all of earlier heights whatever these were. So it is the same on a replica
+ * that has just started, which knows of no others than those that wait still.
+ */
+export const nextOrder = (newest: number, height: number): number => Math.max(newest + 1, height * NEWCOMERS_MAX);

@@ -28,6 +28,7 @@ import { ESCROW_REASONS, SqlArchive, escrowOf, namesOf } from "./archive.ts";
 import { factOfInception } from "./genesis.ts";
 import { KERL_TABLES, type KerlRow, type KerlTable, kerlRowDigest, kerlRowOf, valuesOf } from "./rows.ts";
 import { createKerlTables, writerStatements } from "./schema.ts";
+import { nextOrder } from "./source.ts";
 import { EVENT_TYPES, encodeState } from "./state-codec.ts";
 
 /** What one command of a block did; or its first one, which dropped what had expired. */
@@ -48,6 +49,8 @@ export class KerlTables implements KerlStore {
   readonly #last: { [T in Counted]: number } = { events: 0, receipts: 0, forks: 0, replies: 0 };
   /** Where the command in work stands. */
   #at = { height: 0, index: 0 };
+  /** Of escrows: see `nextOrder`. */
+  #newestOrder = 0;
   /** An event that is still to be written: its signers come after it. */
   #accepted: KerlRow<"events"> | undefined;
   /** The state of the identifier that was asked for last: most facts of a command are about one. */
@@ -94,6 +97,7 @@ export class KerlTables implements KerlStore {
     const row = this.#sql.readMeta.get();
     this.#state = undefined;
     this.#accepted = undefined;
+    this.#newestOrder = numberOf(this.#sql.lastEscrow.get(), "ord");
     this.#height = row === undefined ? -1 : numberOf(row, "height");
     this.#sum = row === undefined ? new RowSum() : RowSum.of(blobOf(row, "sum"));
     for (const table of COUNTED) this.#last[table] = numberOf(this.#sql.lastId[table].get(), "id");
@@ -131,6 +135,7 @@ export class KerlTables implements KerlStore {
   /** Ends a restore: height and sum stand beside the rows. */
   restorePosition(height: number): void {
     this.#height = height;
+    this.#newestOrder = numberOf(this.#sql.lastEscrow.get(), "ord");
     this.flush();
   }
 
@@ -181,6 +186,10 @@ export class KerlTables implements KerlStore {
 
   escrowCount(): number {
     return numberOf(this.#sql.escrowCount.get(), "count");
+  }
+
+  escrowBytes(): number {
+    return numberOf(this.#sql.escrowBytes.get(), "bytes");
   }
 
   escrows(): readonly KerlEscrow[] {
@@ -249,10 +258,12 @@ export class KerlTables implements KerlStore {
   putEscrow({ aid, sn, said, reason, waitsFor, event, attached, height }: Omit<KerlEscrow, "order">): void {
     const name = escrowName({ said, reason, waitsFor });
     const there = this.escrow(name);
+    const order = there?.order ?? nextOrder(this.#newestOrder, height);
+    this.#newestOrder = Math.max(this.#newestOrder, order);
     this.removeEscrow(name);
     this.#insert("escrows", {
       name,
-      ord: there?.order ?? numberOf(this.#sql.lastEscrow.get(), "ord") + 1,
+      ord: order,
       aid,
       sn,
       said,

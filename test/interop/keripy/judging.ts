@@ -11,7 +11,7 @@ import { parseStream } from "../../../src/keri/stream.ts";
 import { NONE } from "../../unit/keri/differential/lives.ts";
 import type { Judged } from "./keripy.ts";
 
-const MOMENT = { height: 0, bounds: { perAid: 4096, bytesPerAid: 2 ** 24, all: 4096 } };
+const MOMENT = { height: 0, bounds: { perAid: 4096, bytesPerAid: 2 ** 24, all: 4096, bytesAll: 2 ** 26 } };
 
 /** The one message that these bytes are; undefined where they are none, or more. */
 function messageIn(bytes: Uint8Array): KeriMessage | undefined {

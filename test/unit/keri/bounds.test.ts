@@ -5,6 +5,7 @@ import { concatBytes } from "../../../src/base/bytes.ts";
 import { COMMAND_CHECKS_MAX, CheckBudget, SETTLING_CHECKS_MAX } from "../../../src/keri/check-budget.ts";
 import { type Composed, delegatedIncept, incept, interact, rotate } from "../../../src/keri/compose.ts";
 import { LISTED_MAX } from "../../../src/keri/event-fields.ts";
+import { ESCROW_BOUNDS } from "../../../src/keri/kerl.ts";
 import { parseKeyEvent } from "../../../src/keri/event.ts";
 import type { IndexedSignature, ReceiptCouple } from "../../../src/keri/messages.ts";
 import { appendStream } from "../../../src/projections/kerl/append.ts";
@@ -93,7 +94,7 @@ describe("the budget of what waits", () => {
   });
 
   test("does not have one that is too dear by itself stand in the way of others", () => {
-    const stage = new Stage();
+    const stage = new Stage({ ...ESCROW_BOUNDS, bytesPerAid: 131_072 });
     const keys = stage.keys(KEYS);
     const next = stage.keys(KEYS);
     const icp = incept(keysInput(keys, next));

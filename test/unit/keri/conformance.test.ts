@@ -38,7 +38,7 @@ const path = new URL("../../../../shared/conformance/keri/kel-streams.json", imp
 const { cases } = JSON.parse(readFileSync(path, "utf8")) as { readonly cases: readonly Case[] };
 
 /** Escrows of a whole stream that is judged before anything is settled. */
-const MOMENT = { height: 0, bounds: { perAid: 4096, bytesPerAid: 2 ** 24, all: 4096 } };
+const MOMENT = { height: 0, bounds: { perAid: 4096, bytesPerAid: 2 ** 24, all: 4096, bytesAll: 2 ** 26 } };
 
 /** What the file calls a reason, by ours. */
 const WHY: Readonly<Record<string, string>> = {

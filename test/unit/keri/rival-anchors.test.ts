@@ -88,3 +88,19 @@ describe("rule B1", () => {
     expect(stage.facts.at(-1)).toMatchObject({ anchor: { sn: 4 }, superseded: [once.said] });
   });
 });
+
+test("what was evidence and comes into force by a later anchor is evidence no more", () => {
+  const { stage, icp, dip, anchor, send, b, m, rotations } = family();
+  const [first, second] = rotations;
+  const begun = anchor(1, icp.said, 0, dip);
+  expect(send(dip, b)).toBe("accepted");
+  const early = anchor(2, begun.said, 1, second);
+  const later = anchor(3, early.said, 1, first);
+  expect(send(first, m)).toBe("accepted");
+  expect(send(second, m)).toBe("duplicitous");
+  expect(stage.kerl.forks(dip.aid)).toHaveLength(1);
+  anchor(4, later.said, 1, second);
+  expect(send(second, m)).toBe("accepted");
+  expect(stage.kerl.eventAt(dip.aid, 1)?.said).toBe(second.said);
+  expect(stage.kerl.forks(dip.aid)).toEqual([]);
+});

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Said } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
 import { delegatedIncept, delegatedRotate, incept, interact, receipt, rotate } from "../../../src/keri/compose.ts";
-import { FORKS_PER_AID_MAX } from "../../../src/keri/kerl.ts";
+import { FORKS_PER_AID_MAX, FORKS_PER_PLACE_MAX } from "../../../src/keri/kerl.ts";
 import { followed } from "../../../src/keri/key-state-rules.ts";
 import { parseKeyEvent } from "../../../src/keri/event.ts";
 import type { Attachments, RotationEvent, Trait } from "../../../src/keri/messages.ts";
@@ -323,14 +323,23 @@ describe("superseding (Superseding Rules for Recovery at a given location)", () 
     expect(stage.kerl.forks(icp.aid)).toEqual([]);
   });
 
-  test("evidence is kept once for each rival, and of no more than eight", () => {
-    const { stage, icp, a } = compromised();
-    for (let i = 0; i < FORKS_PER_AID_MAX + 2; i++) {
-      const rival = complete(interaction(icp.aid, 1, icp.said, nextKeyDigest(`${i}`)).event, [a], [], []);
-      expect(stage.send(rival)).toBe("duplicitous");
-      expect(stage.send(rival)).toBe("duplicitous");
+  test("evidence is kept once for each rival, of no more than two at one place, and of no more than eight", () => {
+    const stage = new Stage();
+    const [a, n] = stage.keys(2) as readonly [Key, Key];
+    const icp = stage.begin([a], [n]);
+    const places = FORKS_PER_AID_MAX / FORKS_PER_PLACE_MAX + 1;
+    for (let sn = 1, prior = icp.said; sn <= places; sn++) {
+      const ixn = interaction(icp.aid, sn, prior);
+      expect(stage.send(complete(ixn.event, [a], [], []))).toBe("accepted");
+      for (let i = 0; i <= FORKS_PER_PLACE_MAX; i++) {
+        const rival = complete(interaction(icp.aid, sn, prior, nextKeyDigest(`${i}`)).event, [a], [], []);
+        expect(stage.send(rival)).toBe("duplicitous");
+        expect(stage.send(rival)).toBe("duplicitous");
+      }
+      const most = Math.min(sn * FORKS_PER_PLACE_MAX, FORKS_PER_AID_MAX);
+      expect(stage.kerl.forks(icp.aid)).toHaveLength(most);
+      prior = ixn.said;
     }
-    expect(stage.kerl.forks(icp.aid)).toHaveLength(FORKS_PER_AID_MAX);
     expect(stage.facts.filter(({ kind }) => kind === "keyEventForked")).toHaveLength(FORKS_PER_AID_MAX);
   });
 });

@@ -29,7 +29,7 @@ describe("escrows (Escrow; docs/adr/0020)", () => {
   });
 
   test("an identifier has room for so many; receipts are counted apart", () => {
-    const { stage, a, icp, messages, events } = log(ESCROW_BOUNDS.perAid + 1);
+    const { stage, a, icp, messages, events } = log(ESCROW_BOUNDS.perAid / 2 + 1);
     for (const message of messages.slice(1, -1)) expect(stage.send(message)).toBe("escrowed:out-of-order");
     expect(stage.send(messages.at(-1) as Uint8Array)).toBe("KERI_ESCROW_FULL");
     const { event, said } = events[1] as Composed;
@@ -41,6 +41,63 @@ describe("escrows (Escrow; docs/adr/0020)", () => {
     expect(stage.send(messages[0] as Uint8Array)).toBe("accepted");
     expect(stage.kerl.signers(said).has(`non:${a.witnessText}`)).toBe(true);
     expect(stage.kerl.escrowCount()).toBe(0);
+  });
+
+  test("what comes too far ahead does not wait: it could not be among the next that came early", () => {
+    const { stage, icp, a } = log(0);
+    const ahead = (sn: number) => stage.send(complete(interaction(icp.aid, sn, icp.said).event, [a], [], []));
+    expect(ahead(ESCROW_BOUNDS.perAid)).toBe("KERI_ESCROW_FULL");
+    expect(ahead(ESCROW_BOUNDS.perAid - 1)).toBe("escrowed:out-of-order");
+    expect(stage.send(complete(icp.event, [a], [a], []))).toBe("accepted");
+    expect(ahead(ESCROW_BOUNDS.perAid)).toBe("escrowed:out-of-order");
+    expect(ahead(ESCROW_BOUNDS.perAid + 1)).toBe("KERI_ESCROW_FULL");
+  });
+
+  describe("what others make up in the name of an identifier keeps none of its own events out", () => {
+    function victim() {
+      const stage = new Stage();
+      const [a, n, l, w, thief] = stage.keys(5) as readonly [Key, Key, Key, Key, Key];
+      const icp = stage.begin([a], [n], { witnesses: [w] });
+      const rot = rotate({ ...follow(icp, 1, icp.said), ...keysInput([n], [l]), witnessThreshold: 1 });
+      const own = () => stage.send(complete(rot.event, [n], [n], []));
+      const receipted = () =>
+        messageOf(receipt({ aid: icp.aid, sn: 1, said: rot.said }).event, {
+          receiptCouples: [{ receiptor: w.witnessText, code: "0B", sig: w.sign(rot.event) }],
+        });
+      return { stage, icp, n, thief, own, receipted };
+    }
+
+    test("neither events that come early nor rotations by keys that nobody committed to, whatever their number", () => {
+      const { stage, icp, thief, own, receipted } = victim();
+      const kinds = new Set<string>();
+      for (let i = 0; i < 2 * ESCROW_BOUNDS.perAid; i++) {
+        const text = stage.key().text;
+        const early = interaction(icp.aid, 2 + (i % 8), icp.said, text.replace("D", "E"));
+        const rival = rotate({
+          ...follow(icp, 1, icp.said),
+          ...keysInput([thief], [stage.key()]),
+          witnessThreshold: 1,
+          seals: seals(text.replace("D", "E")),
+        });
+        kinds.add(stage.send(complete((i % 2 === 0 ? early : rival).event, [thief], [], [])));
+      }
+      expect(kinds).toEqual(new Set(["escrowed:out-of-order", "escrowed:partially-signed", "KERI_ESCROW_FULL"]));
+      expect(stage.kerl.escrowsOf(icp.aid)).toHaveLength(ESCROW_BOUNDS.perAid / 2);
+      expect(own()).toBe("escrowed:partially-witnessed");
+      expect(stage.send(receipted())).toBe("receipt");
+    });
+
+    test("nor their bytes", () => {
+      const { stage, icp, thief, own } = victim();
+      const large = (sn: number, count: number) => {
+        const list = Array.from({ length: count }, () => ({ d: icp.said }));
+        return stage.send(complete(interact({ ...follow(icp, sn, icp.said), seals: list }).event, [thief], [], []));
+      };
+      expect(large(2, 640)).toBe("KERI_ESCROW_FULL");
+      expect(large(2, 500)).toBe("escrowed:out-of-order");
+      expect(large(3, 500)).toBe("KERI_ESCROW_FULL");
+      expect(own()).toBe("escrowed:partially-witnessed");
+    });
   });
 
   test("what waits keeps its height, and has waited too long after so many", () => {
@@ -226,6 +283,39 @@ describe("all places of everybody", () => {
         }),
       );
     expect(receiptOf(m)).toBe("escrowed:unverified-receipt");
+  });
+});
+
+describe("all bytes of everybody", () => {
+  const SEAL = 54;
+  /** An identifier's events that come early, of about so many bytes. */
+  const early = (stage: Stage, by: Composed & { readonly aid: Aid }, key: Key, sn: number, bytes: number) => {
+    const list = Array.from({ length: Math.floor(bytes / SEAL) }, () => ({ d: by.said }));
+    return stage.send(complete(interact({ ...follow(by, sn, by.said), seals: list }).event, [key], [], []));
+  };
+
+  test("are bounded, and counted as they come and go", () => {
+    const stage = new Stage({ ...ESCROW_BOUNDS, bytesAll: 2048 });
+    const keys = stage.keys(3);
+    const [a, b, c] = keys.map((key) => ({ key, icp: stage.begin([key], [stage.key()]) }));
+    const send = (one: typeof a, sn: number, bytes: number) => {
+      const { icp, key } = present(one, "three were made");
+      return early(stage, icp, key, sn, bytes);
+    };
+    expect(stage.kerl.escrowBytes()).toBe(0);
+    expect(send(a, 2, 1_000)).toBe("KERI_ESCROW_FULL"); // far beyond a sixty-fourth, and more than an eighth
+    const roomy = new Stage({ ...ESCROW_BOUNDS, bytesAll: 1024 * 64 });
+    const [d, e] = roomy.keys(2) as readonly [Key, Key];
+    const [greedy, honest] = [roomy.begin([d], [roomy.key()]), roomy.begin([e], [roomy.key()])];
+    expect(early(roomy, greedy, d, 2, 5_000)).toBe("escrowed:out-of-order");
+    expect(early(roomy, greedy, d, 3, 5_000)).toBe("KERI_ESCROW_FULL");
+    expect(early(roomy, greedy, d, 3, 2_000)).toBe("escrowed:out-of-order");
+    expect(early(roomy, greedy, d, 4, 500)).toBe("KERI_ESCROW_FULL");
+    expect(early(roomy, honest, e, 2, 300)).toBe("escrowed:out-of-order");
+    const waiting = [...roomy.kerl.escrows()].reduce((sum, one) => sum + one.event.length + one.attached.length, 0);
+    expect(roomy.kerl.escrowBytes()).toBe(waiting);
+    expect(send(b, 2, 0)).toBe("KERI_ESCROW_FULL");
+    expect(send(c, 2, 0)).toBe("KERI_ESCROW_FULL");
   });
 });
 

@@ -1,14 +1,16 @@
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
-import { height } from "../../../src/base/brands.ts";
+import { type Aid, type Said, height } from "../../../src/base/brands.ts";
 import { concatBytes, utf8 } from "../../../src/base/bytes.ts";
 import { Projector } from "../../../src/actors/projector/projector.ts";
 import { dumpSegments, loadSegments } from "../../../src/projections/checkpoint/checkpoint.ts";
 import { decodeSegment } from "../../../src/projections/checkpoint/segment.ts";
-import { ESCROW_HEIGHTS_MAX } from "../../../src/keri/kerl.ts";
+import { ESCROW_HEIGHTS_MAX, type KerlEscrow } from "../../../src/keri/kerl.ts";
 import { delegatedIncept } from "../../../src/keri/compose.ts";
 import { nextKeyDigest } from "../../../src/keri/said.ts";
 import { KerlHistory } from "../../../src/projections/kerl/history.ts";
+import { KerlLayer } from "../../../src/projections/kerl/layer.ts";
+import { LiveKerl } from "../../../src/projections/kerl/live-kerl.ts";
 import { Key, Life, attached, witnessReceipt } from "./lives.ts";
 import { LedgerWorld, authorOf } from "./ledger-world.ts";
 
@@ -209,6 +211,78 @@ describe("escrows by height", () => {
       return world.ledger.root;
     });
     expect(new Set(ends).size).toBe(1);
+  });
+});
+
+describe("the order of what waits", () => {
+  it("grows with every newcomer, and is the same for a replica that has just started, whatever has gone before", () => {
+    const worlds = [new LedgerWorld(true), new LedgerWorld(true)] as const;
+    const orders = worlds.map((world, i) => {
+      const { client } = world;
+      const made = [1, 2, 3, 4].map(() => {
+        const next = client.interaction();
+        client.took(next, "interaction");
+        return next.message;
+      });
+      const [first, ...early] = made;
+      if (first === undefined) throw new Error("four were made");
+      world.block(world.append(authorOf(client), ...early));
+      world.block(world.append(authorOf(client), first));
+      expect(world.ledger.kerl.view.escrowCount()).toBe(0);
+      world.project();
+      if (i === 1) world.restart();
+      const [missing, ...later] = [5, 6, 7].map(() => {
+        const next = client.interaction();
+        client.took(next, "interaction");
+        return next.message;
+      });
+      expect(missing).toBeDefined();
+      for (const message of later) world.block(world.append(authorOf(client), message));
+      world.project();
+      const waiting = world.ledger.kerl.view.escrowsOf(client.aid).map(({ sn, order }) => `${sn} ${order}`);
+      const rows = world.db.prepare("SELECT sn, ord FROM kerl_escrows ORDER BY ord").all() as {
+        sn: number;
+        ord: number;
+      }[];
+      expect(rows.map(({ sn, ord }) => `${sn} ${ord}`)).toEqual(waiting);
+      expect(waiting).toHaveLength(2);
+      return waiting;
+    });
+    expect(orders[0]).toEqual(orders[1]);
+  });
+
+  it("is given without a look at the others, and the bytes of all are counted as they change", () => {
+    const live = new LiveKerl();
+    const escrow = (said: string, size: number): Omit<KerlEscrow, "order"> => ({
+      aid: "Eaid" as Aid,
+      sn: 2,
+      said: said as Said,
+      reason: "out-of-order",
+      waitsFor: "Eaid" as Aid,
+      event: new Uint8Array(size),
+      attached: new Uint8Array(1),
+      height: 1,
+    });
+    const below = live.view;
+    below.escrows = () => {
+      throw new Error("all were looked at");
+    };
+    const layer = live.layer();
+    layer.putEscrow(escrow("Ea", 10));
+    layer.putEscrow(escrow("Eb", 20));
+    expect(layer.escrowBytes()).toBe(32);
+    live.merge(1, layer);
+    const next = live.layer();
+    const command = new KerlLayer(next);
+    command.putEscrow(escrow("Ea", 15));
+    command.removeEscrow("event:Eb");
+    command.putEscrow({ ...escrow("Ec", 1), height: 2 });
+    expect([command.escrowBytes(), next.escrowBytes()]).toEqual([18, 32]);
+    next.absorb(command);
+    expect(next.escrowBytes()).toBe(18);
+    live.merge(2, next);
+    expect(live.view.escrowBytes()).toBe(18);
+    expect(live.view.escrowsOf("Eaid" as Aid).map(({ said }) => said)).toEqual(["Ea", "Ec"]);
   });
 });
 

@@ -18,7 +18,7 @@ import { Random } from "./random.ts";
 
 const RUNS = Number(process.env["SKY_DIFFERENTIAL_RUNS"] ?? 40);
 const ROUNDS = 4;
-const MOMENT = { height: 0, bounds: { perAid: 4096, bytesPerAid: 2 ** 24, all: 4096 } };
+const MOMENT = { height: 0, bounds: { perAid: 4096, bytesPerAid: 2 ** 24, all: 4096, bytesAll: 2 ** 26 } };
 const CODES = [
   "KERI_MALFORMED",
   "KERI_UNSUPPORTED",
