@@ -10,6 +10,8 @@ import type { ParsedBody } from "./messages.ts";
 export const COMMAND_CHECKS_MAX = 1024;
 /** For everything that waited for them; apart, so that nobody's escrows make another's command too dear. */
 export const SETTLING_CHECKS_MAX = 256;
+/** For a question whether something holds, asked of the thread that serves: 64 keys, 64 witnesses and as many others again. */
+export const QUESTION_CHECKS_MAX = 256;
 
 /** OpenSSL has fast arithmetic for P-256 and none for secp256k1. */
 const SIGNATURE: Readonly<Record<KeyAlgorithm, number>> = { ed25519: 1, p256: 3, secp256k1: 10 };
@@ -19,16 +21,17 @@ const KEY: Readonly<Record<KeyAlgorithm, number>> = { ed25519: 0, p256: 1, secp2
 const HASHED_BYTES = 32_768;
 
 export class CheckBudget {
-  readonly #all: number;
+  /** Units: checks of one Ed25519 signature. */
+  readonly all: number;
   #left: number;
 
   constructor(checks: number) {
-    this.#all = checks;
+    this.all = checks;
     this.#left = checks;
   }
 
   get isUntouched(): boolean {
-    return this.#left === this.#all;
+    return this.#left === this.all;
   }
 
   /** More was asked of it than there was: what was judged meanwhile does not count. */
@@ -69,6 +72,12 @@ export const commandChecks = (): CommandChecks => ({
   arriving: new CheckBudget(COMMAND_CHECKS_MAX),
   settling: new CheckBudget(SETTLING_CHECKS_MAX),
 });
+
+/** For a question: what would end its wait is not looked at beyond this. */
+export function questionChecks(): CommandChecks {
+  const all = new CheckBudget(QUESTION_CHECKS_MAX);
+  return { arriving: all, settling: all };
+}
 
 /** For whoever judges what is his own, off the log. */
 export const UNBOUNDED: CommandChecks = {

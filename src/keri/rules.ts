@@ -6,11 +6,10 @@
  * order allows more: the first accepted event of a place is in force for everybody; escrows are judged anew within the command
  * that ends their wait; rivals with valid signatures are evidence.
  */
-import type { Result } from "../base/result.ts";
-import { ok, refuse } from "../base/result.ts";
+import { type No, type Result, ok, refuse } from "../base/result.ts";
 import { arriveEvent, arriveReceipt, arriveReply } from "./arrival.ts";
 import type { EventRefusal } from "./event.ts";
-import { COMMAND_CHECKS_MAX, UNBOUNDED, commandChecks } from "./check-budget.ts";
+import { type CheckBudget, UNBOUNDED, commandChecks } from "./check-budget.ts";
 import { applyKerlFact } from "./kerl-fold.ts";
 import type { KerlFact } from "./kerl-facts.ts";
 import { KerlOverlay } from "./kerl-overlay.ts";
@@ -20,6 +19,7 @@ import {
   type KerlJudgement,
   type KerlMoment,
   type KerlReader,
+  type KerlRefusal,
   type KerlResult,
 } from "./kerl.ts";
 import type { KeriMessage, ParsedBody } from "./messages.ts";
@@ -64,7 +64,7 @@ export function judgeMessage(reader: KerlReader, message: KeriMessage, now: Kerl
   const judging = { bounds: ESCROW_BOUNDS, checks: commandChecks(), ...now };
   judging.checks.arriving.readBody(body.value);
   const arrived = arrive(reader, message, body.value, judging, true);
-  if (judging.checks.arriving.isSpent) return tooDear;
+  if (judging.checks.arriving.isSpent) return tooDear(judging.checks.arriving);
   if (!arrived.ok || arrived.value.facts.length === 0) return arrived;
   if (body.value.type === "rpy" || reader.escrowCount() === 0) return arrived;
   if (!arrived.value.facts.some(({ kind }) => kind === "keyEventAccepted")) return arrived;
@@ -74,11 +74,12 @@ export function judgeMessage(reader: KerlReader, message: KeriMessage, now: Kerl
   return ok(concluded(arrived.value, body.value, [...arrived.value.facts, ...settled]));
 }
 
-const tooDear = refuse(
-  "LIMIT_EXCEEDED",
-  `The command's signatures cost more than ${COMMAND_CHECKS_MAX} checks of Ed25519; send its messages in several commands.`,
-  "peer",
-);
+const tooDear = ({ all }: CheckBudget): No<KerlRefusal> =>
+  refuse(
+    "LIMIT_EXCEEDED",
+    `The signatures cost more than ${all} checks of Ed25519; send the messages in several commands.`,
+    "peer",
+  );
 
 /** The verdict and the facts after what followed: a wait that ended in the same breath is left out. */
 function concluded(arrived: KerlJudgement, { said }: ParsedBody, facts: readonly KerlFact[]): KerlJudgement {

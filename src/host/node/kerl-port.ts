@@ -2,6 +2,7 @@
 import type { Aid, Digest, Height } from "../../base/brands.ts";
 import { digestOf } from "../../base/bytes.ts";
 import { type Result, ok } from "../../base/result.ts";
+import { questionChecks } from "../../keri/check-budget.ts";
 import { judgeMessage } from "../../keri/rules.ts";
 import { standingOf } from "../../projections/kerl/standing.ts";
 import type { Ledger } from "../../projections/ledger/ledger.ts";
@@ -46,7 +47,10 @@ export function kerlPort(parts: KerlPortParts): KerlPort {
     submitSigned: (signed, deadlineMs) => submission.submitSigned(signed, deadlineMs),
     standing: (body, changed) => standingOf(ledger.kerl.view, body, changed),
     judge: (message) => {
-      const judged = judgeMessage(ledger.kerl.view, message, { height: queries.height() + 1 });
+      const judged = judgeMessage(ledger.kerl.view, message, {
+        height: queries.height() + 1,
+        checks: questionChecks(),
+      });
       return judged.ok ? ok(judged.value.verdict) : judged;
     },
     view: () => ledger.kerl.view,

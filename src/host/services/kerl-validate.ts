@@ -2,6 +2,7 @@
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { type KeySignature, isSignedBy } from "../../crypto/key-set.ts";
 import { readIndexed, signatureAlgorithm } from "../../keri/cesr/indexer.ts";
+import { CheckBudget, QUESTION_CHECKS_MAX } from "../../keri/check-budget.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import { bodyOf } from "../../keri/stored-body.ts";
 import { messagesOf } from "../../projections/kerl/append.ts";
@@ -16,6 +17,11 @@ const SIGNATURES_MAX = 64;
 const MESSAGE_BYTES_MAX = 1024 * 1024;
 
 type Answer = Omit<Kerl.ValidateResponse, "height">;
+
+const tooDear = refuse(
+  "LIMIT_EXCEEDED",
+  `One call may cost ${QUESTION_CHECKS_MAX} checks of Ed25519 signatures; ask with fewer signatures, or of a shorter message.`,
+);
 
 const no = (code: string, reason: string, by?: KeyState): Answer => ({
   valid: false,
@@ -56,6 +62,7 @@ function eventAnswer(context: KerlContext, call: ReadCall, stream: Uint8Array): 
   if (!reader.ok) return reader;
   const by = about === undefined || about.sn === 0 ? undefined : context.kerl.keyState(about.aid);
   const judged = context.kerl.judge(message);
+  if (!judged.ok && judged.refusal.code === "LIMIT_EXCEEDED") return tooDear;
   if (!judged.ok) return ok(no(judged.refusal.code, judged.refusal.message, by));
   const verdict = judged.value === "replied" ? "accepted" : judged.value === "duplicitous" ? "forked" : judged.value;
   const valid = verdict === "accepted" || verdict === "known" || verdict === "receipt";
@@ -85,6 +92,11 @@ function messageAnswer(context: KerlContext, call: ReadCall, asked: Kerl.SignedM
     if (state.keys[index]?.algorithm !== signatureAlgorithm(code))
       return ok(no("KERI_BAD_SIGNATURE", `There is no key ${index} of the signature's algorithm.`, state));
     signatures.push({ index, sig: raw });
+  }
+  const budget = new CheckBudget(QUESTION_CHECKS_MAX);
+  for (const { index } of signatures) {
+    const key = state.keys[index];
+    if (key !== undefined && !budget.mayCheck(key, asked.message.length)) return tooDear;
   }
   if (isSignedBy(state, asked.message, signatures))
     return ok({ valid: true, verdict: "", code: "", reason: "", by: eventRefMessage(state) });

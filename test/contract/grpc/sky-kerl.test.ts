@@ -298,6 +298,31 @@ describe("validate", () => {
   });
 });
 
+describe("validate, of what would cost too much", () => {
+  it("refuses LIMIT_EXCEEDED: a question is answered on the thread that serves", async () => {
+    const many = new Life("many", { keys: 8 });
+    await append(many.inception.message);
+    const message = new Uint8Array(1024 * 1024);
+    const signatures = many.keys.map((key, index) =>
+      encodeIndexed({ code: "A", index, ondex: index, raw: key.sign(message) }),
+    );
+    const asked = (length: number) => ({
+      of: {
+        $case: "message" as const,
+        message: { message: Buffer.from(message.subarray(0, length)), signatures, aid: many.aid, sn: undefined },
+      },
+      ...now,
+    });
+    const refused = await ask("validate", asked(message.length));
+    expect(Object.values(refused.trailers)).toContain("LIMIT_EXCEEDED");
+    expect((await ask("validate", asked(1))).reply).toMatchObject({ valid: false, code: "KERI_BAD_SIGNATURE" });
+    const dear = new Life("dear", { keys: 64 });
+    const stream = Buffer.from(dear.inception.message);
+    const one = (await ask("validate", { of: { $case: "event", event: stream }, ...now })).reply;
+    expect(one).toMatchObject({ valid: true, verdict: "accepted" });
+  });
+});
+
 describe("watch", () => {
   it("tells what happened, then what happens, and resumes where it was told to", async () => {
     const life = new Life("life");
