@@ -79,7 +79,10 @@ export function judgeAppender(
 ): { readonly code: "PERMISSION_DENIED"; readonly message: string } | undefined {
   if (mayAppendAll) return undefined;
   const body = bodyOf(message);
-  if (!body.ok || isOf(reader, author, body.value, message.attachments)) return undefined;
+  if (!body.ok) return undefined;
+  if (body.value.type === "rpy" && isOutdated(reader, author, message.attachments))
+    return { code: "PERMISSION_DENIED", message: `The reply is signed by earlier keys of ${author}; sign it anew.` };
+  if (isOf(reader, author, body.value, message.attachments)) return undefined;
   const sentence = `${author} may append its own key events and what it signed of others; for more an administrator grants sky:cluster#write.`;
   return { code: "PERMISSION_DENIED", message: sentence };
 }
@@ -90,6 +93,21 @@ function isOf(reader: Pick<KerlReader, "keyState">, author: Aid, body: ParsedBod
   if (body.type === "rct") return isSignedOnlyBy(author, attachments);
   if (body.type === "dip") return body.delegator === author;
   return reader.keyState(body.aid)?.delegator === author;
+}
+
+/**
+ * Whether keys signed that the author has rotated away. BADA accepts what they signed where nothing newer is kept ("BADA Rules", signed
+ * updates: no Prior, then accept always), and so do the rules; whoever sends no others' messages has no reason to send it.
+ */
+function isOutdated(reader: Pick<KerlReader, "keyState">, author: Aid, attachments: Attachments): boolean {
+  const state = reader.keyState(author);
+  return (
+    state !== undefined &&
+    attachments.transferableSignatures.some(
+      ({ aid, establishment: by }) =>
+        aid === author && by !== null && (by.sn < state.sn || (by.sn === state.sn && by.said !== state.said)),
+    )
+  );
 }
 
 function isSignedOnlyBy(author: Aid, attachments: Attachments): boolean {

@@ -64,6 +64,35 @@ describe.each([
     expect(world.block(world.write(authorOf(stranger), "a")).kinds).toEqual(["commandRefused PERMISSION_DENIED"]);
   });
 
+  it("replies by keys that were rotated away are taken of writers alone: BADA accepts them, a stranger need not send them", () => {
+    const stranger = new Life("stranger");
+    const world = new LedgerWorld(archives);
+    const reply = () =>
+      stranger.replied({ route: "/end/role/add", date: "2026-01-02T00:00:00.000000+00:00", attributes });
+    const attributes = { cid: stranger.aid, role: "agent", eid: new Life("agent").aid };
+    const old = reply();
+    world.block(world.append(authorOf(world.client), stranger.inception.message));
+    world.block(world.append(authorOf(stranger), stranger.rotated().message));
+    expect(world.block(world.append(authorOf(stranger), old)).kinds).toEqual(["commandRefused PERMISSION_DENIED"]);
+    expect(world.block(world.append(authorOf(stranger), reply())).kinds).toEqual([
+      "commandExecuted",
+      "keriReplyAccepted",
+    ]);
+    const another = new Life("another");
+    const theirs = another.replied({
+      route: "/end/role/add",
+      date: "2026-01-02T00:00:00.000000+00:00",
+      attributes: { ...attributes, cid: another.aid },
+    });
+    const stream = [another.inception.message, another.rotated().message, theirs];
+    expect(world.block(world.append(authorOf(world.client), ...stream)).kinds).toEqual([
+      "commandExecuted",
+      "keyEventAccepted",
+      "keyEventAccepted",
+      "keriReplyAccepted",
+    ]);
+  });
+
   it("an author with weighted keys signs batches with as many as suffice, before and after a rotation", () => {
     const half = { kind: "key", weight: { numerator: 1n, denominator: 2n } } as const;
     const board = new Life("board", { keys: 3, threshold: { clauses: [[half, half, half]] } });
