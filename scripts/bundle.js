@@ -19,7 +19,7 @@ const ENTRIES = {
   "consensus-worker": "src/host/consensus/worker.ts",
   "projector-worker": "src/host/projector/worker.ts",
   "crypto-task": "src/host/executor/crypto-task.ts",
-  client: "src/client/sky-client.ts",
+  client: "src/client/index.ts",
 };
 
 /** Packages with native code, or that look for files beside themselves. */

@@ -1,6 +1,6 @@
 /** Asks and changes the graph of a `sky dev` cluster: node_modules/.bin/node docs/examples/client.ts DIRECTORY */
 import { readFileSync } from "node:fs";
-import { SkyClient, identityOf } from "../../src/client/sky-client.ts"; // "@sky/sky/client" in an application
+import { SkyClient, identityOf } from "../../src/client/index.ts"; // "@sky/sky/client" in an application
 
 const directory = process.argv[2] ?? ".";
 const file = (name: string): Uint8Array => readFileSync(`${directory}/clients/default/${name}`);

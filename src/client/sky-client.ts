@@ -32,13 +32,6 @@ export {
   identityText,
   readIdentity,
 } from "./identity.ts";
-export {
-  type Appended,
-  KerlClient,
-  type KerlClientOptions,
-  type KerlReadOptions,
-  type KeyStateAt,
-} from "./kerl-client.ts";
 export type { Changed } from "./keys.ts";
 export { type Signer, ed25519Signer, newCommandId } from "./signing.ts";
 
@@ -190,9 +183,8 @@ export class SkyClient {
   }
 
   /**
-   * Rotates the client's keys while it works: calls go on, and what the old keys signed too late is signed anew under the same ids. A
-   * rotation that was begun before is finished instead. Throws: SkyError; the rotation then stays begun, and is finished by the next use;
-   * one that the cluster refused for good (KERI_RULE and its like) stays in the way until `sky kel discard` drops it.
+   * Rotates the client's keys while it works: calls go on; what old keys signed too late is signed anew under the same ids. One that was begun
+   * before is finished instead. Throws: SkyError; it then stays begun, for the next use, or for `sky kel discard` where it was refused for good.
    */
   rotate(options: RotateOptions = {}): Promise<Changed> {
     return this.#ownKeys().rotate(options.keys, options.timeoutMs);

@@ -1,191 +1,91 @@
 /** How refusals appear to gRPC clients: status code, trailers and what may be retried (DESIGN §7). */
 import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
-import { unreachable } from "../base/errors.ts";
 import type { Refusal } from "../base/result.ts";
 
-/** Every code a client can meet. Stable: a code is never renamed, and means the same for ever. */
-export const REFUSAL_CODES = [
-  "MALFORMED",
-  "TOO_LARGE",
-  "TOO_MANY",
-  "EMPTY_MESSAGE",
-  "NAME_EMPTY",
-  "NAME_TOO_LONG",
-  "NAME_ILL_FORMED",
-  "NAME_CONTROL_CHARACTER",
-  "NAME_NOT_NFC",
-  "NAME_REPLACEMENT_CHARACTER",
-  "RELATION_INCOMPLETE",
-  "BAD_CURSOR",
-  "BAD_METADATA",
-  "UNAUTHENTICATED",
-  "BAD_SIGNATURE",
-  "PERMISSION_DENIED",
-  "POLICY_FORBIDDEN",
-  "RESERVED",
-  "OVERLOADED",
-  "RESULT_TOO_LARGE",
-  "LIMIT_EXCEEDED",
-  "BEHIND",
-  "UNAVAILABLE",
-  "SEALED",
-  "OUTCOME_UNKNOWN",
-  "UNAVAILABLE_OUTCOME_UNKNOWN",
-  "HISTORY_LAGGING",
-  "HEIGHT_UNKNOWN",
-  "DEADLINE_EXCEEDED",
-  "CANCELLED",
-  "CYCLE",
-  "PRECONDITION_FAILED",
-  "DUPLICATE_ID",
-  "EXPIRED",
-  "UNSUPPORTED",
-  "NOT_FOUND",
-  "SLOW_CONSUMER",
-  "STALE_KEY_STATE",
-  "KERI_MALFORMED",
-  "KERI_UNSUPPORTED",
-  "KERI_SAID_MISMATCH",
-  "KERI_RULE",
-  "KERI_BAD_SIGNATURE",
-  "KERI_DUPLICITOUS",
-  "KERI_ESCROW_FULL",
-  "CERTIFICATE_RECORD_INVALID",
-  "CERTIFICATE_RECORD_DIFFERS",
-  "CERTIFICATES_FULL",
-  "FOREIGN_CLUSTER",
-  "UNKNOWN_IDENTIFIER",
-  "GATEWAY_FORBIDDEN",
-  "NOT_AFTER_TOO_FAR",
-  "NOT_INITIALISED",
-  "ALREADY_INITIALISED",
-  "PASSPHRASE_NEEDED",
-  "CEREMONY_OPEN",
-  "NO_CEREMONY",
-  "WRONG_CEREMONY",
-  "TOO_FEW_SHARES",
-  "NO_SHARE_GIVEN",
-  "NOT_INITIATOR",
-  "MORE_SEALS_NEEDED",
-  "CEREMONY_EXPIRED",
-  "CEREMONY_REPLACED",
-  "OPENING_FAILED",
-  "ALREADY_UNSEALED",
-  "UNREADABLE_SHARE",
-  "WRONG_INDEX",
-  "WRONG_SIGNATURE",
-  "WRONG_COMMITMENT",
-  "SHARES_FORGOTTEN",
-  "SIGNING_REFUSED",
-  "PASSPHRASE_WRONG",
-  "KEYSTORE_DAMAGED",
-  "KEYS_ELSEWHERE",
-  "DEFECT",
-] as const;
-export type RefusalCode = (typeof REFUSAL_CODES)[number];
+/** Every code a client can meet, by its gRPC status. Stable: a code is never renamed, and means the same for ever. */
+const CODES = {
+  INVALID_ARGUMENT: [
+    "MALFORMED",
+    "TOO_LARGE",
+    "TOO_MANY",
+    "EMPTY_MESSAGE",
+    "NAME_EMPTY",
+    "NAME_TOO_LONG",
+    "NAME_ILL_FORMED",
+    "NAME_CONTROL_CHARACTER",
+    "NAME_NOT_NFC",
+    "NAME_REPLACEMENT_CHARACTER",
+    "RELATION_INCOMPLETE",
+    "BAD_CURSOR",
+    "BAD_METADATA",
+    "KERI_MALFORMED",
+    "KERI_UNSUPPORTED",
+    "KERI_SAID_MISMATCH",
+    "KERI_RULE",
+    "KERI_BAD_SIGNATURE",
+    "CERTIFICATE_RECORD_INVALID",
+    "NOT_AFTER_TOO_FAR",
+  ],
+  UNAUTHENTICATED: ["UNAUTHENTICATED", "BAD_SIGNATURE"],
+  PERMISSION_DENIED: ["PERMISSION_DENIED", "POLICY_FORBIDDEN", "GATEWAY_FORBIDDEN"],
+  RESOURCE_EXHAUSTED: ["OVERLOADED", "RESULT_TOO_LARGE", "SLOW_CONSUMER", "KERI_ESCROW_FULL", "CERTIFICATES_FULL"],
+  UNAVAILABLE: ["BEHIND", "UNAVAILABLE", "SEALED", "OUTCOME_UNKNOWN", "UNAVAILABLE_OUTCOME_UNKNOWN", "HISTORY_LAGGING"],
+  OUT_OF_RANGE: ["HEIGHT_UNKNOWN"],
+  DEADLINE_EXCEEDED: ["DEADLINE_EXCEEDED"],
+  CANCELLED: ["CANCELLED"],
+  NOT_FOUND: ["NOT_FOUND"],
+  ALREADY_EXISTS: ["DUPLICATE_ID", "KERI_DUPLICITOUS", "CERTIFICATE_RECORD_DIFFERS"],
+  FAILED_PRECONDITION: [
+    "LIMIT_EXCEEDED",
+    "CYCLE",
+    "PRECONDITION_FAILED",
+    "EXPIRED",
+    "RESERVED",
+    "STALE_KEY_STATE",
+    "FOREIGN_CLUSTER",
+    "UNKNOWN_IDENTIFIER",
+    "NOT_INITIALISED",
+    "ALREADY_INITIALISED",
+    "PASSPHRASE_NEEDED",
+    "CEREMONY_OPEN",
+    "NO_CEREMONY",
+    "WRONG_CEREMONY",
+    "TOO_FEW_SHARES",
+    "NO_SHARE_GIVEN",
+    "NOT_INITIATOR",
+    "MORE_SEALS_NEEDED",
+    "CEREMONY_EXPIRED",
+    "CEREMONY_REPLACED",
+    "OPENING_FAILED",
+    "ALREADY_UNSEALED",
+    "UNREADABLE_SHARE",
+    "WRONG_INDEX",
+    "WRONG_SIGNATURE",
+    "WRONG_COMMITMENT",
+    "SHARES_FORGOTTEN",
+    "SIGNING_REFUSED",
+    "PASSPHRASE_WRONG",
+    "KEYSTORE_DAMAGED",
+    "KEYS_ELSEWHERE",
+  ],
+  UNIMPLEMENTED: ["UNSUPPORTED"],
+  INTERNAL: ["DEFECT"],
+} as const satisfies { readonly [name in keyof typeof status]?: readonly string[] };
+type StatusName = keyof typeof CODES;
+export type RefusalCode = (typeof CODES)[StatusName][number];
 
-const known: ReadonlySet<string> = new Set(REFUSAL_CODES);
-export const isRefusalCode = (code: string): code is RefusalCode => known.has(code);
+const isStatusName = (name: string): name is StatusName => Object.hasOwn(CODES, name);
+const statuses: ReadonlyMap<string, status> = new Map(
+  Object.keys(CODES)
+    .filter(isStatusName)
+    .flatMap((name) => CODES[name].map((code): readonly [string, status] => [code, status[name]])),
+);
+export const REFUSAL_CODES: readonly RefusalCode[] = Object.values(CODES).flat();
+
+export const isRefusalCode = (code: string): code is RefusalCode => statuses.has(code);
 
 /** The gRPC status of a refusal. A code this build does not know (a newer node's) is FAILED_PRECONDITION: not retried as it is. */
-export const statusOf = (code: string): status =>
-  isRefusalCode(code) ? statusOfKnown(code) : status.FAILED_PRECONDITION;
-
-function statusOfKnown(code: RefusalCode): status {
-  switch (code) {
-    case "MALFORMED":
-    case "TOO_LARGE":
-    case "TOO_MANY":
-    case "EMPTY_MESSAGE":
-    case "NAME_EMPTY":
-    case "NAME_TOO_LONG":
-    case "NAME_ILL_FORMED":
-    case "NAME_CONTROL_CHARACTER":
-    case "NAME_NOT_NFC":
-    case "NAME_REPLACEMENT_CHARACTER":
-    case "RELATION_INCOMPLETE":
-    case "BAD_CURSOR":
-    case "BAD_METADATA":
-    case "KERI_MALFORMED":
-    case "KERI_UNSUPPORTED":
-    case "KERI_SAID_MISMATCH":
-    case "KERI_RULE":
-    case "KERI_BAD_SIGNATURE":
-    case "CERTIFICATE_RECORD_INVALID":
-    case "NOT_AFTER_TOO_FAR":
-      return status.INVALID_ARGUMENT;
-    case "UNAUTHENTICATED":
-    case "BAD_SIGNATURE":
-      return status.UNAUTHENTICATED;
-    case "PERMISSION_DENIED":
-    case "POLICY_FORBIDDEN":
-    case "GATEWAY_FORBIDDEN":
-      return status.PERMISSION_DENIED;
-    case "OVERLOADED":
-    case "RESULT_TOO_LARGE":
-    case "SLOW_CONSUMER":
-    case "KERI_ESCROW_FULL":
-    case "CERTIFICATES_FULL":
-      return status.RESOURCE_EXHAUSTED;
-    case "BEHIND":
-    case "UNAVAILABLE":
-    case "SEALED":
-    case "OUTCOME_UNKNOWN":
-    case "UNAVAILABLE_OUTCOME_UNKNOWN":
-    case "HISTORY_LAGGING":
-      return status.UNAVAILABLE;
-    case "HEIGHT_UNKNOWN":
-      return status.OUT_OF_RANGE;
-    case "DEADLINE_EXCEEDED":
-      return status.DEADLINE_EXCEEDED;
-    case "CANCELLED":
-      return status.CANCELLED;
-    case "NOT_FOUND":
-      return status.NOT_FOUND;
-    case "DUPLICATE_ID":
-    case "KERI_DUPLICITOUS":
-    case "CERTIFICATE_RECORD_DIFFERS":
-      return status.ALREADY_EXISTS;
-    case "LIMIT_EXCEEDED":
-    case "CYCLE":
-    case "PRECONDITION_FAILED":
-    case "EXPIRED":
-    case "RESERVED":
-    case "STALE_KEY_STATE":
-    case "FOREIGN_CLUSTER":
-    case "UNKNOWN_IDENTIFIER":
-    case "NOT_INITIALISED":
-    case "ALREADY_INITIALISED":
-    case "PASSPHRASE_NEEDED":
-    case "CEREMONY_OPEN":
-    case "NO_CEREMONY":
-    case "WRONG_CEREMONY":
-    case "TOO_FEW_SHARES":
-    case "NO_SHARE_GIVEN":
-    case "NOT_INITIATOR":
-    case "MORE_SEALS_NEEDED":
-    case "CEREMONY_EXPIRED":
-    case "CEREMONY_REPLACED":
-    case "OPENING_FAILED":
-    case "ALREADY_UNSEALED":
-    case "UNREADABLE_SHARE":
-    case "WRONG_INDEX":
-    case "WRONG_SIGNATURE":
-    case "WRONG_COMMITMENT":
-    case "SHARES_FORGOTTEN":
-    case "SIGNING_REFUSED":
-    case "PASSPHRASE_WRONG":
-    case "KEYSTORE_DAMAGED":
-    case "KEYS_ELSEWHERE":
-      return status.FAILED_PRECONDITION;
-    case "UNSUPPORTED":
-      return status.UNIMPLEMENTED;
-    case "DEFECT":
-      return status.INTERNAL;
-    default:
-      return unreachable(code);
-  }
-}
+export const statusOf = (code: string): status => statuses.get(code) ?? status.FAILED_PRECONDITION;
 
 const RETRYABLE: ReadonlySet<string> = new Set<RefusalCode>([
   "OVERLOADED",

@@ -5,7 +5,7 @@ import type { Aid, Said } from "../../src/base/brands.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
 import { present } from "../../src/base/errors.ts";
 import { signerOf } from "../../src/client/identity.ts";
-import { KerlClient } from "../../src/client/kerl-client.ts";
+import { KerlClient } from "../../src/client/index.ts";
 import { incept, rotate } from "../../src/keri/compose.ts";
 import { nextKeyDigest } from "../../src/keri/said.ts";
 import { clientFiles, readClientIdentity } from "../../src/host/founding/client-folder.ts";

@@ -233,8 +233,7 @@ class Parts implements Serving {
       onEvent: (event) => {
         switch (event.kind) {
           case "position":
-            this.#moved(event.position);
-            return;
+            return this.#moved(event.position);
           case "peers":
             this.#connected = event.connected;
             metrics.set("peers", event.connected);

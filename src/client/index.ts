@@ -1,0 +1,9 @@
+/** What applications import as `@sky/sky/client`. */
+export * from "./sky-client.ts";
+export {
+  type Appended,
+  KerlClient,
+  type KerlClientOptions,
+  type KerlReadOptions,
+  type KeyStateAt,
+} from "./kerl-client.ts";
