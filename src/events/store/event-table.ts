@@ -57,6 +57,22 @@ export interface CheckedEvent {
 
 const PROOF_BYTES_MAX = BODY_BYTES_MAX + CERTIFICATE_BYTES_MAX + PROOF_HEADERS_MAX * (HEADER_BYTES_MAX + 3);
 
+/** The lowest event that has none before it, genesis aside. */
+const prepareAfterGap = (connection: Sqlite) =>
+  prepare<{ stream: string }, { position: number }>(connection, (slot) =>
+    queries
+      .selectFrom("events as one")
+      .leftJoin("events as before", (join) =>
+        join.onRef("before.stream", "=", "one.stream").on("before.position", "=", sql<number>`one.position - 1`),
+      )
+      .select("one.position")
+      .where("one.stream", "=", slot("stream"))
+      .where("one.position", ">", sql.lit(0))
+      .where("before.position", "is", null)
+      .orderBy("one.position")
+      .limit(sql.lit(1)),
+  );
+
 function prepareStatements(connection: Sqlite) {
   const rows = queries.selectFrom("events").select(["position", "hash", "time", "header", "proof", "body"]);
   const byPosition = queries.selectFrom("events").select(["position", "hash"]);
@@ -73,25 +89,7 @@ function prepareStatements(connection: Sqlite) {
         .orderBy("position", "desc")
         .limit(sql.lit(1)),
     ),
-    afterGap: prepare<{ stream: string }, { position: number }>(connection, (slot) =>
-      queries
-        .selectFrom("events as one")
-        .select("one.position")
-        .where("one.stream", "=", slot("stream"))
-        .where("one.position", ">", sql.lit(0))
-        .where(({ not, exists, selectFrom }) =>
-          not(
-            exists(
-              selectFrom("events as before")
-                .select("before.position")
-                .whereRef("before.stream", "=", "one.stream")
-                .where("before.position", "=", sql<number>`one.position - 1`),
-            ),
-          ),
-        )
-        .orderBy("one.position")
-        .limit(sql.lit(1)),
-    ),
+    afterGap: prepareAfterGap(connection),
     at: prepare<{ stream: string; position: number }, EventRow>(connection, (slot) =>
       rows.where("stream", "=", slot("stream")).where("position", "=", slot("position")),
     ),

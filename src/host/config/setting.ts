@@ -60,7 +60,17 @@ export const optionalTextSetting = (common: Common<string | undefined>): Setting
 
 /** http:// or https://, a host, perhaps a port and a path; no query, no fragment, nobody's name. */
 export const optionalUrlSetting = (common: Common<string | undefined>): Setting<string | undefined> =>
-  define("text", "URL, http or https", z.string().max(1024).regex(WEB_URL).refine(URL.canParse).optional(), common);
+  define(
+    "text",
+    "URL, http or https",
+    z
+      .string()
+      .max(1024)
+      .regex(WEB_URL)
+      .refine((url) => URL.canParse(url))
+      .optional(),
+    common,
+  );
 
 /** Known only to the environment, shown to nobody. */
 export const secretSetting = (common: Common<string | undefined>): Setting<string | undefined> => ({
