@@ -6,6 +6,7 @@ import type { Aid } from "../base/brands.ts";
 import { decodeAttachments } from "./attachment-groups.ts";
 import { type EscrowBounds, type KerlEscrow, type KerlReader, escrowSize, isReceiptEscrow } from "./kerl.ts";
 import type { Attachments, TransferableSignatures } from "./messages.ts";
+import { exposedIndices } from "./signature-checks.ts";
 import { storedBody } from "./stored-body.ts";
 
 /** Of the receipts that wait under one identifier, so many may be by one signer: a quarter. */
@@ -76,11 +77,34 @@ function sendersOf(reader: KerlReader, escrow: Waiting): ReadonlySet<Aid> {
   return rootsOf(reader, named);
 }
 
-type Waiting = Pick<KerlEscrow, "aid" | "reason" | "waitsFor" | "event" | "attached">;
+type Waiting = Pick<KerlEscrow, "aid" | "sn" | "reason" | "waitsFor" | "event" | "attached">;
+
+export const keptAttachments = (escrow: Pick<KerlEscrow, "event" | "attached">): Attachments =>
+  decodeAttachments(escrow.attached, storedBody(escrow.event).version.major);
+
+/**
+ * Whether a key of the identifier signed it, as far as is known: one in force before it, or that was committed to. Anybody makes a
+ * rotation of keys of his own, and what came early was not checked at all; such have half of the room, and the rest is for the identifier's own.
+ */
+export function isProven(reader: KerlReader, escrow: Waiting): boolean {
+  if (escrow.reason === "out-of-order") return false;
+  if (escrow.reason !== "partially-signed") return true;
+  const body = storedBody(escrow.event);
+  if (body.type !== "rot" && body.type !== "drt") return true;
+  const prior = reader.keyStateAt(escrow.aid, escrow.sn - 1);
+  if (prior === undefined) return false;
+  const { controllerSignatures } = keptAttachments(escrow);
+  return exposedIndices(prior.nextDigests, body.keys, controllerSignatures).size > 0;
+}
+
+/** Proven, of an identifier that there is: nobody else can have it wait in its name. */
+const isOwn = (reader: KerlReader, escrow: Waiting): boolean =>
+  !isReceiptEscrow(escrow) && reader.keyState(escrow.aid) !== undefined && isProven(reader, escrow);
 
 /**
  * Whether everybody who would have this wait has room left: receipts, a quarter of the places of those under their identifier
  * (`others`); and of all places and all bytes, once an eighth is taken, no more than a sixty-fourth. `earlier` is what it replaces.
+ * An identifier's own are weighed against its own alone: what others have wait in its name keeps none of them out.
  */
 export function hasShare(
   reader: KerlReader,
@@ -92,24 +116,30 @@ export function hasShare(
   const senders = sendersOf(reader, newcomer);
   const isNew = earlier === undefined;
   const one = (): number => 1;
-  if (isNew && isReceiptEscrow(newcomer) && isOver(reader, senders, others, one, Math.ceil(perAid / SHARES) - 1))
+  const counts = isOwn(reader, newcomer) ? (escrow: KerlEscrow) => isOwn(reader, escrow) : () => true;
+  if (
+    isNew &&
+    isReceiptEscrow(newcomer) &&
+    isOver(reader, senders, others, counts, one, Math.ceil(perAid / SHARES) - 1)
+  )
     return false;
   if (
     isNew &&
     reader.escrowCount() >= all / FREE_SHARE &&
-    isOver(reader, senders, reader.escrows(), one, all / SENDERS - 1)
+    isOver(reader, senders, reader.escrows(), counts, one, all / SENDERS - 1)
   )
     return false;
   const grows = escrowSize(newcomer) - (isNew ? 0 : escrowSize(earlier));
   const isTight = reader.escrowBytes() + grows > bytesAll / FREE_SHARE;
-  return !isTight || !isOver(reader, senders, reader.escrows(), escrowSize, bytesAll / SENDERS - grows);
+  return !isTight || !isOver(reader, senders, reader.escrows(), counts, escrowSize, bytesAll / SENDERS - grows);
 }
 
-/** Whether one of them has more than `most` of these, each as much as `sizeOf` says. */
+/** Whether one of them has more than `most` of these that count, each as much as `sizeOf` says. */
 function isOver(
   reader: KerlReader,
   senders: ReadonlySet<Aid>,
   escrows: Iterable<KerlEscrow>,
+  counts: (escrow: KerlEscrow) => boolean,
   sizeOf: (escrow: KerlEscrow) => number,
   most: number,
 ): boolean {
@@ -118,7 +148,7 @@ function isOver(
   for (const escrow of escrows) {
     for (const sender of sendersOf(reader, escrow)) {
       const room = left.get(sender);
-      if (room === undefined) continue;
+      if (room === undefined || !counts(escrow)) continue;
       if (room < sizeOf(escrow)) return true;
       left.set(sender, room - sizeOf(escrow));
     }

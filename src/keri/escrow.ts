@@ -4,7 +4,7 @@
  */
 import { equalBytes } from "../base/bytes.ts";
 import { type Result, ok } from "../base/result.ts";
-import { decodeAttachments, joinAttachments } from "./attachment-groups.ts";
+import { joinAttachments } from "./attachment-groups.ts";
 import { encodeAttachments } from "./cesr/encode-attachments.ts";
 import type { KerlFact } from "./kerl-facts.ts";
 import {
@@ -18,8 +18,7 @@ import {
   isReceiptEscrow,
 } from "./kerl.ts";
 import type { Attachments, ParsedBody } from "./messages.ts";
-import { hasShare, withinShare } from "./escrow-share.ts";
-import { exposedIndices } from "./signature-checks.ts";
+import { hasShare, isProven, keptAttachments, withinShare } from "./escrow-share.ts";
 import { storedBody } from "./stored-body.ts";
 
 /** What is to wait, before it is known whether there is room. */
@@ -28,8 +27,7 @@ export interface Waiting extends Pick<KerlEscrow, "aid" | "sn" | "said" | "reaso
   readonly attachments: Attachments;
 }
 
-export const keptAttachments = (escrow: Pick<KerlEscrow, "event" | "attached">): Attachments =>
-  decodeAttachments(escrow.attached, storedBody(escrow.event).version.major);
+export { keptAttachments };
 
 /**
  * The fact that makes it wait, or null when everything of it waits already. `joined`: with what is kept under its name.
@@ -99,24 +97,6 @@ const fits = (
 ): boolean =>
   !(takesPlace && others.length >= places) &&
   others.reduce((sum, other) => sum + escrowSize(other), escrowSize(newcomer)) <= bytes;
-
-/**
- * Whether a key of the identifier signed it, as far as is known: one in force before it, or that was committed to. Anybody makes a
- * rotation of keys of his own, and what came early was not checked at all; such have half of the room, and the rest is for the identifier's own.
- */
-function isProven(
-  reader: KerlReader,
-  escrow: Pick<KerlEscrow, "aid" | "sn" | "reason" | "event" | "attached">,
-): boolean {
-  if (escrow.reason === "out-of-order") return false;
-  if (escrow.reason !== "partially-signed") return true;
-  const body = storedBody(escrow.event);
-  if (body.type !== "rot" && body.type !== "drt") return true;
-  const prior = reader.keyStateAt(escrow.aid, escrow.sn - 1);
-  if (prior === undefined) return false;
-  const { controllerSignatures } = keptAttachments(escrow);
-  return exposedIndices(prior.nextDigests, body.keys, controllerSignatures).size > 0;
-}
 
 const full = (): { readonly ok: false; readonly refusal: KerlRefusal } => ({
   ok: false,

@@ -286,6 +286,18 @@ describe("all places of everybody", () => {
   });
 });
 
+test("an identifier's own events find room whatever waits in its name and in those of its delegates", () => {
+  const stage = new Stage({ ...ESCROW_BOUNDS, all: 256 });
+  const [a, n, l, w, c] = stage.keys(5) as readonly [Key, Key, Key, Key, Key];
+  const icp = stage.begin([a], [n], { witnesses: [w] });
+  const dip = () =>
+    delegatedIncept({ ...keysInput([c], []), delegator: icp.aid, seals: seals(stage.key().text.replace("D", "E")) });
+  for (let i = 0; i < 32; i++) expect(stage.send(complete(dip().event, [c], [], []))).toBe("escrowed:awaiting-anchor");
+  expect(stage.send(complete(dip().event, [c], [], []))).toBe("KERI_ESCROW_FULL");
+  const rot = rotate({ ...follow(icp, 1, icp.said), ...keysInput([n], [l]), witnessThreshold: 1 });
+  expect(stage.send(complete(rot.event, [n], [n], []))).toBe("escrowed:partially-witnessed");
+});
+
 describe("all bytes of everybody", () => {
   const SEAL = 54;
   /** An identifier's events that come early, of about so many bytes. */
