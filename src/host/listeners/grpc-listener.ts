@@ -13,6 +13,7 @@ import { type ConnectionInjector, type Server, ServerCredentials } from "@grpc/g
 import { Fault } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import type { Caller, CallerOf, PeerCall } from "../services/oracle-port.ts";
+import { REFUSED_SESSION_MS, answerRefused, isAnswered } from "./refused-session.ts";
 
 export interface TlsIdentity {
   /** PEM. */
@@ -42,7 +43,7 @@ export interface GrpcListenerOptions<C extends Caller = Caller> {
   /** 0 for any free port. */
   readonly port: number;
   readonly tls: TlsIdentity;
-  /** Judges the leaf certificate (DER) that the peer has proved to own. Refuses with any code; the connection is closed. */
+  /** Judges the leaf certificate (DER) that the peer has proved to own. Refuses with any code; the connection is closed (refused-session.ts). */
   readonly authenticate: (certificate: Uint8Array) => Result<C> | Promise<Result<C>>;
   readonly server: Server;
   /** Counts a connection that was not let in. */
@@ -96,7 +97,9 @@ export interface GrpcListener<C extends Caller = Caller> {
 interface Connection<C> {
   /** The TLS socket once admitted: HTTP/2 has taken over its handle, so destroying the one beneath would not close it. */
   socket: Socket;
-  readonly timer: NodeJS.Timeout;
+  timer: NodeJS.Timeout;
+  /** Was not let in, is counted, and is told so until the timer ends it. */
+  isRefused: boolean;
   /** How often the listener's certificate had been renewed when it was made. */
   readonly generation: number;
   caller: C | undefined;
@@ -141,7 +144,10 @@ export async function openGrpcListener<C extends Caller>(options: GrpcListenerOp
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) return connections.drop(peer, "NO_CERTIFICATE");
     const caller = await options.authenticate(Uint8Array.from(certificate.raw));
-    if (!caller.ok) return connections.drop(peer, caller.refusal.code);
+    if (!caller.ok) {
+      const { code } = caller.refusal;
+      return isAnswered(code) ? connections.answerRefused(peer, code, socket) : connections.drop(peer, code);
+    }
     // Not "secure" for grpc-js: TLS ends here, it gets the decrypted sockets.
     connections.admit(peer, caller.value, socket, () =>
       options.server.createConnectionInjector(ServerCredentials.createInsecure()),
@@ -222,6 +228,7 @@ class Connections<C extends Caller> {
     const connection: Connection<C> = {
       socket,
       timer,
+      isRefused: false,
       generation: this.#generation,
       caller: undefined,
       injector: undefined,
@@ -249,15 +256,28 @@ class Connections<C extends Caller> {
   drop(peer: string, reason: ConnectionRefusal): void {
     const connection = this.#all.get(peer);
     if (connection === undefined || connection.caller !== undefined) return;
-    this.#refused(reason);
+    if (!connection.isRefused) this.#refused(reason);
     this.#forget(peer, connection);
     connection.socket.destroy();
+  }
+
+  /** Tells a connection that it is not let in and counts why, once. It counts among the unauthenticated while it stands. */
+  answerRefused(peer: string, reason: ConnectionRefusal, socket: TLSSocket): void {
+    const connection = this.#all.get(peer);
+    if (connection === undefined || connection.caller !== undefined || connection.isRefused) return;
+    this.#refused(reason);
+    clearTimeout(connection.timer);
+    connection.isRefused = true;
+    connection.socket = socket;
+    connection.timer = setTimeout(() => this.drop(peer, reason), REFUSED_SESSION_MS);
+    socket.once("close", () => this.#forget(peer, connection));
+    answerRefused(socket);
   }
 
   /** If the connection still stands it goes on to gRPC. */
   admit(peer: string, caller: C, socket: TLSSocket, inject: () => ConnectionInjector): void {
     const connection = this.#all.get(peer);
-    if (connection === undefined || connection.caller !== undefined) return;
+    if (connection === undefined || connection.caller !== undefined || connection.isRefused) return;
     if (this.#closing) return this.drop(peer, "CLOSED");
     if (this.#countOf(caller.aid) >= this.#limits.ofOneCallerMax) return this.drop(peer, "TOO_MANY_OF_ONE_CALLER");
     clearTimeout(connection.timer);

@@ -126,6 +126,47 @@ describe("the gRPC listener", () => {
     expect(refused).toEqual([]);
   });
 
+  it("says to a refused identity that it is refused, at once, and lets it reach no handler", async () => {
+    const { listener, refused, authContexts } = await open({
+      authenticate: () => refuse("CERTIFICATE_KEY_ROTATED", "which of the reasons it was is not told"),
+    });
+    const client = clientOf(listener, mallory);
+    const began = Date.now();
+    for (let i = 0; i < 3; i += 1) {
+      const error = await ask(client).then(
+        () => undefined,
+        (failed: unknown) => failed as grpc.ServiceError,
+      );
+      expect(error?.code).toBe(grpc.status.UNAUTHENTICATED);
+      expect(error?.metadata.get("sky-code")).toEqual(["IDENTITY_REFUSED"]);
+      expect(error?.details).toMatch(
+        /^The cluster refuses this identity: its keys were rotated elsewhere, or its cert/,
+      );
+    }
+    expect(Date.now() - began).toBeLessThan(2_000);
+    expect(new Set(refused)).toEqual(new Set(["CERTIFICATE_KEY_ROTATED"]));
+    expect([authContexts, listener.connections()]).toEqual([[], 0]);
+  });
+
+  it("ends a refused identity that asks nothing within a second, and counts it among the unauthenticated until then", async () => {
+    const { listener, refused } = await open({
+      authenticate: (der) =>
+        new X509Certificate(der).subject === "CN=mallory"
+          ? refuse("CERTIFICATE_REVOKED", "revoked")
+          : ok({ aid: "alice" as Aid, role: "client" }),
+      limits: { unauthenticatedMax: 2 },
+    });
+    const ends: Promise<void>[] = [];
+    for (let i = 0; i < 4; i += 1) {
+      ends.push(closed(rawTls(listener, mallory)));
+      await expect.poll(() => refused.filter((why) => why === "CERTIFICATE_REVOKED").length).toBe(i + 1);
+    }
+    expect(await ask(clientOf(listener, alice))).toBe("alice");
+    await Promise.all(ends);
+    expect(refused).toEqual(Array.from({ length: 4 }, () => "CERTIFICATE_REVOKED"));
+    expect(listener.connections()).toBe(1);
+  });
+
   it("closes a connection whose certificate is refused, and counts the reason once", async () => {
     const { listener, refused } = await open();
     await closed(rawTls(listener, mallory));
