@@ -461,8 +461,7 @@ describe("a client's own certificate on SERVICE", () => {
     });
     expect(other.destroyed).toBe(false);
     other.destroy();
-    for (const socket of sockets) socket.destroy();
-    await Promise.all(sockets.map(closed));
+    await Promise.all(sockets.map((socket) => closed(socket.destroy())));
   });
 });
 
