@@ -201,16 +201,49 @@ export function promoted(controller: Controller): Controller {
   return { aid, kel: concatBytes(kel, pending.stream), ...keys, pending: null };
 }
 
+/** Where a delegator anchored an event. */
+export type Anchor = Omit<SealSource, "aid">;
+
 /**
- * The same events, the last of them (pending, or in force) with where its delegator anchored it: a reader of the stream alone learns of
- * the anchor by this couple. Source: ToIP KERI specification, "Delegated inception", source seal couple.
+ * The same events (in force, and pending), each of those named with where its delegator anchored it, instead of what was said before: a
+ * reader of the stream alone learns of the anchor by this couple. Source: ToIP KERI specification, "Delegated inception", source seal couple.
  */
-export function anchoredAt(controller: Controller, anchor: Omit<SealSource, "aid">): Controller {
-  const couple = encodeAttachments({ ...NO_ATTACHMENTS, sealSources: [{ ...anchor, aid: null }] }, 1);
+export function anchoredAt(controller: Controller, anchors: ReadonlyMap<Said, Anchor>): Controller {
   const { pending, kel } = controller;
-  return pending === null
-    ? { ...controller, kel: concatBytes(kel, couple) }
-    : { ...controller, pending: { ...pending, stream: concatBytes(pending.stream, couple) } };
+  return {
+    ...controller,
+    kel: withCouples(kel, anchors),
+    pending: pending && { ...pending, stream: withCouples(pending.stream, anchors) },
+  };
+}
+
+function withCouples(stream: Uint8Array, anchors: ReadonlyMap<Said, Anchor>): Uint8Array {
+  const events = eventsOf(stream);
+  assert(events.ok, "own events were judged");
+  return concatBytes(
+    ...events.value.map(({ event, message: { source, body, attachments } }) => {
+      const anchor = anchors.get(event.said);
+      if (anchor === undefined || attachments.sealSources.some((one) => one.said === anchor.said)) return source;
+      const sealSources: readonly SealSource[] = [{ ...anchor, aid: null }];
+      return concatBytes(body, encodeAttachments({ ...attachments, sealSources }, 1));
+    }),
+  );
+}
+
+/** Where the own events, those pending too, anchor another identifier's: by the SAID of the event that is anchored. */
+export function anchorsOf({ kel, pending }: Controller, aid: Aid): ReadonlyMap<Said, Anchor> {
+  const anchors = new Map<Said, Anchor>();
+  for (const { event } of ownEvents({ kel, pending }))
+    for (const seal of event.eventSeals)
+      if (seal.aid === aid && !anchors.has(seal.said)) anchors.set(seal.said, { sn: event.sn, said: event.said });
+  return anchors;
+}
+
+/** All own events, the pending one last, with the bytes they travel as. */
+export function ownEvents({ kel, pending }: Pick<Controller, "kel" | "pending">): readonly OwnEvent[] {
+  const events = eventsOf(pending === null ? kel : concatBytes(kel, pending.stream));
+  assert(events.ok, "own events were judged");
+  return events.value;
 }
 
 /** The key state by the own events in force. Throws: Defect for events that `openController` has not judged. */
@@ -268,13 +301,16 @@ export function isShowable(controller: Controller): boolean {
   return delegator === null && witnesses.length === 0;
 }
 
+export interface OwnEvent {
+  readonly event: KeyEvent;
+  readonly message: KeriMessage;
+}
+
 /** Messages of a stream of own events. Refuses: KEL_INVALID. */
-export function eventsOf(
-  stream: Uint8Array,
-): Result<readonly { readonly event: KeyEvent; readonly message: KeriMessage }[], ControllerRefusal> {
+export function eventsOf(stream: Uint8Array): Result<readonly OwnEvent[], ControllerRefusal> {
   const { messages, refusal } = parseStream(stream);
   if (refusal !== null) return invalid(refusal.message);
-  const events: { readonly event: KeyEvent; readonly message: KeriMessage }[] = [];
+  const events: OwnEvent[] = [];
   for (const message of messages) {
     const event = parseKeyEvent(message.body, message.bodyKind, message.version);
     if (!event.ok) return invalid(event.refusal.message);

@@ -1,8 +1,9 @@
 /** Clients and operators rotate their keys: no request fails meanwhile, and the old keys are refused afterwards. */
-import { copyFileSync, cpSync, readFileSync, statSync } from "node:fs";
+import { copyFileSync, cpSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SkyClient, identityOf, readIdentity } from "../../src/client/sky-client.ts";
 import { ClientFolderStore, clientFiles } from "../../src/host/founding/client-folder.ts";
+import { prepareInteraction, promoted } from "../../src/keri/controller.ts";
 import { Cluster, type CommandEnd, sky, until } from "./cluster.ts";
 import { nodeNamed, skyClient } from "./clients.ts";
 
@@ -166,6 +167,71 @@ describe("sky kel against the cluster", () => {
       rows.every(({ verdict }) => verdict === "accepted"),
       verified.out,
     ).toBe(true);
+
+    // Twice rotated, anchored offline, the delegator's event handed over by itself: what is left is done, once, however often.
+    for (let time = 0; time < 2; time++) await kel("rotate", "--dir", child, "--json");
+    const offline = await kel("delegate", child, "--client", folderOf("default"), "--json");
+    expect(offline).toMatchObject({
+      pending: { sn: 5 },
+      delegated: { appended: false, anchored: [{ sn: 1 }, { sn: 2 }] },
+    });
+    await kel("submit", ...online);
+    expect(await kel("show", ...online, "--aid", String(made["aid"]))).toMatchObject({ sn: 0 });
+    const accepted = [1, 2].map((sn) => ({ aid: made["aid"], sn, type: "drt", verdict: "accepted", changed: true }));
+    expect(await kel("delegate", child, ...online)).toMatchObject({
+      sn: 5,
+      delegated: { appended: true, anchored: [], messages: accepted },
+    });
+    expect(await kel("delegate", child, ...online)).toMatchObject({
+      sn: 5,
+      delegated: { appended: true, anchored: [], messages: [] },
+    });
+    expect(await kel("show", ...online, "--aid", String(made["aid"]))).toMatchObject({ sn: 2 });
+  }, 60_000);
+
+  it("hands any stream over by commands that it cuts, says what became of each message, and where it was refused", async () => {
+    const online = ["--client", folderOf("admin"), "--cluster", cluster.directory, "--json"];
+    const org = cluster.path("clients", "org");
+    expect((await sky("kel", "incept", "--dir", org, "--keys", "2", "--threshold", "1/2,1/2")).code).toBe(0);
+    const store = new ClientFolderStore(org);
+    for (let sn = 1; sn <= 70; sn++)
+      store.update((kept) => {
+        const made = prepareInteraction(kept, []);
+        if (!made.ok) throw new Error(made.refusal.message);
+        return promoted(made.value);
+      });
+    const file = cluster.path("org.cesr");
+    writeFileSync(file, store.read().kel);
+    const append = async (path: string) => {
+      const end = await sky("kel", "append", path, ...online);
+      expect(end.out, end.err).toMatch(/^\{/);
+      const told = JSON.parse(end.out) as {
+        readonly code?: string;
+        readonly messages?: readonly { verdict: string }[];
+      };
+      return { exit: end.code, ...told };
+    };
+    const first = await append(file);
+    expect(first.messages?.map(({ verdict }) => verdict)).toEqual(Array.from({ length: 71 }, () => "accepted"));
+    expect(first.exit).toBe(0);
+    expect((await append(file)).messages?.[70]).toMatchObject({ sn: 70, verdict: "known", changed: false });
+    const [log, local] = [
+      await sky("kel", "show", ...online, "--aid", store.read().aid),
+      await sky("kel", "show", "--dir", org, "--json"),
+    ];
+    const { height: _height, ...shown } = JSON.parse(log.out) as Record<string, unknown>;
+    expect({ ...shown, pending: null }).toEqual(JSON.parse(local.out));
+
+    const other = cluster.path("clients", "other");
+    expect((await sky("kel", "incept", "--dir", other)).code).toBe(0);
+    const text = Buffer.from(new ClientFolderStore(other).read().kel).toString();
+    writeFileSync(file, `${Buffer.from(store.read().kel).toString()}${text.slice(0, -3)}AAA`);
+    const refused = await append(file);
+    expect(refused).toMatchObject({ exit: 1, code: "KERI_BAD_SIGNATURE" });
+    expect(refused.messages).toHaveLength(64);
+    writeFileSync(file, text.slice(0, -1));
+    expect(await append(file)).toMatchObject({ exit: 1, code: "KERI_MALFORMED" });
+    expect(await append(cluster.path("nothing.cesr"))).toMatchObject({ exit: 1, code: "FILE_MISSING" });
   }, 60_000);
 });
 

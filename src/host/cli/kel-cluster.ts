@@ -28,7 +28,7 @@ export interface Where {
 const CERTIFICATE_MS = 3_600_000;
 
 /** Asks as the identity in the store. Throws: SkyError. */
-async function asking<T>({ store, endpoints, ca }: Where, work: (client: KerlClient) => Promise<T>): Promise<T> {
+export async function asking<T>({ store, endpoints, ca }: Where, work: (client: KerlClient) => Promise<T>): Promise<T> {
   const kept = store.read();
   const cluster = present(kept.cluster, "who has nodes to ask belongs to a cluster");
   const tls = await issueTls({
@@ -77,7 +77,9 @@ export const clusterExport = (where: Where, asked: Asked): Promise<Uint8Array> =
     return Buffer.concat(events);
   });
 
-/** Thresholds travel as JSON writes them in events. */
+/** Thresholds travel as events have them, without the quotes of plain numbers (hexadecimal text). */
+const thresholdOf = (text: string): unknown => (text.startsWith("[") ? (JSON.parse(text) as unknown) : text);
+
 function reportOfMessage(state: KeyState): StateReport {
   const ref = (event: KeyState["latest"]) => ({ sn: Number(event?.sn ?? 0), said: event?.said ?? "" });
   return {
@@ -86,9 +88,9 @@ function reportOfMessage(state: KeyState): StateReport {
     type: state.latestType,
     establishment: ref(state.establishment),
     keys: state.keys,
-    threshold: JSON.parse(state.threshold) as unknown,
+    threshold: thresholdOf(state.threshold),
     nextDigests: state.nextDigests,
-    nextThreshold: JSON.parse(state.nextThreshold) as unknown,
+    nextThreshold: thresholdOf(state.nextThreshold),
     witnesses: state.witnesses,
     witnessThreshold: state.witnessThreshold,
     traits: state.traits,

@@ -158,39 +158,6 @@ export async function interact(options: InteractOptions, io: CliIo): Promise<Exi
   );
 }
 
-export interface DelegateOptions extends KelOptions {
-  /** Folder of the delegated identifier, whose inception or pending rotation the delegator anchors. */
-  readonly args: readonly [string];
-}
-
-/**
- * As the delegator: anchors the newest event of the delegated identifier that is not anchored yet (its inception, or its pending rotation),
- * and writes beside that event where it was anchored.
- */
-export async function delegate(options: DelegateOptions, io: CliIo): Promise<ExitCode> {
-  const json = options.json === true;
-  const opened = await openKelDesk({ dir: options.args[0] }, io);
-  if (!opened.ok) return reportRefusal(io, opened.refusal, json);
-  const { store } = opened.value;
-  const delegated = store.read();
-  const { delegator, aid, latest } = keyStateAfterPending(delegated);
-  return withDesk(options, io, async (desk) => {
-    const own = desk.store.read();
-    if (delegator !== own.aid)
-      throw new SkyError("NOT_DELEGATED", `${aid} is delegated by ${delegator ?? "nobody"}, not by ${own.aid}.`, {
-        retryable: false,
-      });
-    if ((latest.type !== "dip" && latest.type !== "drt") || newestEvent(delegated).isAnchored)
-      throw new SkyError("ANCHORED_ALREADY", `The newest event of ${aid} needs no anchor.`, { retryable: false });
-    const seal = { i: aid, s: latest.sn.toString(16), d: latest.said };
-    const kept = await make(desk, options, (now) => prepareInteraction(now, [seal]));
-    const anchor = kept.pending ?? keyStateOf(kept).latest;
-    const anchored = store.update((now) => anchoredAt(now, { sn: anchor.sn, said: anchor.said }));
-    if (isOnline(options)) await online(desk, (client) => client.append(newestEvent(anchored).source));
-    return tell(kept, options, io);
-  });
-}
-
 /** Hands what is pending to the cluster; nothing to do is done. */
 export const submit = (options: KelOptions, io: CliIo): Promise<ExitCode> =>
   withDesk(options, io, async (desk) => {
@@ -245,16 +212,6 @@ export const exportStream = (options: ExportOptions, io: CliIo): Promise<ExitCod
     }
     return EXIT.ok;
   });
-
-/** The own event that came last, pending or not, as it travels. */
-function newestEvent({ kel, pending }: Controller): { readonly source: Uint8Array; readonly isAnchored: boolean } {
-  const events = eventsOf(pending?.stream ?? kel);
-  const message = events.ok ? events.value.at(-1)?.message : undefined;
-  return {
-    source: present(message, "an identity begins with an event").source,
-    isAnchored: (message?.attachments.sealSources.length ?? 0) > 0,
-  };
-}
 
 const DIGEST = /^[A-Za-z0-9_-]{44}$/;
 

@@ -65,7 +65,10 @@ export async function openKelDesk(options: KelOptions, io: CliIo): Promise<Resul
     if (options.node === undefined && options.cluster === undefined)
       return refuse("NODES_MISSING", "Say where the nodes are: --node HOST:PORT, or --cluster DIRECTORY of sky dev.");
     if (kept.value.cluster === null)
-      return refuse("CLUSTER_MISSING", `${folder} belongs to no cluster: its events go to one by another identity.`);
+      return refuse(
+        "CLUSTER_MISSING",
+        `${folder} belongs to no cluster. Another identity hands its events to one: sky kel export --dir ${folder} --out FILE, then sky kel append FILE --client FOLDER.`,
+      );
   }
   const store = new ClientFolderStore(folder);
   const where = (): Where => ({ store, endpoints: endpointsOf(options), ca: readAnchors(folder) });
@@ -140,6 +143,9 @@ const UNANSWERED: ReadonlySet<string> = new Set([
   "NOT_IN_FORCE",
 ]);
 
+/** How a command ends that such an error ended. */
+export const exitOf = ({ code }: SkyError): ExitCode => (UNANSWERED.has(code) ? EXIT.unavailable : EXIT.refused);
+
 const USAGE: ReadonlySet<string> = new Set([
   "IDENTITY_MISSING",
   "FOUNDING_MISSING",
@@ -164,7 +170,7 @@ export async function withDesk(
   } catch (error) {
     if (!(error instanceof SkyError)) throw error;
     reportFailure(io, error.code, error.message, json);
-    return UNANSWERED.has(error.code) ? EXIT.unavailable : EXIT.refused;
+    return exitOf(error);
   } finally {
     desk.value.close();
   }
@@ -220,12 +226,17 @@ export function printState(report: StateReport, io: CliIo): void {
   if (delegator !== null) io.out(`  delegated by ${delegator}`);
 }
 
-/** The own state, and what is still to be submitted. */
-export function tell(kept: KeptIdentity, options: KelOptions, io: CliIo): ExitCode {
+/** The own state, what is still to be submitted, and with `json` whatever else is to be told. */
+export function tell(
+  kept: KeptIdentity,
+  options: KelOptions,
+  io: CliIo,
+  more: Readonly<Record<string, unknown>> = {},
+): ExitCode {
   const report = reportOf(keyStateOf(kept));
   const { pending } = kept;
   const waits = pending === null ? null : { sn: pending.sn, said: pending.said, rotates: pending.next !== null };
-  if (options.json === true) io.out(JSON.stringify({ ok: true, ...report, pending: waits }));
+  if (options.json === true) io.out(JSON.stringify({ ok: true, ...report, pending: waits, ...more }));
   else {
     printState(report, io);
     if (waits !== null)

@@ -357,9 +357,14 @@ function addKelEvents(kel: Command, context: ProgramContext): void {
   onCluster(add("interact", "anchor seals"))
     .argument("<seal...>", "AID:SN:SAID of an event, or a digest")
     .action(run(async () => ({ run: (await events()).interact })));
-  onCluster(add("delegate", "as the delegator, anchor a delegated identifier's inception or pending rotation"))
+  onCluster(
+    add("delegate", "as the delegator, anchor a delegated identifier's inception and rotations, and append its log"),
+  )
     .argument("<folder>", "the delegated identifier's folder")
-    .action(run(async () => ({ run: (await events()).delegate })));
+    .action(run(async () => ({ run: (await import("./kel-delegate.ts")).delegate })));
+  onCluster(add("append", "hand a CESR stream, anybody's, to the cluster and say what became of each message"))
+    .argument("<file>", "the stream")
+    .action(run(async () => ({ run: (await import("./kel-append.ts")).append })));
   onCluster(add("submit", "hand a pending event to the cluster and wait until it is in force")).action(
     run(async () => ({ run: (await events()).submit })),
   );

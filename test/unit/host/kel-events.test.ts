@@ -39,6 +39,7 @@ interface Told {
   readonly witnessThreshold: number;
   readonly traits: readonly string[];
   readonly delegator: string | null;
+  readonly delegated?: { readonly anchored: readonly { readonly said: string }[] };
 }
 
 async function kel(...words: readonly string[]): Promise<Told> {
@@ -127,11 +128,36 @@ test("a delegated identifier is in force once its delegator anchored it, its rot
   expect(await verified(parent, child)).toEqual(["accepted", "escrowed:awaiting-anchor"]);
   expect(await kel("delegate", child, "--dir", parent)).toMatchObject({ sn: 1, type: "ixn" });
   expect(await verified(parent, child)).toEqual(["accepted", "accepted", "accepted"]);
-  expect((await sky("kel", "delegate", child, "--dir", parent)).err).toContain("needs no anchor");
+  expect(await kel("delegate", child, "--dir", parent)).toMatchObject({ sn: 1, delegated: { anchored: [] } });
   expect(await kel("rotate", "--dir", child)).toMatchObject({ sn: 1, type: "drt" });
   expect(await kel("delegate", child, "--dir", parent)).toMatchObject({ sn: 2 });
   expect(await verified(parent, child)).toEqual(["accepted", "accepted", "accepted", "accepted", "accepted"]);
   expect((await sky("kel", "delegate", parent, "--dir", child)).err).toContain("is delegated by nobody");
+});
+
+test("every event that waits for its anchor is anchored: several, and those of a command that died or was taken back", async () => {
+  const [parent, child] = [at("late-parent"), at("late-child")];
+  const { aid } = await kel("incept", "--dir", parent);
+  const made = await kel("incept", "--dir", child, "--delegator", aid);
+  const rotated = [await kel("rotate", "--dir", child), await kel("rotate", "--dir", child)];
+  const files = [parent, child].map((folder) => join(folder, "identity.json"));
+  const before = files.map((file) => readFileSync(file));
+  const told = await kel("delegate", child, "--dir", parent);
+  expect(told).toMatchObject({ sn: 1, delegated: { aid: made.aid } });
+  expect(told.delegated?.anchored.map(({ said }) => said)).toEqual([made.said, ...rotated.map(({ said }) => said)]);
+  const all = Array.from({ length: 5 }, () => "accepted");
+  expect(await verified(parent, child)).toEqual(all);
+
+  // It died once the delegator's event was kept: that one is found again, and no second one is made.
+  writeFileSync(files[1] ?? "", before[1] ?? "");
+  expect(await kel("delegate", child, "--dir", parent)).toMatchObject({ sn: 1 });
+  expect(await verified(parent, child)).toEqual(all);
+
+  // The delegator has another event in that place: what the child says of its anchor is not believed.
+  writeFileSync(files[0] ?? "", before[0] ?? "");
+  await kel("interact", "--dir", parent, made.said);
+  expect(await kel("delegate", child, "--dir", parent)).toMatchObject({ sn: 2 });
+  expect(await verified(parent, child)).toEqual([...all, "accepted"]);
 });
 
 test("what cannot be done is refused with a sentence and an exit code, and keys are never overwritten", async () => {

@@ -103,7 +103,7 @@ test("a delegated inception and rotation are taken once their delegator anchored
     const { latest, aid } = keyStateAfterPending(delegated);
     delegator = promoted(ok(prepareInteraction(delegator, [{ i: aid, s: latest.sn.toString(16), d: latest.said }])));
     const { sn, said } = keyStateOf(delegator).latest;
-    delegated = anchoredAt(delegated, { sn, said });
+    delegated = anchoredAt(delegated, new Map([[latest.said, { sn, said }]]));
   };
   anchor();
   expect(verdicts(delegator.kel, delegated.kel).said).toEqual(["accepted", "accepted", "accepted"]);
