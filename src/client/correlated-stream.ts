@@ -1,7 +1,7 @@
 /** A two-way stream as calls: many requests in flight, each answered by the reply with its correlation. */
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import { TimeoutStrategy, isTaskCancelledError, timeout } from "cockatiel";
-import { SkyError, errorOfService } from "./errors.ts";
+import { SkyError, errorOfService, wasSent } from "./errors.ts";
 
 interface Pending<Reply> {
   readonly resolve: (reply: Reply) => void;
@@ -45,6 +45,15 @@ class CorrelatedStream<Request, Reply extends { readonly correlation: bigint }> 
     } catch (error) {
       if (!isTaskCancelledError(error)) throw error;
       this.#pending.delete(correlation);
+      if (this.#stream !== undefined && !wasSent(this.#stream))
+        throw new SkyError(
+          "UNAVAILABLE",
+          "No connection to the node; nothing was sent there. Try again or another node.",
+          {
+            retryable: true,
+            cause: error,
+          },
+        );
       if (this.#writing)
         throw new SkyError("OUTCOME_UNKNOWN", "No answer in time; sending it again with the same id is safe.", {
           cause: error,
@@ -107,7 +116,9 @@ class CorrelatedStream<Request, Reply extends { readonly correlation: bigint }> 
     stream.on("drain", () => {
       if (this.#stream === stream) this.#drain();
     });
-    stream.on("error", (error: ServiceError) => this.#broken(stream, errorOfService(error, this.#writing)));
+    stream.on("error", (error: ServiceError) =>
+      this.#broken(stream, errorOfService(error, this.#writing, wasSent(stream))),
+    );
     stream.on("end", () =>
       this.#broken(
         stream,

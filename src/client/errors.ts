@@ -33,11 +33,17 @@ export const errorOfMessage = (refusal: RefusalMessage): SkyError =>
 /** 10 s: no node asks for more; a peer that does is not believed. */
 const RETRY_AFTER_MAX_MS = 10_000;
 
+/** Whether a call went to a connection: until then its peer is a name to resolve, such as dns:127.0.0.1:8100. */
+export const wasSent = (call: { getPeer(): string }): boolean => /^(?:\[|[\d.]+:)/.test(call.getPeer());
+
+/** How grpc-js tells REFUSED_STREAM, by which a node that ends a connection says that it has not looked at a call (RFC 9113 §8.7). */
+const NOT_LOOKED_AT = "Stream refused by server";
+
 /**
  * An error of grpc-js. Without sky-code it did not come from a handler: the connection, a deadline or a proxy failed.
- * `writing`: what was sent may have been done, so that is what the code says.
+ * `writing`: what was sent may have been done, so that is what the code says; unless no connection stood, and nothing was `sent`.
  */
-export function errorOfService(error: ServiceError, writing: boolean): SkyError {
+export function errorOfService(error: ServiceError, writing: boolean, sent = true): SkyError {
   const [code] = error.metadata.get("sky-code");
   const pushback = Number(error.metadata.get("grpc-retry-pushback-ms")[0] ?? 0);
   const retryAfterMs = Number.isFinite(pushback) ? Math.min(Math.max(pushback, 0), RETRY_AFTER_MAX_MS) : 0;
@@ -48,6 +54,12 @@ export function errorOfService(error: ServiceError, writing: boolean): SkyError 
     case status.CANCELLED:
     case status.INTERNAL:
     case status.UNKNOWN:
+      if (!sent || error.details === NOT_LOOKED_AT)
+        return new SkyError(
+          "UNAVAILABLE",
+          `No connection to the node (${error.details}); nothing was sent there. Try again or another node.`,
+          { retryable: true, cause: error },
+        );
       if (writing)
         return new SkyError(
           "OUTCOME_UNKNOWN",

@@ -4,7 +4,7 @@ import type { Height } from "../base/brands.ts";
 import type { GraphNode } from "../events/facts/graph.ts";
 import type { ExpandResponse } from "../wire/generated/sky/oracle/v1/oracle.ts";
 import { graphNodeOf, heightOf } from "../wire/sky-graph.ts";
-import { errorOfService } from "./errors.ts";
+import { errorOfService, wasSent } from "./errors.ts";
 
 /** Pages as they come, at the reader's pace, and which node gave them. `begin` starts after a cursor; empty for the beginning. Throws: SkyError. */
 export async function* expandPages(
@@ -43,7 +43,7 @@ export async function firstPage(stream: ClientReadableStream<ExpandResponse>, no
   try {
     return { node, stream, pages, page: await nextPage(pages) };
   } catch (error) {
-    throw errorOfService(error as ServiceError, false);
+    throw errorOfService(error as ServiceError, false, wasSent(stream));
   }
 }
 

@@ -6,7 +6,7 @@ import type * as Kerl from "../wire/generated/sky/kerl/v1/kerl.ts";
 import { KerlServiceService as calls } from "../wire/generated/sky/kerl/v1/kerl.ts";
 import type { Receipt } from "../wire/outcome.ts";
 import * as graph from "../wire/sky-graph.ts";
-import { SkyError, errorOfMessage, errorOfService } from "./errors.ts";
+import { SkyError, errorOfMessage, errorOfService, wasSent } from "./errors.ts";
 import { Nodes, type NodesOptions, type OracleStub, unaryBy } from "./nodes.ts";
 import { type ClientPorts, type Signer, appendCommandOf, defaultPorts, signBatch } from "./signing.ts";
 import { untilOutcome } from "./unknown-outcome.ts";
@@ -189,11 +189,11 @@ export class KerlClient {
         deadline,
       });
       const messages = call[Symbol.asyncIterator]() as AsyncIterator<Reply>;
-      return { call, messages, first: await nextOf(messages) };
+      return { call, messages, first: await nextOf(messages, call) };
     };
     const { call, messages, first } = await this.#nodes.retrying(deadline, open);
     try {
-      for (let item = first; item.done !== true; item = await nextOf(messages)) yield item.value;
+      for (let item = first; item.done !== true; item = await nextOf(messages, call)) yield item.value;
     } finally {
       call.cancel();
     }
@@ -206,10 +206,12 @@ interface Opened<Reply> {
   readonly first: IteratorResult<Reply>;
 }
 
-async function nextOf<T>(messages: AsyncIterator<T>): Promise<IteratorResult<T>> {
+async function nextOf<T>(messages: AsyncIterator<T>, call: ClientReadableStream<T>): Promise<IteratorResult<T>> {
   try {
     return await messages.next();
   } catch (error) {
-    throw error instanceof Error && "code" in error ? errorOfService(error as ServiceError, false) : error;
+    throw error instanceof Error && "code" in error
+      ? errorOfService(error as ServiceError, false, wasSent(call))
+      : error;
   }
 }

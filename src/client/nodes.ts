@@ -1,9 +1,17 @@
 /** The nodes a client may talk to, and how it moves from one to the next. */
 import { type ChannelOptions, Metadata, type ServiceError, credentials, type MethodDefinition } from "@grpc/grpc-js";
-import { DelegateBackoff, type IRetryBackoffContext, handleWhen, retry } from "cockatiel";
+import {
+  ConstantBackoff,
+  DelegateBackoff,
+  type IRetryBackoffContext,
+  handleWhen,
+  handleWhenResult,
+  retry,
+} from "cockatiel";
 import { assert, present } from "../base/errors.ts";
 import { OracleServiceClient } from "../wire/generated/sky/oracle/v1/oracle.ts";
-import { SkyError, errorOfService } from "./errors.ts";
+import { SkyError, errorOfService, wasSent } from "./errors.ts";
+import { IdentityRefusals, isIdentityRefused } from "./refused-identity.ts";
 import type { ClientPorts } from "./signing.ts";
 
 export interface NodesOptions {
@@ -52,7 +60,26 @@ export interface NodesHooks {
   readonly unanswered?: (deadlineMs: number) => Promise<void>;
 }
 
-const UNANSWERED: ReadonlySet<string> = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED", "OUTCOME_UNKNOWN"]);
+const UNANSWERED: ReadonlySet<string> = new Set([
+  "UNAVAILABLE",
+  "DEADLINE_EXCEEDED",
+  "OUTCOME_UNKNOWN",
+  "IDENTITY_REFUSED",
+]);
+
+/** Between two rounds of asking whether anybody takes a certificate. */
+const ASK_AGAIN_MS = 250;
+
+/** Whoever answers it, and be it that there is no such call, has let the connection in. */
+const HEALTH: MethodDefinition<null, Uint8Array> = {
+  path: "/grpc.health.v1.Health/Check",
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: () => Buffer.alloc(0),
+  requestDeserialize: () => null,
+  responseSerialize: (bytes) => Buffer.from(bytes),
+  responseDeserialize: (bytes) => bytes,
+};
 
 /** Connections under one certificate. */
 interface Generation {
@@ -94,16 +121,30 @@ export class Nodes {
    */
   async move(tls: Pick<NodesOptions, "cert" | "key">, deadlineMs: number): Promise<boolean> {
     const generation = this.#connected({ ...this.#options, ...tls });
-    const order = [...generation.stubs.slice(this.#current), ...generation.stubs.slice(0, this.#current)];
-    for (const [i, stub] of order.entries()) {
+    const refusals = new IdentityRefusals(this.count, () => this.#ports.now());
+    const again = (taken: unknown): boolean =>
+      taken !== true && refusals.final === undefined && this.#ports.now() < deadlineMs;
+    const policy = retry(handleWhenResult(again), {
+      maxAttempts: Number.MAX_SAFE_INTEGER,
+      backoff: new ConstantBackoff(ASK_AGAIN_MS),
+    });
+    const taken = await policy.execute(() => this.#isTaken(generation, refusals, deadlineMs));
+    this.#retire(taken ? this.#generation : generation);
+    if (taken) this.#generation = generation;
+    return taken;
+  }
+
+  /** Whether any node lets these connections in, each asked once. */
+  async #isTaken(generation: Generation, refusals: IdentityRefusals, deadlineMs: number): Promise<boolean> {
+    const order = [...generation.stubs.entries()];
+    order.push(...order.splice(0, this.#current));
+    for (const [i, [node, stub]] of order.entries()) {
       const left = deadlineMs - this.#ports.now();
-      if (left > 0 && (await isReady(stub, this.#ports.now() + left / (order.length - i)))) {
-        this.#retire(this.#generation);
-        this.#generation = generation;
-        return true;
-      }
+      if (left <= 0) return false;
+      const failure = await whyNotIn(stub, this.#ports.now() + left / (order.length - i));
+      if (failure === undefined) return true;
+      refusals.met(generation, node, failure);
     }
-    this.#retire(generation);
     return false;
   }
 
@@ -135,13 +176,15 @@ export class Nodes {
   }
 
   /**
-   * Runs an attempt, given its own deadline, and again on another node while its failure is retryable and time is left.
-   * Throws: SkyError of the last attempt.
+   * Runs an attempt, given its own deadline, and again on another node while its failure is retryable and time is left; or while not enough
+   * nodes refuse the identity. Throws: SkyError of the last attempt, or IDENTITY_REFUSED.
    */
   async retrying<T>(deadlineMs: number, attempt: Attempt<T>): Promise<T> {
     await this.#hooks.before?.(deadlineMs);
+    const refusals = new IdentityRefusals(this.count, () => this.#ports.now());
+    const goesOn = (error: SkyError): boolean => error.retryable || isIdentityRefused(error);
     const retryable = (error: unknown): boolean =>
-      error instanceof SkyError && error.retryable && this.#ports.now() < deadlineMs;
+      error instanceof SkyError && goesOn(error) && error !== refusals.final && this.#ports.now() < deadlineMs;
     const delay = ({ attempt: n, result }: IRetryBackoffContext<unknown>): number => {
       const asked = "error" in result && result.error instanceof SkyError ? result.error.retryAfterMs : 0;
       const left = Math.max(deadlineMs - this.#ports.now(), 0);
@@ -158,9 +201,11 @@ export class Nodes {
       try {
         return await attempt(stub, this.#attemptDeadline(deadlineMs), index);
       } catch (error) {
-        if (error instanceof SkyError && error.retryable) {
+        if (error instanceof SkyError && goesOn(error)) {
           this.#leave(index);
+          refusals.met(generation, index, error);
           if (UNANSWERED.has(error.code)) await this.#hooks.unanswered?.(deadlineMs);
+          if (generation === this.#generation && refusals.final !== undefined) throw refusals.final;
         }
         throw error;
       } finally {
@@ -183,16 +228,25 @@ export class Nodes {
   }
 }
 
-/** Whether a connection stands before the deadline. */
-const isReady = (stub: OracleStub, deadlineMs: number): Promise<boolean> =>
-  new Promise((resolve) => stub.waitForReady(deadlineMs, (error) => resolve(error === undefined || error === null)));
+/** Undefined once a node has let the connection in. */
+async function whyNotIn(stub: OracleStub, deadlineMs: number): Promise<SkyError | undefined> {
+  const failed = await new Promise<Error | undefined>((resolve) => stub.waitForReady(deadlineMs, resolve));
+  if (failed !== undefined)
+    return new SkyError("UNAVAILABLE", `No connection to the node (${failed.message}).`, { retryable: true });
+  try {
+    await unaryBy(stub, HEALTH, null, deadlineMs, false);
+    return undefined;
+  } catch (error) {
+    return error instanceof SkyError && UNANSWERED.has(error.code) ? error : undefined;
+  }
+}
 
 type UnaryCall<Request, Reply> = (
   request: Request,
   metadata: Metadata,
   options: { readonly deadline: number },
   callback: (error: ServiceError | null, reply: Reply) => void,
-) => unknown;
+) => { getPeer(): string };
 
 /** One unary call as a promise. Throws: SkyError. */
 export function unary<Request, Reply>(
@@ -202,9 +256,9 @@ export function unary<Request, Reply>(
   writing: boolean,
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    call(request, new Metadata(), { deadline: deadlineMs }, (error, reply) => {
+    const begun = call(request, new Metadata(), { deadline: deadlineMs }, (error, reply) => {
       if (error === null) resolve(reply);
-      else reject(errorOfService(error, writing));
+      else reject(errorOfService(error, writing, wasSent(begun)));
     });
   });
 }

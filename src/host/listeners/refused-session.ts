@@ -55,7 +55,8 @@ export function answerRefused(socket: TLSSocket): ServerHttp2Session {
       },
       { endStream: true },
     );
-    session.close();
+    // Later: a client that waited for the connection sends several calls at once.
+    setImmediate(() => session.close());
   });
   return session;
 }

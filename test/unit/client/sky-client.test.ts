@@ -29,7 +29,7 @@ interface Door {
 }
 
 /** A listener over the node: several of them are several nodes of a cluster that agree at once. */
-async function door(node: NodeInMemory): Promise<Door> {
+async function door(node: NodeInMemory, refuses: () => string | undefined = () => undefined): Promise<Door> {
   node.keys.set(ALICE, publicKeyOf(SEED));
   node.readers.add(ALICE);
   const server = new Server();
@@ -38,7 +38,10 @@ async function door(node: NodeInMemory): Promise<Door> {
     port: 0,
     tls,
     server,
-    authenticate: () => ok({ aid: ALICE, role: "client" }),
+    authenticate: () => {
+      const code = refuses();
+      return code === undefined ? ok({ aid: ALICE, role: "client" }) : refuse(code, "not told");
+    },
   });
   server.addService(
     skyOracleService,
@@ -185,6 +188,60 @@ describe("the client", () => {
     expect(graph.height()).toBe(1);
   });
 
+  it.each(["CERTIFICATE_KEY_ROTATED", "CERTIFICATE_REVOKED"])(
+    "says in time that the cluster refuses the identity, also when a node is down: %s",
+    async (code) => {
+      const graph = new NodeInMemory();
+      const doors = await Promise.all(Array.from({ length: 4 }, () => door(graph, () => code)));
+      await doors[1]?.close();
+      for (const endpoints of [doors, doors.slice(0, 1), doors.slice(0, 2)]) {
+        const client = clientOf(endpoints);
+        const began = Date.now();
+        const message = expect.stringMatching(/its keys were rotated elsewhere/);
+        const expected = { code: "IDENTITY_REFUSED", retryable: false, message };
+        await Promise.all([
+          expect(client.write([granted("a")])).rejects.toMatchObject(expected),
+          expect(client.check(mayView("a"))).rejects.toMatchObject(expected),
+          expect(client.writeStream().write([granted("a")])).rejects.toMatchObject(expected),
+          expect(client.expandSubjects(view).next()).rejects.toMatchObject(expected),
+        ]);
+        expect(Date.now() - began).toBeLessThan(2_900);
+      }
+      expect(graph.submissions).toBe(0);
+    },
+  );
+
+  it("goes to another node when one, behind or lying, refuses the identity; and back when it no longer does", async () => {
+    const graph = new NodeInMemory();
+    let refuses: string | undefined = "CERTIFICATE_KEY_ROTATED";
+    const doors = [await door(graph, () => refuses), await door(graph)];
+    const client = clientOf(doors);
+    expect(await client.write([granted("a")])).toMatchObject({ changed: [true] });
+    const one = clientOf(doors.slice(0, 1));
+    const checked = one.check(mayView("a"));
+    setTimeout(() => {
+      refuses = undefined;
+    }, 300);
+    expect(await checked).toMatchObject({ result: true });
+  });
+
+  it("never says that the outcome is unknown where no connection ever stood", async () => {
+    const graph = new NodeInMemory();
+    const gone = await door(graph);
+    await gone.close();
+    const dropping = await door(graph, () => "CERTIFICATE_OTHER_CLUSTER");
+    const expected = { code: "UNAVAILABLE", retryable: true, message: expect.stringMatching(/nothing was sent/i) };
+    for (const doors of [[gone], [dropping], [gone, dropping]]) {
+      const client = clientOf(doors);
+      await Promise.all([
+        expect(client.write([granted("a")], { timeoutMs: 700 })).rejects.toMatchObject(expected),
+        expect(client.check(mayView("a"), { timeoutMs: 700 })).rejects.toMatchObject(expected),
+        expect(client.writeStream().write([granted("a")], { timeoutMs: 700 })).rejects.toMatchObject(expected),
+      ]);
+    }
+    expect(graph.submissions).toBe(0);
+  });
+
   it.each(["OVERLOADED", "SEALED", "EXPIRED", "PERMISSION_DENIED"])(
     "says that the outcome is unknown when one node may have done the write, whatever it is told afterwards: %s",
     async (code) => {
@@ -232,7 +289,7 @@ describe("the client", () => {
     await lying.close();
     const checks = client.checkStream();
     const failed = client.check(mayView("a"), { timeoutMs: 2_500 });
-    await expect(failed).rejects.toMatchObject({ code: expect.stringMatching(/BEHIND|DEADLINE_EXCEEDED/) });
+    await expect(failed).rejects.toMatchObject({ code: expect.stringMatching(/BEHIND|UNAVAILABLE|DEADLINE_EXCEEDED/) });
     const read = (): Promise<boolean> => checks.check(mayView("a"), { timeoutMs: 600 });
     await vi.waitFor(async () => expect(await read()).toBe(true), { timeout: 6_000, interval: 1 });
     expect(client.newestHeight).toBe(1);
