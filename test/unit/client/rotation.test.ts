@@ -1,5 +1,5 @@
 /** A client's keys while it lives: whenever it dies, whatever is lost, and however long it runs, it goes on under the keys in force. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server } from "@grpc/grpc-js";
@@ -273,6 +273,30 @@ test("keys that were rotated elsewhere, by a copy, are told of after a while, an
   const began = Date.now();
   await expect(client.write([granted("b")])).rejects.toMatchObject({ code: "STALE_KEY_STATE", retryable: false });
   expect(Date.now() - began).toBeLessThan(8_000);
+});
+
+test("an old copy of a folder is told at once that it is refused, whatever it asks, and what it began stays begun", async () => {
+  const { node, folder, open } = await world();
+  const copy = mkdtempSync(join(directory, "copy-"));
+  for (const name of readdirSync(folder)) copyFileSync(join(folder, name), join(copy, name));
+  const current = await open();
+  // Twice: the copy has the keys after the first rotation, too.
+  await current.rotate();
+  await current.rotate();
+  const { size } = node.signedUnder;
+  const old = new ClientFolderStore(copy);
+  const client = await open(old);
+  const began = Date.now();
+  const refused = { code: "IDENTITY_REFUSED", retryable: false };
+  await expect(client.check(mayRead("a"))).rejects.toMatchObject(refused);
+  await expect(client.write([granted("a")])).rejects.toMatchObject(refused);
+  expect(Date.now() - began).toBeLessThan(5_000);
+  const rotating = Date.now();
+  await expect(client.rotate()).rejects.toMatchObject(refused);
+  expect(Date.now() - rotating).toBeLessThan(2_900);
+  expect(old.read().pending).not.toBeNull();
+  expect(node.signedUnder.size).toBe(size);
+  expect(await current.check(mayRead("a"))).toMatchObject({ result: false });
 });
 
 test("a certificate is renewed in time while the client lives, and its connection moves without a failed call", async () => {
