@@ -1,4 +1,6 @@
 /** Signing of commands: one signature for a group. */
+import { STREAM_BYTES_MAX } from "../events/facts/kerl.ts";
+import { SkyError } from "./errors.ts";
 import type { Aid, CommandId, Digest, LogTime, Said } from "../base/brands.ts";
 import { toHex } from "../base/bytes.ts";
 import { encode } from "../base/codec.ts";
@@ -90,9 +92,15 @@ export function commandOf(write: GraphWrite, ports: ClientPorts, id?: CommandId)
   return ok({ id: used, kind: "graph.write", payload, notAfter: notAfterOf(used, ports.now()) });
 }
 
-/** Own key events, or what others signed, as a command of its own: a CESR stream of at most 256 KiB. */
-export const appendCommandOf = (stream: Uint8Array, ports: ClientPorts): Command =>
-  ownCommandOf("kerl.append", stream, ports);
+/** Own key events, or what others signed, as a command of its own: a CESR stream. Throws: SkyError EMPTY_MESSAGE, or TOO_LARGE beyond 256 KiB. */
+export function appendCommandOf(stream: Uint8Array, ports: ClientPorts): Command {
+  if (stream.length === 0) throw new SkyError("EMPTY_MESSAGE", "The stream holds no message; send at least one.");
+  if (stream.length > STREAM_BYTES_MAX) {
+    const why = `The stream has ${stream.length} bytes, more than ${STREAM_BYTES_MAX}`;
+    throw new SkyError("TOO_LARGE", `${why}; split it between messages and send its parts one after the other.`);
+  }
+  return ownCommandOf("kerl.append", stream, ports);
+}
 
 /** A command of any kind under a new id. */
 export function ownCommandOf(kind: CommandKind, payload: Uint8Array, ports: ClientPorts): Command {

@@ -54,20 +54,28 @@ export const aidShape: Shape<Aid> = text<Aid>(44);
 export const saidShape: Shape<Said> = text<Said>(44);
 export const digestShape: Shape<Digest> = hex<Digest>(32);
 
-export const commandShape: Shape<Command> = record("command", {
-  id: hex<CommandId>(16),
-  kind: oneOf(...COMMAND_KINDS),
-  payload: bytes(1, PAYLOAD_BYTES_MAX),
-  notAfter: integer<LogTime>(),
-});
+const commandShapeWith = (payload: Shape<Uint8Array>): Shape<Command> =>
+  record("command", {
+    id: hex<CommandId>(16),
+    kind: oneOf(...COMMAND_KINDS),
+    payload,
+    notAfter: integer<LogTime>(),
+  });
 
-export const signedBodyShape: Shape<SignedBody> = record("signed body", {
-  cluster: digestShape,
-  author: aidShape,
-  principal: nullable(aidShape),
-  keyState: record<KeyStateRef>("key state", { sn: integer(), said: saidShape }),
-  commands: list(commandShape, COMMANDS_PER_SIGNED_MAX, 1),
-});
+const bodyShapeWith = (command: Shape<Command>): Shape<SignedBody> =>
+  record("signed body", {
+    cluster: digestShape,
+    author: aidShape,
+    principal: nullable(aidShape),
+    keyState: record<KeyStateRef>("key state", { sn: integer(), said: saidShape }),
+    commands: list(command, COMMANDS_PER_SIGNED_MAX, 1),
+  });
+
+export const commandShape = commandShapeWith(bytes(1, PAYLOAD_BYTES_MAX));
+export const signedBodyShape = bodyShapeWith(commandShape);
+
+/** Takes payloads of any length, too: for telling an author which one is out of bounds. Never for executing. */
+export const anyPayloadBodyShape = bodyShapeWith(commandShapeWith(bytes(0, SIGNED_BYTES_MAX)));
 
 export const signedShape: Shape<Signed> = record("signed", {
   body: bytes(1, SIGNED_BYTES_MAX),

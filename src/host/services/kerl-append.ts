@@ -2,8 +2,9 @@
 import type { Aid, CommandId } from "../../base/brands.ts";
 import { fromHex } from "../../base/bytes.ts";
 import { decode } from "../../base/codec.ts";
-import { type Result, ok, refuse } from "../../base/result.ts";
-import { SIGNED_BYTES_MAX, signedBodyShape, signedShape } from "../../events/facts/command.ts";
+import { type No, type Refusal, type Result, ok, refuse } from "../../base/result.ts";
+import { SIGNED_BYTES_MAX, anyPayloadBodyShape, signedBodyShape, signedShape } from "../../events/facts/command.ts";
+import { STREAM_BYTES_MAX } from "../../events/facts/kerl.ts";
 import type { ParsedBody } from "../../keri/messages.ts";
 import { replySigner } from "../../keri/replies.ts";
 import { bodyOf } from "../../keri/stored-body.ts";
@@ -56,7 +57,7 @@ function openBatch(bytes: Uint8Array, taking: Taking): Result<readonly Opened[]>
   const signed = decode(signedShape, bytes, SIGNED_MESSAGE_MAX);
   if (!signed.ok) return signed;
   const body = decode(signedBodyShape, signed.value.body, SIGNED_BYTES_MAX);
-  if (!body.ok) return body;
+  if (!body.ok) return outOfBounds(signed.value.body) ?? body;
   const opened: Opened[] = [];
   for (const [i, { id, kind, payload }] of body.value.commands.entries()) {
     if (kind !== "kerl.append")
@@ -68,6 +69,23 @@ function openBatch(bytes: Uint8Array, taking: Taking): Result<readonly Opened[]>
   }
   return ok(opened);
 }
+
+/** Why a body that cannot be read cannot: undefined where it is no stream's length. */
+function outOfBounds(bytes: Uint8Array): No<Refusal> | undefined {
+  const body = decode(anyPayloadBodyShape, bytes, SIGNED_BYTES_MAX);
+  if (!body.ok) return undefined;
+  for (const [i, { kind, payload }] of body.value.commands.entries()) {
+    if (kind !== "kerl.append") continue;
+    if (payload.length === 0)
+      return refuse("EMPTY_MESSAGE", `The stream of command ${i} holds no message; send at least one.`);
+    if (payload.length > STREAM_BYTES_MAX)
+      return refuse("TOO_LARGE", `The stream of command ${i} ${tooLong(payload.length)}`);
+  }
+  return undefined;
+}
+
+const tooLong = (length: number): string =>
+  `has ${length} bytes, more than ${STREAM_BYTES_MAX}; split it between messages and send its parts one after the other.`;
 
 function bodiesOf(stream: Uint8Array): readonly ParsedBody[] | undefined {
   const messages = messagesOf(stream);

@@ -3,6 +3,14 @@ import { connect } from "node:http2";
 import { type ClientReadableStream, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { concatBytes, utf8 } from "../../../src/base/bytes.ts";
+import { decode, encode } from "../../../src/base/codec.ts";
+import { present } from "../../../src/base/errors.ts";
+import {
+  SIGNED_BYTES_MAX,
+  anyPayloadBodyShape,
+  signedBodyShape,
+  signedShape,
+} from "../../../src/events/facts/command.ts";
 import { encodeIndexed } from "../../../src/keri/cesr/indexer.ts";
 import { receipt } from "../../../src/keri/compose.ts";
 import { StreamParser } from "../../../src/keri/stream.ts";
@@ -98,6 +106,31 @@ describe("append", () => {
     for (const bytes of [Buffer.alloc(0), Buffer.alloc(1_100_000), Buffer.from("garbage")])
       codes.push((await ask("append", { signed: bytes })).trailers["sky-code"]);
     expect(codes).toEqual(["EMPTY_MESSAGE", "TOO_LARGE", "MALFORMED"]);
+  });
+
+  it("refuses a stream that is too long or empty as such, and says what to do", async () => {
+    const told = async (...payloads: readonly Uint8Array[]) => {
+      const template = decode(signedShape, made.world.append(writer(), utf8("x")), SIGNED_BYTES_MAX);
+      const body = template.ok ? decode(signedBodyShape, template.value.body, SIGNED_BYTES_MAX) : template;
+      if (!template.ok || !body.ok) throw new Error("the world makes whole batches");
+      const [command] = body.value.commands;
+      const commands = payloads.map((payload) => ({ ...present(command, "it holds one"), payload }));
+      const changed = encode(anyPayloadBodyShape, { ...body.value, commands });
+      const signed = Buffer.from(encode(signedShape, { ...template.value, body: changed }));
+      const { trailers, details } = await ask("append", { signed });
+      return [trailers["sky-code"], details];
+    };
+    const tooLarge =
+      "has 262145 bytes, more than 262144; split it between messages and send its parts one after the other.";
+    expect(await told(new Uint8Array(262_145))).toEqual(["TOO_LARGE", `The stream of command 0 ${tooLarge}`]);
+    expect(await told(utf8("x"), new Uint8Array(262_145))).toEqual([
+      "TOO_LARGE",
+      `The stream of command 1 ${tooLarge}`,
+    ]);
+    expect(await told(utf8(""))).toEqual([
+      "EMPTY_MESSAGE",
+      "The stream of command 0 holds no message; send at least one.",
+    ]);
   });
 
   it("says that a rival is kept as evidence, and tells who signed by older keys to sign anew", async () => {

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Aid, type CommandId, type Said, height } from "../../../src/base/brands.ts";
 import { ok, refuse } from "../../../src/base/result.ts";
 import { SkyError } from "../../../src/client/errors.ts";
+import { KerlClient } from "../../../src/client/kerl-client.ts";
 import { ed25519Signer, newCommandId } from "../../../src/client/signing.ts";
 import { SkyClient, type SkyClientOptions } from "../../../src/client/sky-client.ts";
 import { publicKeyOf } from "../../../src/crypto/ed25519.ts";
@@ -138,6 +139,18 @@ describe("the client", () => {
     await expect(client.write([granted("Gu\u0308l")])).rejects.toMatchObject({ code: "NAME_NOT_NFC" });
     await expect(client.write([])).rejects.toMatchObject({ code: "EMPTY_MESSAGE" });
     expect(graph.submissions).toBe(2);
+  });
+
+  it("refuses streams of key events that are empty or too long before it sends them", async () => {
+    const graph = new NodeInMemory();
+    const options = clientOptions([await door(graph)]);
+    const [client, kerl] = [clientOf([await door(graph)]), KerlClient.connect(options)];
+    cleanups.push(() => kerl.close());
+    for (const append of [client.append.bind(client), kerl.append.bind(kerl)]) {
+      await expect(append(new Uint8Array(262_145))).rejects.toMatchObject({ code: "TOO_LARGE", retryable: false });
+      await expect(append(new Uint8Array(0))).rejects.toMatchObject({ code: "EMPTY_MESSAGE" });
+    }
+    expect(graph.submissions).toBe(0);
   });
 
   it("does a write once though its answer was lost, and asks another node", async () => {
