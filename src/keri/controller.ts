@@ -5,7 +5,7 @@
  * Source: ToIP KERI specification, "Pre-rotation"; the order of steps is that of src/actors/enclave/rotation.ts.
  */
 import type { Aid, Said } from "../base/brands.ts";
-import { concatBytes } from "../base/bytes.ts";
+import { concatBytes, utf8 } from "../base/bytes.ts";
 import { assert, present } from "../base/errors.ts";
 import { type Refusal, type Result, ok, refuse } from "../base/result.ts";
 import { publicKeyOf, signer } from "../crypto/ed25519.ts";
@@ -14,7 +14,7 @@ import { type Threshold, isThresholdMet, thresholdSize } from "../crypto/thresho
 import { NO_ATTACHMENTS } from "./attachment-groups.ts";
 import { encodeAttachments } from "./cesr/encode-attachments.ts";
 import { ampleWitnesses, delegatedIncept, delegatedRotate, incept, interact, rotate } from "./compose.ts";
-import { LISTED_MAX, isNonTransferable } from "./event-fields.ts";
+import { LISTED_MAX, isNonTransferable, readAid, readEventSeals, readTraits } from "./event-fields.ts";
 import { parseKeyEvent } from "./event.ts";
 import type { EventFields } from "./event-json.ts";
 import { followed, incepted, isInception, isRotation } from "./key-state-rules.ts";
@@ -49,6 +49,8 @@ export type ControllerRefusal = Refusal<"KEL_INVALID" | "KEL_PENDING" | "KERI_RU
 
 /** Indices of one character: nobody holds more keys in one hand. */
 export const CONTROLLER_KEYS_MAX = 64;
+/** Leaves room, in an event of 64 KiB, for as many keys and witnesses as there may be. */
+const SEALS_BYTES_MAX = 48 * 1024;
 /** Bytes of rotations that a certificate brings along. */
 const SHOWN_BYTES_MAX = 12 * 1024;
 
@@ -83,7 +85,11 @@ export function inceptController(options: InceptionOptions): Result<Controller, 
   );
   const toad = options.witnessThreshold ?? ampleWitnesses(witnesses.length);
   const fault =
-    keysFault(current.length, threshold) ?? nextFault(next.length, nextThreshold) ?? witnessesFault(witnesses, toad);
+    keysFault(current.length, threshold) ??
+    nextFault(next.length, nextThreshold) ??
+    witnessesFault(witnesses, toad) ??
+    sentenceOf(readTraits(traits)) ??
+    delegatorFault(delegator);
   if (fault !== undefined) return rule(fault);
   const input = {
     keys: texts(current),
@@ -160,7 +166,8 @@ export function prepareRotation(
     keysFault(controller.next.length, threshold) ??
     nextFault(after.length, nextThreshold) ??
     witnessesFault(witnesses, toad) ??
-    (removed.every((one) => state.witnesses.includes(one)) ? undefined : "A witness to remove is none.");
+    (removed.every((one) => state.witnesses.includes(one)) ? undefined : "A witness to remove is none.") ??
+    sealsFault(seals);
   if (fault !== undefined) return rule(fault);
   const { said, event } = (state.delegator === null ? rotate : delegatedRotate)({
     aid: state.aid,
@@ -187,6 +194,8 @@ export function prepareInteraction(
   if (controller.pending !== null) return pendingAlready(controller.pending);
   const state = keyStateOf(controller);
   if (state.nextDigests.length === 0) return rule("The identifier was abandoned: it makes no more events.");
+  const fault = sealsFault(seals);
+  if (fault !== undefined) return rule(fault);
   const { sn, said: prior } = state.latest;
   const { said, event } = interact({ aid: state.aid, sn: sn + 1, prior, seals });
   const stream = signedStream(event, controller.current);
@@ -400,6 +409,19 @@ function nextFault(count: number, threshold: Threshold | undefined): string | un
   if (count === 0) return threshold === 0 ? undefined : "Without next keys there is no threshold over them.";
   const fault = keysFault(count, threshold);
   return fault === undefined ? undefined : `Of the next keys: ${fault}`;
+}
+
+const sentenceOf = (read: Result<unknown>): string | undefined => (read.ok ? undefined : read.refusal.message);
+
+function sealsFault(seals: readonly EventFields[]): string | undefined {
+  if (utf8(JSON.stringify(seals)).length > SEALS_BYTES_MAX)
+    return `The seals have more than ${SEALS_BYTES_MAX} bytes; anchor them by several events.`;
+  return sentenceOf(readEventSeals(seals));
+}
+
+function delegatorFault(delegator: Aid | undefined): string | undefined {
+  const fault = delegator === undefined ? undefined : sentenceOf(readAid("di", delegator));
+  return fault === undefined ? undefined : `The delegator is no identifier: ${fault}`;
 }
 
 function witnessesFault(witnesses: readonly string[], threshold: number): string | undefined {

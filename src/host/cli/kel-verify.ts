@@ -180,12 +180,16 @@ function printText({ kerl, rows }: Verifier, io: CliIo): void {
   for (const aid of aids) {
     const state = kerl.keyState(aid);
     if (state === undefined) continue;
-    const { latest, keyTexts, threshold, nextDigests, witnesses, witnessThreshold, delegator } = state;
+    const { latest, keyTexts, threshold, nextDigests, nextThreshold, witnesses, witnessThreshold, delegator } = state;
     io.out(`${aid} at ${latest.sn} (${latest.type}) ${latest.said}`);
     io.out(
       `  keys ${keyTexts.join(" ")}, threshold ${JSON.stringify(writeThreshold(threshold))}, set by event ${state.sn}`,
     );
-    io.out(`  ${nextDigests.length === 0 ? "never rotates again" : `next keys: ${nextDigests.length}`}`);
+    io.out(
+      nextDigests.length === 0
+        ? "  never rotates again"
+        : `  next keys: ${nextDigests.length}, threshold ${JSON.stringify(writeThreshold(nextThreshold))}`,
+    );
     if (witnesses.length > 0) io.out(`  witnesses ${witnesses.join(" ")}, of which ${witnessThreshold}`);
     if (delegator !== null) io.out(`  delegated by ${delegator}`);
   }
