@@ -67,7 +67,7 @@ const UNANSWERED: ReadonlySet<string> = new Set([
   "IDENTITY_REFUSED",
 ]);
 
-/** Between two rounds of asking whether anybody takes a certificate. */
+/** Between two rounds of asking whether anybody takes a certificate; at most, while some do not. */
 const ASK_AGAIN_MS = 250;
 
 /** Whoever answers it, and be it that there is no such call, has let the connection in. */
@@ -177,7 +177,7 @@ export class Nodes {
 
   /**
    * Runs an attempt, given its own deadline, and again on another node while its failure is retryable and time is left; or while not enough
-   * nodes refuse the identity. Throws: SkyError of the last attempt, or IDENTITY_REFUSED.
+   * nodes refuse the identity. Throws: SkyError of the last attempt that was answered, else of the last one.
    */
   async retrying<T>(deadlineMs: number, attempt: Attempt<T>): Promise<T> {
     await this.#hooks.before?.(deadlineMs);
@@ -188,13 +188,16 @@ export class Nodes {
     const delay = ({ attempt: n, result }: IRetryBackoffContext<unknown>): number => {
       const asked = "error" in result && result.error instanceof SkyError ? result.error.retryAfterMs : 0;
       const left = Math.max(deadlineMs - this.#ports.now(), 0);
-      return Math.min(Math.max(asked, Math.min(BACKOFF_MS.first * 2 ** (n - 1), BACKOFF_MS.longest)), left);
+      const longest = refusals.isMet ? ASK_AGAIN_MS : BACKOFF_MS.longest;
+      return Math.min(Math.max(asked, Math.min(BACKOFF_MS.first * 2 ** (n - 1), longest)), left);
     };
     const policy = retry(handleWhen(retryable), {
       maxAttempts: Number.MAX_SAFE_INTEGER,
       backoff: new DelegateBackoff(delay),
     });
-    return policy.execute(async () => {
+    /** What a node said last: tells more than that the time was up while another was asked. */
+    let heard: SkyError | undefined;
+    const attempted = policy.execute(async () => {
       const [generation, index] = [this.#generation, this.#current];
       const stub = present(generation.stubs[index], "the current node is one of the nodes");
       generation.busy += 1;
@@ -205,6 +208,7 @@ export class Nodes {
           this.#leave(index);
           refusals.met(generation, index, error);
           if (UNANSWERED.has(error.code)) await this.#hooks.unanswered?.(deadlineMs);
+          else heard = error;
           if (generation === this.#generation && refusals.final !== undefined) throw refusals.final;
         }
         throw error;
@@ -212,6 +216,9 @@ export class Nodes {
         generation.busy -= 1;
         this.#closeIdle(generation);
       }
+    });
+    return attempted.catch((error: unknown) => {
+      throw isSilence(error) ? (heard ?? error) : error;
     });
   }
 
@@ -227,6 +234,9 @@ export class Nodes {
     this.#generations.clear();
   }
 }
+
+const isSilence = (error: unknown): boolean =>
+  error instanceof SkyError && error.retryable && (error.code === "DEADLINE_EXCEEDED" || error.code === "UNAVAILABLE");
 
 /** Undefined once a node has let the connection in. */
 async function whyNotIn(stub: OracleStub, deadlineMs: number): Promise<SkyError | undefined> {

@@ -40,6 +40,10 @@ export class IdentityRefusals {
     if (error.code === "UNAVAILABLE") this.#silent.add(node);
   }
 
+  get isMet(): boolean {
+    return this.#refused.size > 0;
+  }
+
   /** The refusal, once it is the cluster's. */
   get final(): SkyError | undefined {
     const { size } = this.#refused;

@@ -288,6 +288,14 @@ describe("the client", () => {
     expect(await reader.check(mayView("a"))).toEqual({ result: true, height: 1 });
   });
 
+  it("says what the last node said, and not that the time was up while another was asked", async () => {
+    const doors = [await door(new NodeInMemory()), await door(new NodeInMemory())];
+    for (const some of [doors, doors.slice(0, 1)]) {
+      const asked = clientOf(some).check(mayView("a"), { atLeast: height(9), timeoutMs: 1_000 });
+      await expect(asked).rejects.toMatchObject({ code: "BEHIND", retryable: true });
+    }
+  });
+
   it("goes on with honest nodes after one that lied about heights, to reads and to writes: it costs failed reads, not the client", async () => {
     const graph = new NodeInMemory();
     const liar = new NodeInMemory();
