@@ -16,6 +16,15 @@ import type { Signer } from "./signing.ts";
 export interface KeptIdentity extends Controller {
   /** Null before the founding document is there. */
   readonly cluster: Digest | null;
+  /** When the keys in force became so, as whoever wrote this saw it; absent where nobody wrote it down. Units: ms since 1970. */
+  readonly since?: number;
+}
+
+/** What an `IdentityStore` keeps after a change: since when the keys are in force, if they are others than before. `now`: ms since 1970. */
+export function changedIdentity(before: KeptIdentity, after: Controller, now: number): KeptIdentity {
+  const { aid, kel, current, next, pending } = after;
+  const since = keyStateOf(after).said === keyStateOf(before).said ? before.since : now;
+  return { aid, kel, current, next, pending, cluster: before.cluster, ...(since !== undefined && { since }) };
 }
 
 /**
@@ -74,12 +83,14 @@ export function readIdentity(file: Uint8Array): KeptIdentity {
   } catch {
     throw ill("it is not JSON");
   }
-  const { version, aid, cluster } = fields;
+  const { version, aid, cluster, since } = fields;
   if (version !== 1 && version !== VERSION) throw ill(`version ${String(version)}`);
   if (typeof aid !== "string" || aid.length !== 44) throw ill("aid");
   if (cluster !== null && !(typeof cluster === "string" && /^[0-9a-f]{64}$/.test(cluster))) throw ill("its cluster");
   const controller = version === 1 ? firstController(aid as Aid, fields) : keptController(aid as Aid, fields);
-  return { ...controller, cluster: cluster as Digest | null };
+  if (since !== undefined && !(typeof since === "number" && Number.isSafeInteger(since) && since >= 0))
+    throw ill("since when its keys are in force");
+  return { ...controller, cluster: cluster as Digest | null, ...(since !== undefined && { since }) };
 }
 
 /** Version 1: one key, and its inception without signatures. */
@@ -123,13 +134,14 @@ function seedOf(value: unknown, what: string): Uint8Array {
 }
 
 /** The file, of version 2. */
-export function identityText({ aid, cluster, kel, current, next, pending }: KeptIdentity): string {
+export function identityText({ aid, cluster, since, kel, current, next, pending }: KeptIdentity): string {
   const seeds = (all: readonly Uint8Array[]): readonly string[] =>
     all.map((seed) => Buffer.from(seed).toString("base64url"));
   const content = {
     version: VERSION,
     aid,
     cluster,
+    since,
     kel: textOf(kel),
     current: seeds(current),
     next: seeds(next),

@@ -1,5 +1,6 @@
 /** What applications import as `@sky/sky/client`. */
 export * from "./sky-client.ts";
+export { changedIdentity } from "./identity.ts";
 export {
   type Appended,
   KerlClient,

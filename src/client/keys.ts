@@ -28,7 +28,29 @@ import { SkyError, errorOfRefusal } from "./errors.ts";
 import { type IdentityStore, type KeptIdentity, signerOf } from "./identity.ts";
 import { type ClientPorts, type Signer, appendCommandOf } from "./signing.ts";
 
+/** When a client rotates its keys by itself. */
+export interface RotationPolicy {
+  /**
+   * At its first call once the keys in force are older, while calls go on; keys of unknown age count as older. Whoever makes no call rotates
+   * nothing. Units: ms. Bounds: an hour at least.
+   */
+  readonly rotateEveryMs?: number;
+  /** Told what became of each such rotation; one that failed is tried again after a minute. */
+  readonly onRotation?: (event: RotationEvent) => void;
+}
+
+export type RotationEvent =
+  | { readonly kind: "rotated"; readonly keyState: KeyStateRef }
+  | {
+      readonly kind: "failed";
+      /** A SkyError, or what the store threw. */
+      readonly error: unknown;
+      /** Units: ms since 1970. */
+      readonly retryAtMs: number;
+    };
+
 export interface KeysOptions {
+  readonly policy: RotationPolicy;
   readonly store: IdentityStore;
   readonly cluster: Digest;
   /** Of each certificate. Units: ms. */
@@ -54,6 +76,10 @@ const NEWS_MS = 3_000;
 /** How long connections may take to move; whatever failed then is tried again with the next certificate. */
 const MOVE_MS = 5_000;
 const ROTATE_MS = 30_000;
+/** Keys that are changed more often would fill the folder's file within a year. */
+const ROTATE_EVERY_MIN_MS = 3_600_000;
+/** After a rotation by age that failed. */
+const ROTATE_AGAIN_MS = 60_000;
 /** Between two looks for newer keys while no node answers. */
 const READ_AGAIN_MS = 500;
 
@@ -69,6 +95,8 @@ export class Keys {
   #readAt = 0;
   #renewing: Promise<void> | undefined;
   #settling: Promise<Changed> | undefined;
+  /** No rotation by age before. */
+  #rotateAt = 0;
 
   private constructor(options: KeysOptions, kept: KeptIdentity, tls: IssuedTls) {
     this.#options = options;
@@ -78,8 +106,11 @@ export class Keys {
     this.#tls = tls;
   }
 
-  /** The first certificate is what `move` has had already. */
+  /** The first certificate is what `move` has had already. Throws: SkyError MALFORMED. */
   static of(options: KeysOptions, kept: KeptIdentity, tls: IssuedTls): Keys {
+    const { rotateEveryMs = ROTATE_EVERY_MIN_MS } = options.policy;
+    if (!(rotateEveryMs >= ROTATE_EVERY_MIN_MS))
+      throw new SkyError("MALFORMED", `rotateEveryMs is at least ${ROTATE_EVERY_MIN_MS}, an hour.`);
     return new Keys(options, kept, tls);
   }
 
@@ -92,18 +123,18 @@ export class Keys {
    * Throws: SkyError; whatever it says, the event stays pending until the cluster has said what became of it.
    */
   change(prepare: Prepare, timeoutMs = ROTATE_MS): Promise<Changed> {
-    this.#settling ??= this.#change(prepare, this.#options.ports.now() + timeoutMs).finally(() => {
-      this.#settling = undefined;
-    });
+    const deadlineMs = this.#options.ports.now() + timeoutMs;
+    // Not before it is noted: the calls that it makes ask whether one is under way.
+    this.#settling ??= Promise.resolve()
+      .then(() => this.#change(prepare, deadlineMs))
+      .finally(() => {
+        this.#settling = undefined;
+      });
     return this.#settling;
   }
 
   rotate(after: number | undefined, timeoutMs?: number): Promise<Changed> {
-    const { ports } = this.#options;
-    return this.change((kept) => {
-      const count = after ?? kept.next.length;
-      return prepareRotation(kept, { after: Array.from({ length: count }, () => ports.randomBytes(32)) });
-    }, timeoutMs);
+    return this.change((kept) => this.#rotation(kept, after), timeoutMs);
   }
 
   interact(seals: readonly EventFields[], timeoutMs?: number): Promise<Changed> {
@@ -159,6 +190,7 @@ export class Keys {
     }
     const { issuedAt, notAfter } = this.#tls;
     const now = this.#options.ports.now();
+    this.#rotateOld(now);
     if (now - issuedAt < RENEW_AT * (notAfter - issuedAt)) return;
     this.#renewing ??= this.#certify(this.#kept, now + MOVE_MS)
       .then(
@@ -169,6 +201,34 @@ export class Keys {
         this.#renewing = undefined;
       });
     if (now >= notAfter && now < deadlineMs) await this.#renewing;
+  }
+
+  /** Rotates meanwhile, if the keys are older than the policy says and no other process has done it. */
+  #rotateOld(now: number): void {
+    const { policy, ports } = this.#options;
+    const { rotateEveryMs, onRotation } = policy;
+    const isOld = ({ since = 0 }: KeptIdentity): boolean => rotateEveryMs !== undefined && now - since >= rotateEveryMs;
+    if (this.#settling !== undefined || now < this.#rotateAt || !isOld(this.#kept)) return;
+    const { said } = this.#signer.keyState;
+    let isDoneElsewhere = false;
+    this.change((kept) => {
+      isDoneElsewhere = !isOld(kept);
+      return isDoneElsewhere ? { ok: true, value: kept } : this.#rotation(kept);
+    }).then(
+      (changed) => {
+        if (changed.said !== said && !isDoneElsewhere)
+          onRotation?.({ kind: "rotated", keyState: { sn: changed.sn, said: changed.said } });
+      },
+      (error: unknown) => {
+        this.#rotateAt = ports.now() + ROTATE_AGAIN_MS;
+        onRotation?.({ kind: "failed", error, retryAtMs: this.#rotateAt });
+      },
+    );
+  }
+
+  #rotation(kept: KeptIdentity, count = kept.next.length): Result<Controller, ControllerRefusal> {
+    const { ports } = this.#options;
+    return prepareRotation(kept, { after: Array.from({ length: count }, () => ports.randomBytes(32)) });
   }
 
   async #change(prepare: Prepare, deadlineMs: number): Promise<Changed> {

@@ -16,7 +16,7 @@ import { SkyError, errorOfRefusal } from "./errors.ts";
 import { expandPages, firstPage } from "./expand.ts";
 import { type IdentityStore, type KeptIdentity, signerOf } from "./identity.ts";
 import { type Attempt, Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
-import { Keys, type Changed, type KeysOptions, type Prepare, isStale } from "./keys.ts";
+import { Keys, type Changed, type KeysOptions, type Prepare, type RotationPolicy, isStale } from "./keys.ts";
 import { Session } from "./session.ts";
 import { type ClientPorts, SignedAnew, type Signer, appendCommandOf, commandOf, defaultPorts } from "./signing.ts";
 import { untilOutcome } from "./unknown-outcome.ts";
@@ -32,7 +32,7 @@ export {
   identityText,
   readIdentity,
 } from "./identity.ts";
-export type { Changed } from "./keys.ts";
+export type { Changed, RotationEvent, RotationPolicy } from "./keys.ts";
 export { type Signer, ed25519Signer, newCommandId } from "./signing.ts";
 
 export interface SkyClientOptions extends NodesOptions {
@@ -41,7 +41,7 @@ export interface SkyClientOptions extends NodesOptions {
   readonly ports?: ClientPorts;
 }
 
-export interface OpenOptions extends Pick<NodesOptions, "endpoints" | "ca" | "serverName"> {
+export interface OpenOptions extends Pick<NodesOptions, "endpoints" | "ca" | "serverName">, RotationPolicy {
   /** Where the identity is kept: who signs, and what its TLS certificates are issued by. */
   readonly identity: IdentityStore;
   /** For how long each certificate is good; renewed at two thirds of it. Units: ms; 90 days unless given. */
@@ -125,14 +125,14 @@ export class SkyClient {
     this.certificates = new ClientCertificates(options.signer.aid, this.#ports, this.#order, this.#read.bind(this));
   }
 
-  /** Connects lazily: the first call opens the connection to the first endpoint. Signer and certificate stay as they are. */
+  /** Connects lazily, by the first call, to the first endpoint. Signer and certificate stay as they are. */
   static connect(options: SkyClientOptions): SkyClient {
     return new SkyClient(options);
   }
 
   /**
    * A client whose keys may rotate: its certificate is issued here, and renewed while it lives; a rotation that was begun and not
-   * finished goes on. Throws: SkyError MALFORMED for an identity that names no cluster yet.
+   * finished goes on. Throws: SkyError MALFORMED for an identity that names no cluster yet, or a policy out of bounds.
    */
   static async open({ identity, certificateLifetimeMs, ...options }: OpenOptions): Promise<SkyClient> {
     const lifetimeMs = certificateLifetimeMs ?? CLIENT_CERTIFICATE_MS;
@@ -154,15 +154,15 @@ export class SkyClient {
     const [cert, key] = [Buffer.from(tls.cert), Buffer.from(tls.key)];
     return new SkyClient(
       { ...options, cert, key, cluster, signer: signerOf(kept) },
-      { store: identity, kept, tls, lifetimeMs },
+      { store: identity, kept, tls, lifetimeMs, policy: options },
     );
   }
 
-  #keysOf({ store, kept, tls, lifetimeMs }: Opened): Keys {
-    const { cluster } = this.#options;
+  #keysOf({ store, kept, tls, lifetimeMs, policy }: Opened): Keys {
     const options: KeysOptions = {
+      policy,
       store,
-      cluster,
+      cluster: this.#options.cluster,
       lifetimeMs,
       ports: this.#ports,
       deliver: (command, signer, deadlineMs) => this.#deliverOne(command, signer, deadlineMs),
@@ -464,7 +464,7 @@ export class SkyClient {
   }
 }
 
-interface Opened {
+interface Opened extends Pick<KeysOptions, "policy"> {
   readonly store: IdentityStore;
   readonly kept: KeptIdentity;
   readonly tls: IssuedTls;

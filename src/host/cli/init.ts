@@ -80,7 +80,7 @@ export const runOperator = (options: InitOperatorOptions, io: CliIo): Promise<Ex
     const passphrase = await readNewPassphrase(io, `New passphrase for ${file}`, options.passphraseFile);
     if (!passphrase.ok) return passphrase;
     makePrivateDirectory(options.dir);
-    const secrets = newOperator(options.name, random);
+    const secrets = newOperator(options.name, random, Date.now());
     writeAtomic(card, operatorCardText(operatorCardOf(secrets)), 0o644);
     OperatorFile.create(file, secrets, passphrase.value, random).close();
     passphrase.value.fill(0);
@@ -143,7 +143,7 @@ export const runClient = (options: InitClientOptions, io: CliIo): Promise<ExitCo
       makePrivateDirectory(options.dir);
       const card = join(options.dir, "client.card");
       writeAtomic(card, clientCardText({ aid: identity.aid, icp: inceptionOf(identity) }), 0o644);
-      writeIdentity(options.dir, identity, null);
+      writeIdentity(options.dir, { ...identity, since: Date.now() }, null);
       return ok({ client: identity.aid, directory: options.dir, card });
     }
     const content = readPublic(options.founding, 2 * FOUNDING_BYTES_MAX);

@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import type { Aid, Said } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
-import { type Result, ok, refuse } from "../../base/result.ts";
-import { SkyError } from "../../client/errors.ts";
+import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
+import type { KeptIdentity } from "../../client/identity.ts";
 import type { Threshold } from "../../crypto/threshold.ts";
 import {
   type Controller,
@@ -23,7 +23,17 @@ import { clientFiles, writeIdentity } from "../founding/client-folder.ts";
 import { fileExists, makePrivateDirectory } from "../founding/files.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
 import type { Asked } from "./kel-cluster.ts";
-import { type KelOptions, isOnline, make, online, openKelDesk, printState, tell, withDesk } from "./kel-identity.ts";
+import {
+  type KelDesk,
+  type KelOptions,
+  isOnline,
+  make,
+  online,
+  openKelDesk,
+  printState,
+  tell,
+  withDesk,
+} from "./kel-identity.ts";
 import { random } from "./operator-command.ts";
 
 /** A threshold as it is typed: `2`, `1/2,1/2`, or clauses that must all be met: `1/2,1/2;1`. Refuses: KERI_MALFORMED, KERI_RULE. */
@@ -71,6 +81,10 @@ const usage = (
   return EXIT.usage;
 };
 
+/** What is no threshold is a wrong command line; one that the rules forbid is refused, of keys and of weights alike. */
+const thresholdRefused = (io: CliIo, refusal: Refusal, json = false): ExitCode =>
+  refusal.code === "KERI_RULE" ? reportRefusal(io, refusal, json) : usage(io, refusal, json);
+
 export interface InceptOptions extends KelOptions, KeysOptions {
   readonly keys?: number;
   readonly witness?: readonly string[];
@@ -93,7 +107,7 @@ export async function incept(options: InceptOptions, io: CliIo): Promise<ExitCod
       json,
     );
   const thresholds = thresholdsOf(options);
-  if (!thresholds.ok) return usage(io, thresholds.refusal, json);
+  if (!thresholds.ok) return thresholdRefused(io, thresholds.refusal, json);
   const { keys = 1, nextKeys = keys, witness = [], trait = [], delegator, toad } = options;
   const made = inceptController({
     current: seedsOf(keys),
@@ -106,7 +120,7 @@ export async function incept(options: InceptOptions, io: CliIo): Promise<ExitCod
   });
   if (!made.ok) return reportRefusal(io, made.refusal, json);
   makePrivateDirectory(folder);
-  writeIdentity(folder, made.value, null);
+  writeIdentity(folder, { ...made.value, since: Date.now() }, null);
   return tell({ ...made.value, cluster: null }, options, io);
 }
 
@@ -117,20 +131,22 @@ export interface RotateOptions extends KelOptions, KeysOptions {
   readonly seal?: readonly string[];
   /** Never rotates again. */
   readonly abandon?: boolean;
+  /** Only keys that are in force for as long; those of unknown age too. Units: days. */
+  readonly olderThan?: number;
 }
 
 /** The next keys come into force; those after them are made and kept first. A pending event is finished instead. */
 export async function rotate(options: RotateOptions, io: CliIo): Promise<ExitCode> {
   const thresholds = thresholdsOf(options);
-  if (!thresholds.ok) return usage(io, thresholds.refusal, options.json);
+  if (!thresholds.ok) return thresholdRefused(io, thresholds.refusal, options.json);
   const seals = sealsOf(options.seal ?? []);
   if (!seals.ok) return usage(io, seals.refusal, options.json);
   const { addWitness = [], cutWitness = [], toad, nextKeys, abandon, operator } = options;
   if (operator !== undefined && (nextKeys ?? 1) !== 1)
-    return usage(
+    return reportRefusal(
       io,
-      { code: "KERI_RULE", message: "An operator has one key, which its shares are signed by." },
-      options.json,
+      refuse("KERI_RULE", "An operator has one key, which its shares are signed by.").refusal,
+      options.json === true,
     );
   const prepare = (kept: Controller): Result<Controller, ControllerRefusal> =>
     prepareRotation(kept, {
@@ -141,7 +157,32 @@ export async function rotate(options: RotateOptions, io: CliIo): Promise<ExitCod
       ...(toad !== undefined && { witnessThreshold: toad }),
       seals: seals.value,
     });
-  return withDesk(options, io, async (desk) => tell(await make(desk, options, prepare), options, io));
+  return withDesk(options, io, async (desk) => {
+    const young = options.olderThan === undefined ? undefined : await youngKeys(desk, options, options.olderThan);
+    if (young === undefined) return tell(await make(desk, options, prepare), options, io, { rotated: true });
+    const since = new Date(young.since).toISOString();
+    if (options.json === true) return tell(young.kept, options, io, { rotated: false, since });
+    io.out(
+      `${young.kept.aid}: the keys are in force since ${since}, fewer than ${options.olderThan} days; nothing to do`,
+    );
+    return EXIT.ok;
+  });
+}
+
+const DAY_MS = 86_400_000;
+
+/** The identity, if its keys are younger than that. What was begun is finished first: it may be their rotation. Throws: SkyError. */
+async function youngKeys(
+  desk: KelDesk,
+  options: KelOptions,
+  days: number,
+): Promise<{ readonly kept: KeptIdentity; readonly since: number } | undefined> {
+  const timing = options.timeout === undefined ? {} : { timeoutMs: options.timeout };
+  if (isOnline(options) && desk.store.read().pending !== null)
+    await online(desk, (client) => client.change(null, timing));
+  const kept = desk.store.read();
+  const { since, pending } = kept;
+  return since === undefined || pending !== null || Date.now() - since >= days * DAY_MS ? undefined : { kept, since };
 }
 
 export interface InteractOptions extends KelOptions {
@@ -171,6 +212,12 @@ export interface ShowOptions extends KelOptions, Asked {}
 /** The own key state as it is kept here; with nodes to ask, anybody's as the log has it. */
 export const show = (options: ShowOptions, io: CliIo): Promise<ExitCode> =>
   withDesk(options, io, async (desk) => {
+    if (options.sn !== undefined && options.height !== undefined)
+      return usage(
+        io,
+        { code: "OPTIONS_CONFLICT", message: "Ask by --sn or --height, not by both." },
+        options.json === true,
+      );
     if (!isOnline(options)) return isAsked(options) ? nodesMissing(io, options) : tell(desk.store.read(), options, io);
     const { state, height } = await (await import("./kel-cluster.ts")).clusterState(desk.where(), options);
     if (options.json === true) io.out(JSON.stringify({ ok: true, ...state, height }));
@@ -206,7 +253,12 @@ export const exportStream = (options: ExportOptions, io: CliIo): Promise<ExitCod
       : Buffer.concat([kel, waiting]);
     if (options.out === undefined) io.out(Buffer.from(stream).toString("utf8"));
     else {
-      writeFileSync(options.out, stream);
+      try {
+        writeFileSync(options.out, stream);
+      } catch (error) {
+        const why = `${options.out} cannot be written: ${error instanceof Error ? error.message : String(error)}`;
+        return reportRefusal(io, refuse("FILE_WRITE_FAILED", why).refusal, options.json === true);
+      }
       if (options.json === true) io.out(JSON.stringify({ ok: true, out: options.out, bytes: stream.length }));
       else io.out(`${options.out}: ${stream.length} bytes`);
     }

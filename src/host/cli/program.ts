@@ -308,6 +308,7 @@ function addKelCommands(program: Command, context: ProgramContext): void {
 
 const keyCount = wholeNumber(1, 64, "A number of keys");
 const nextKeyCount = wholeNumber(0, 64, "A number of keys");
+const days = wholeNumber(1, 36_500, "Days");
 const witnessCount = wholeNumber(0, 64, "A number of witnesses");
 
 const KEL_HELP = `
@@ -353,6 +354,7 @@ function addKelEvents(kel: Command, context: ProgramContext): void {
     .option("--cut-witness <identifier>", "a witness no more; may be repeated", repeated)
     .option("--seal <seal>", "AID:SN:SAID to anchor besides; may be repeated", repeated)
     .option("--abandon", "commit to no next keys: the identifier never rotates again")
+    .option("--older-than <days>", "only if the keys are in force for as long, for cron", days)
     .action(run(async () => ({ run: (await events()).rotate })));
   onCluster(add("interact", "anchor seals"))
     .argument("<seal...>", "AID:SN:SAID of an event, or a digest")

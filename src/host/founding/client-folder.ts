@@ -9,6 +9,7 @@ import {
   type ClientTls,
   type IdentityStore,
   type KeptIdentity,
+  changedIdentity,
   identityText,
   readIdentity,
 } from "../../client/identity.ts";
@@ -24,7 +25,7 @@ export const clientFiles = (directory: string) => ({
   anchors: join(directory, "ca.pem"),
   certificate: join(directory, "client.pem"),
   key: join(directory, "client-key.pem"),
-  /** JSON: version, aid, cluster (hex), kel (own events, CESR), current and next seeds (base64url), pending event. */
+  /** JSON: version, aid, cluster (hex), since (ms), kel (own events, CESR), current and next seeds (base64url), pending event. */
   identity: join(directory, "identity.json"),
 });
 
@@ -35,9 +36,12 @@ const IDENTITY_BYTES_MAX = 4 * 1024 * 1024;
 export const anchorsPem = (document: FoundingDocument): string =>
   document.founders.map(({ issuer }) => certificatePem(issuer)).join("");
 
+/** With since when its keys are in force, where that is known. */
+export type Aged = Controller & Pick<KeptIdentity, "since">;
+
 export interface ClientFolder {
   readonly directory: string;
-  readonly identity: Controller;
+  readonly identity: Aged;
   readonly document: FoundingDocument;
   readonly cluster: Digest;
   readonly random: Random;
@@ -69,7 +73,7 @@ function writeTls(directory: string, { cert, key }: ClientTls): void {
 }
 
 /** `cluster`: null before the founding document is there. */
-export function writeIdentity(directory: string, identity: Controller, cluster: Digest | null): void {
+export function writeIdentity(directory: string, identity: Aged, cluster: Digest | null): void {
   writeAtomic(clientFiles(directory).identity, identityText({ ...identity, cluster }));
 }
 
@@ -90,9 +94,12 @@ export function readClientIdentity(directory: string): Result<KeptIdentity, File
 export class ClientFolderStore implements IdentityStore {
   readonly role = "client";
   readonly #directory: string;
+  readonly #now: () => number;
 
-  constructor(directory: string) {
+  /** `now`: ms since 1970. */
+  constructor(directory: string, now: () => number = () => Date.now()) {
     this.#directory = directory;
+    this.#now = now;
   }
 
   /** Throws: Fault with what is missing, loose or malformed. */
@@ -105,9 +112,8 @@ export class ClientFolderStore implements IdentityStore {
   update(change: (kept: KeptIdentity) => Controller): KeptIdentity {
     return withFileLock(clientFiles(this.#directory).identity, () => {
       const kept = this.read();
-      const { cluster } = kept;
-      const changed = { ...change(kept), cluster };
-      writeIdentity(this.#directory, changed, cluster);
+      const changed = changedIdentity(kept, change(kept), this.#now());
+      writeIdentity(this.#directory, changed, changed.cluster);
       return changed;
     });
   }

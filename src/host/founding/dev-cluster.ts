@@ -66,7 +66,7 @@ export async function foundDevCluster(directory: string, options: DevClusterOpti
   const { random, now, endpoints } = options;
   makePrivateDirectory(directory);
   const founders = await Promise.all(endpoints.map((listeners, i) => makeNode(directory, i, listeners, options)));
-  const operators = Array.from({ length: options.operators ?? 3 }, (_, i) => makeOperator(directory, i, random));
+  const operators = Array.from({ length: options.operators ?? 3 }, (_, i) => makeOperator(directory, i, random, now));
   const [client, admin] = [newController(random), newController(random)];
   const { bytes, cluster } = demand(
     assembleFounding({
@@ -95,7 +95,14 @@ export async function foundDevCluster(directory: string, options: DevClusterOpti
     [clients.default, client],
     [clients.admin, admin],
   ] as const) {
-    await writeClientFolder({ directory: path, identity, document: founding.document, cluster, random, now });
+    await writeClientFolder({
+      directory: path,
+      identity: { ...identity, since: now },
+      document: founding.document,
+      cluster,
+      random,
+      now,
+    });
   }
   return {
     founding,
@@ -118,12 +125,12 @@ async function makeNode(directory: string, index: number, endpoints: Endpoints, 
   return { card, sign, node };
 }
 
-function makeOperator(directory: string, index: number, random: Random) {
+function makeOperator(directory: string, index: number, random: Random, now: number) {
   const name = operatorName(index);
   const folder = join(directory, "operators", name);
   makePrivateDirectory(join(directory, "operators"));
   makePrivateDirectory(folder);
-  const secrets = newOperator(name, random);
+  const secrets = newOperator(name, random, now);
   const passphrase = Buffer.from(random(24)).toString("base64url");
   const file = join(folder, "operator.sky");
   const passphraseFile = join(folder, "passphrase");

@@ -5,7 +5,7 @@ import { type Shape, bytes, decode, encode, integer, list, nullable, record, tex
 import { Fault, present } from "../../base/errors.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import { AEAD_NONCE_BYTES, openAead, passphraseKey, sealAead } from "../../crypto/aead.ts";
-import type { IdentityStore, KeptIdentity } from "../../client/identity.ts";
+import { type IdentityStore, type KeptIdentity, changedIdentity } from "../../client/identity.ts";
 import { aidShape, digestShape, saidShape } from "../../events/facts/command.ts";
 import type { OperatorCard } from "../../events/facts/founding.ts";
 import { x25519PublicKey } from "../enclave/x25519.ts";
@@ -36,6 +36,8 @@ export interface HeldShare {
 }
 
 export interface OperatorSecrets extends Controller {
+  /** When the keys in force became so; null where nobody wrote it down. Units: ms since 1970. */
+  readonly since: number | null;
   readonly name: string;
   /** X25519 private key, 32 bytes. */
   readonly hpke: Uint8Array;
@@ -51,8 +53,8 @@ interface Envelope {
   readonly sealed: Uint8Array;
 }
 
-/** What is written. Version 1, before keys rotated, is read and written as this one. */
-const VERSION = 2;
+/** What is written. Read, and written as this one: version 1, before keys rotated; version 2, without since when keys are in force. */
+const VERSION = 3;
 /** 100 nodes' shares of 200 bytes, a hundred rotations, and room. */
 const FILE_BYTES_MAX = 512 * 1024;
 const SHARES_MAX = 1000;
@@ -83,7 +85,7 @@ const firstSecretsShape: Shape<FirstSecrets> = record("operator file", {
   shares: sharesShape,
 });
 const seedsShape = list(bytes(32), CONTROLLER_KEYS_MAX);
-const secretsShape: Shape<OperatorSecrets> = record("operator file", {
+const secretsFields = {
   aid: aidShape,
   kel: bytes(1, FILE_BYTES_MAX),
   current: seedsShape,
@@ -99,7 +101,9 @@ const secretsShape: Shape<OperatorSecrets> = record("operator file", {
   name: text(128),
   hpke: bytes(32),
   shares: sharesShape,
-});
+};
+const undatedSecretsShape: Shape<Omit<OperatorSecrets, "since">> = record("operator file", secretsFields);
+const secretsShape: Shape<OperatorSecrets> = record("operator file", { ...secretsFields, since: nullable(integer()) });
 const envelopeShape: Shape<Envelope> = record("operator file", {
   version: integer(1, VERSION),
   salt: bytes(16),
@@ -108,8 +112,10 @@ const envelopeShape: Shape<Envelope> = record("operator file", {
 });
 const aad = (version: number): Uint8Array => utf8(`sky/operator-file/v${version}\0`);
 
-export const newOperator = (name: string, random: Random): OperatorSecrets => ({
+/** `since`: ms since 1970. */
+export const newOperator = (name: string, random: Random, since: number | null = null): OperatorSecrets => ({
   ...newController(random),
+  since,
   name,
   hpke: random(32),
   shares: [],
@@ -127,17 +133,20 @@ export const operatorSeed = (secrets: OperatorSecrets): Uint8Array =>
   present(shownKeys(secrets, isShowable(secrets)).seeds[0], "an operator has a key");
 
 function readSecrets(version: number, plaintext: Uint8Array): Result<OperatorSecrets> {
-  if (version === VERSION) {
-    const secrets = decode(secretsShape, plaintext, FILE_BYTES_MAX);
+  if (version > 1) {
+    const secrets =
+      version === VERSION
+        ? decode(secretsShape, plaintext, FILE_BYTES_MAX)
+        : decode(undatedSecretsShape, plaintext, FILE_BYTES_MAX);
     if (!secrets.ok) return secrets;
     const judged = openController(secrets.value);
-    return judged.ok ? secrets : judged;
+    return judged.ok ? ok({ since: null, ...secrets.value }) : judged;
   }
   const first = decode(firstSecretsShape, plaintext, FILE_BYTES_MAX);
   if (!first.ok) return first;
   const { aid, icp, current, next, ...rest } = first.value;
   const controller = controllerOfInception(aid, icp, current, next);
-  return controller.ok ? ok({ ...controller.value, ...rest }) : controller;
+  return controller.ok ? ok({ ...controller.value, ...rest, since: null }) : controller;
 }
 
 interface OpenedFile {
@@ -212,19 +221,20 @@ export class OperatorFile {
     });
   }
 
-  /** The operator's identifier as `SkyClient` uses and rotates it in this cluster. */
-  identity(cluster: Digest): IdentityStore {
-    const kept = ({ aid, kel, current, next, pending }: OperatorSecrets): KeptIdentity => {
+  /** The operator's identifier as `SkyClient` uses and rotates it in this cluster. `now`: ms since 1970. */
+  identity(cluster: Digest, now: () => number = () => Date.now()): IdentityStore {
+    const kept = ({ aid, kel, current, next, pending, since }: OperatorSecrets): KeptIdentity => {
       const controller = { aid, kel, current, next, pending };
-      return { ...controller, cluster };
+      return { ...controller, cluster, ...(since !== null && { since }) };
     };
     return {
       role: "operator",
       read: () => kept((this.#secrets = this.#read())),
       update: (change) => {
         this.#change((secrets) => {
-          const { aid, kel, current, next, pending } = change(kept(secrets));
-          return { ...secrets, aid, kel, current, next, pending };
+          const before = kept(secrets);
+          const { kel, current, next, pending, since = null } = changedIdentity(before, change(before), now());
+          return { ...secrets, kel, current, next, pending, since };
         });
         return kept(this.#secrets);
       },

@@ -3,13 +3,13 @@ import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server } from "@grpc/grpc-js";
-import { afterAll, afterEach, describe, expect, it, test } from "vitest";
+import { afterAll, afterEach, describe, expect, it, test, vi } from "vitest";
 import { decode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
 import { type Result, ok, refuse } from "../../../src/base/result.ts";
 import type { IdentityStore } from "../../../src/client/identity.ts";
 import { defaultPorts } from "../../../src/client/signing.ts";
-import { SkyClient } from "../../../src/client/sky-client.ts";
+import { type RotationEvent, type RotationPolicy, SkyClient } from "../../../src/client/sky-client.ts";
 import { sha256Digest, signingBytes } from "../../../src/crypto/hash.ts";
 import { isSignedBy } from "../../../src/crypto/key-set.ts";
 import { type PeerIdentity, verifyPeerCertificate } from "../../../src/crypto/peer-certificate.ts";
@@ -133,7 +133,7 @@ interface World {
   readonly node: RotatingNode;
   readonly folder: string;
   readonly store: ClientFolderStore;
-  readonly open: (store?: IdentityStore, certificateLifetimeMs?: number) => Promise<SkyClient>;
+  readonly open: (store?: IdentityStore, certificateLifetimeMs?: number, policy?: RotationPolicy) => Promise<SkyClient>;
 }
 
 let folders = 0;
@@ -146,13 +146,18 @@ async function world(): Promise<World> {
   node.readers.add(identity.aid);
   const endpoint = await listening(node);
   const store = new ClientFolderStore(folder);
-  const open = async (kept: IdentityStore = store, certificateLifetimeMs?: number): Promise<SkyClient> => {
+  const open = async (
+    kept: IdentityStore = store,
+    certificateLifetimeMs?: number,
+    policy?: RotationPolicy,
+  ): Promise<SkyClient> => {
     const client = await SkyClient.open({
       endpoints: [endpoint],
       ca: Buffer.from(tls.cert),
       serverName: "localhost",
       identity: kept,
       ...(certificateLifetimeMs !== undefined && { certificateLifetimeMs }),
+      ...policy,
       ports: { now: () => node.now(), randomBytes: random },
     });
     cleanups.push(() => client.close());
@@ -319,6 +324,48 @@ test("a certificate is renewed in time while the client lives, and its connectio
   minutes += 300;
   expect(await client.check(mayRead("a"), { atLeast: null })).toMatchObject({ result: true });
   expect(node.connections.length).toBe(before + 1);
+});
+
+test("a client whose keys are older than it was told rotates while it calls; what fails is told and tried again", async () => {
+  const { node, store, folder, open } = await world();
+  let hours = 0;
+  node.now = () => Date.now() + hours * 3_600_000;
+  const told: RotationEvent[] = [];
+  const dated = new ClientFolderStore(folder, () => node.now());
+  const policy = { rotateEveryMs: 24 * 3_600_000, onRotation: (event: RotationEvent) => void told.push(event) };
+  const events = (count: number): Promise<void> => vi.waitFor(() => expect(told).toHaveLength(count));
+  const client = await open(dated, undefined, policy);
+  // Nobody wrote down since when: that counts as older.
+  await client.write([granted("unknown")]);
+  await events(1);
+  expect(told[0]).toMatchObject({ kind: "rotated", keyState: { sn: 1 } });
+  expect(store.read().since).toBeGreaterThan(Date.now() - 60_000);
+  const sn = async (name: string): Promise<number> => {
+    expect(await client.write([granted(name)])).toMatchObject({ changed: [true] });
+    await client.change(null);
+    return client.keyState.sn;
+  };
+  hours = 23;
+  expect(await sn("young")).toBe(1);
+  hours = 25;
+  node.refusal = { code: "KERI_ESCROW_FULL", message: "Come back." };
+  await client.write([granted("old")]);
+  await events(2);
+  expect(told[1]).toMatchObject({ kind: "failed", error: { code: "KERI_ESCROW_FULL" } });
+  node.refusal = undefined;
+  await client.check(mayRead("old"));
+  expect([client.keyState.sn, told.length]).toEqual([1, 2]);
+  hours = 26;
+  await client.write([granted("again")]);
+  await events(3);
+  expect(told[2]).toMatchObject({ kind: "rotated", keyState: { sn: 2 } });
+  // Another process of the same folder has rotated: nothing is left to do, and nothing is told.
+  hours = 52;
+  const other = await open(dated);
+  expect(await other.rotate()).toMatchObject({ sn: 3 });
+  expect(await sn("rotated elsewhere")).toBe(3);
+  expect(told).toHaveLength(3);
+  await expect(open(dated, undefined, { rotateEveryMs: 1_000 })).rejects.toMatchObject({ code: "MALFORMED" });
 });
 
 test("the lock of a process that died is taken over, and a live one's is waited for", () => {

@@ -1,10 +1,10 @@
-/** An operator's file over its rotations: version 1 is read, what is written is version 2, and a crash at any point loses no key. */
+/** An operator's file over its rotations: versions 1 and 2 are read, what is written is version 3, and a crash at any point loses no key. */
 import { chmodSync, copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { Digest } from "../../../src/base/brands.ts";
 import { OperatorFile, operatorSeed } from "../../../src/host/founding/operator-file.ts";
-import { keyStateOf, prepareRotation, promoted } from "../../../src/keri/controller.ts";
+import { keyStateOf, prepareInteraction, prepareRotation, promoted } from "../../../src/keri/controller.ts";
 import { random, temporaryDirectory } from "../enclave/sealed-node.ts";
 
 const directory = temporaryDirectory();
@@ -16,9 +16,9 @@ const FIRST = join(import.meta.dirname, "operator-1.sky");
 const AID = "EFDz6xtnPT7hwtcb-Z__AemySsCTXPZtPU0jWq_AjmXK";
 const SEED = "11304f6e8daccbea0928476685a4c3e201203f5e7d9cbbdaf91837567594b3d2";
 
-function copyOf(name: string): string {
+function copyOf(name: string, from = FIRST): string {
   const path = join(directory.path, name);
-  copyFileSync(FIRST, path);
+  copyFileSync(from, path);
   chmodSync(path, 0o600);
   return path;
 }
@@ -32,7 +32,7 @@ const prepare = (file: OperatorFile) =>
     return prepared.ok ? prepared.value : expect.unreachable(prepared.refusal.message);
   });
 
-test("a file of version 1 opens as it was, and its first change writes version 2 with everything it held", () => {
+test("a file of version 1 opens as it was, and its first change writes version 3 with everything it held", () => {
   const path = copyOf("first.sky");
   const file = open(path);
   const { aid, name, shares, pending } = file.secrets;
@@ -44,6 +44,25 @@ test("a file of version 1 opens as it was, and its first change writes version 2
   const again = open(path).secrets;
   expect(again).toEqual({ ...before, pending: kept.pending });
   expect([again.shares, again.hpke]).toEqual([before.shares, before.hpke]);
+});
+
+test("a file of version 2 opens as it was, does not say since when its keys are in force, and says so from its next rotation on", () => {
+  const path = copyOf("second.sky", join(import.meta.dirname, "operator-2.sky"));
+  const store = open(path).identity(CLUSTER, () => 1_700_000_000_000);
+  expect(open(path).secrets).toMatchObject({ aid: AID, name: "ann", since: null, pending: { sn: 2 } });
+  expect(store.read()).not.toHaveProperty("since");
+  expect(keyStateOf(store.read()).sn).toBe(1);
+  const settled = store.update(promoted);
+  expect(keyStateOf(settled).sn).toBe(2);
+  expect(settled).toMatchObject({ since: 1_700_000_000_000, pending: null });
+  expect(open(path).identity(CLUSTER).read()).toEqual(settled);
+  // What leaves the keys as they are leaves this as it is.
+  const anchoring = open(path).identity(CLUSTER, () => 1_800_000_000_000);
+  anchoring.update((kept) => {
+    const prepared = prepareInteraction(kept, []);
+    return prepared.ok ? prepared.value : expect.unreachable(prepared.refusal.message);
+  });
+  expect(anchoring.update(promoted)).toMatchObject({ since: 1_700_000_000_000, pending: null });
 });
 
 test("a rotation is on disk with the next key before anybody can see it, and takes its place in one write", () => {
