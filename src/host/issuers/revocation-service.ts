@@ -170,7 +170,7 @@ const OCSP_REQUEST = "application/ocsp-request";
  */
 export function revocationRoute(aid: Aid, service: () => RevocationService | undefined): IdentityRoute {
   return {
-    postBytesMax: OCSP_REQUEST_BYTES_MAX,
+    post: { isFor: (path) => path.length === 1 && path[0] === "ocsp", bytesMax: OCSP_REQUEST_BYTES_MAX },
     answer: ({ method, path: [first, ...rest], headers, body }) => {
       if (first === "crl" && method === "GET" && rest.length === 1) {
         const [name] = rest;

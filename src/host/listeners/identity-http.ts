@@ -2,10 +2,10 @@
  * The identity port: HTTP that whoever verifies identifiers asks (OOBI, DIDs, revocation). Unauthenticated and read-only: everything it
  * says is signed by others. What is served stands in routes, which are asked in order. TLS, where it is wanted, ends before it.
  */
-import { once } from "node:events";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Fault } from "../../base/errors.ts";
+import { bodyOf, drained, hasUnreadBody } from "./http-body.ts";
 
 export interface IdentityRequest {
   readonly method: "GET" | "POST";
@@ -28,8 +28,8 @@ export interface IdentityReply {
 export interface IdentityRoute {
   /** Undefined when the path is another route's. Rejects only for defects. */
   readonly answer: (request: IdentityRequest) => Promise<IdentityReply> | undefined;
-  /** Longest body of a POST; absent: GET and HEAD only. Units: bytes. */
-  readonly postBytesMax?: number;
+  /** Which paths take a POST, and its longest body; absent: GET and HEAD only. Units: bytes. */
+  readonly post?: { readonly isFor: (path: IdentityRequest["path"]) => boolean; readonly bytesMax: number };
 }
 
 export interface IdentityListenerOptions {
@@ -55,6 +55,9 @@ const URL_CHARS_MAX = 2_048;
 const CONNECTIONS_MAX = 256;
 /** Answers under way at once: each may hold a page of 1 MiB. */
 const ANSWERS_MAX = 32;
+/** Bodies that are waited for at once, and how long each is. They take no answer's place: whoever sends none keeps nobody else out. */
+const BODIES_MAX = 16;
+const BODY_TIMEOUT_MS = 1_000;
 /** A request must be complete within this time; a connection on which nothing moves ends after twice as long. Units: ms. */
 const REQUEST_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 10_000;
@@ -121,23 +124,21 @@ const COMMON_HEADERS = {
 class Answers {
   readonly #options: IdentityListenerOptions;
   #underWay = 0;
+  #bodies = 0;
 
   constructor(options: IdentityListenerOptions) {
     this.#options = options;
   }
 
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#underWay += 1;
     try {
-      const reply = await this.#replyTo(request);
-      await send(request, response, reply);
+      const asked = await this.#read(request);
+      await ("status" in asked ? send(request, response, asked) : this.#serve(asked, request, response));
       this.#options.onAnswered();
     } catch (error) {
       // A caller that went away is none.
       if (!response.destroyed && !request.destroyed) this.#options.onDefect(error);
       response.destroy();
-    } finally {
-      this.#underWay -= 1;
     }
   }
 
@@ -146,19 +147,21 @@ class Answers {
     return reply;
   }
 
-  async #replyTo(request: IncomingMessage): Promise<IdentityReply> {
+  /** The request, once it is whole; or why it is none. Path and method are judged before a byte of a body is read. */
+  async #read(request: IncomingMessage): Promise<IdentityRequest | IdentityReply> {
     const { method = "GET", url = "/" } = request;
-    const postBytesMax = Math.max(...this.#options.routes.map((route) => route.postBytesMax ?? 0));
-    if (method !== "GET" && method !== "HEAD" && (method !== "POST" || postBytesMax === 0))
-      return this.#refused("METHOD_NOT_ALLOWED", plain(405, "Only GET and HEAD.", { allow: "GET, HEAD" }));
-    if (this.#underWay > ANSWERS_MAX)
-      return this.#refused("OVERLOADED", plain(503, "Too many at once; ask again.", { "retry-after": "1" }));
     const path = pathOf(url);
     if (path === undefined) return this.#refused("MALFORMED", plain(400, "The path is no path of this port."));
-    const body = method === "POST" ? await bodyOf(request, postBytesMax) : new Uint8Array(0);
-    if (body === undefined) return this.#refused("TOO_LARGE", plain(413, `At most ${postBytesMax} bytes.`));
-    const asked: IdentityRequest = {
-      method: method === "POST" ? "POST" : "GET",
+    const post = this.#options.routes.find((route) => route.post?.isFor(path) === true)?.post;
+    const isPost = method === "POST" && post !== undefined;
+    if (!isPost && method !== "GET" && method !== "HEAD") {
+      const allow = post === undefined ? "GET, HEAD" : "GET, HEAD, POST";
+      return this.#refused("METHOD_NOT_ALLOWED", plain(405, `Only ${allow}.`, { allow }));
+    }
+    const body = isPost ? await this.#bodyOf(request, post.bytesMax) : new Uint8Array(0);
+    if ("status" in body) return body;
+    return {
+      method: isPost ? "POST" : "GET",
       path,
       query: new URLSearchParams(url.split("?", 2)[1] ?? ""),
       headers: Object.fromEntries(
@@ -166,8 +169,38 @@ class Answers {
       ),
       body,
     };
+  }
+
+  async #bodyOf(request: IncomingMessage, bytesMax: number): Promise<Uint8Array | IdentityReply> {
+    if (this.#bodies >= BODIES_MAX) return this.#overloaded();
+    this.#bodies += 1;
+    try {
+      const body = await bodyOf(request, bytesMax, BODY_TIMEOUT_MS);
+      if (body === "TOO_LARGE") return this.#refused(body, plain(413, `At most ${bytesMax} bytes.`));
+      if (body === "TOO_SLOW") return this.#refused(body, plain(408, `Send it within ${BODY_TIMEOUT_MS} ms.`));
+      return body;
+    } finally {
+      this.#bodies -= 1;
+    }
+  }
+
+  #overloaded(): IdentityReply {
+    return this.#refused("OVERLOADED", plain(503, "Too many at once; ask again.", { "retry-after": "1" }));
+  }
+
+  async #serve(asked: IdentityRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#underWay >= ANSWERS_MAX) return send(request, response, this.#overloaded());
+    this.#underWay += 1;
+    try {
+      await send(request, response, await this.#replyTo(asked));
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  async #replyTo(asked: IdentityRequest): Promise<IdentityReply> {
     for (const route of this.#options.routes) {
-      if (asked.method === "POST" && body.length > (route.postBytesMax ?? -1)) continue;
+      if (asked.method === "POST" && route.post?.isFor(asked.path) !== true) continue;
       const reply = await route.answer(asked);
       if (reply === undefined) continue;
       if (reply.status >= 400) this.#options.onRefused(CODES.get(reply.status) ?? "REFUSED");
@@ -197,22 +230,6 @@ function pathOf(url: string): readonly string[] | undefined {
   }
 }
 
-/** Undefined when it is longer. */
-async function bodyOf(request: IncomingMessage, bytesMax: number): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    if (!(chunk instanceof Uint8Array)) continue;
-    size += chunk.length;
-    if (size > bytesMax) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-const hasUnreadBody = ({ headers, complete }: IncomingMessage): boolean =>
-  !complete && (headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0");
-
 async function send(request: IncomingMessage, response: ServerResponse, reply: IdentityReply): Promise<void> {
   const { status, type, body, headers } = reply;
   const whole = typeof body === "string" || body instanceof Uint8Array ? Buffer.from(body as string) : undefined;
@@ -228,7 +245,7 @@ async function send(request: IncomingMessage, response: ServerResponse, reply: I
   if (whole !== undefined) return void response.end(whole);
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
     if (response.destroyed) return;
-    if (!response.write(chunk)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!response.write(chunk)) await drained(response);
   }
   response.end();
 }

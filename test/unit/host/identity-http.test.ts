@@ -27,13 +27,24 @@ let listener: IdentityListener;
 let refusals: string[];
 let defects: unknown[];
 const echo: IdentityRoute = {
-  postBytesMax: 16,
+  post: { isFor: (path) => path[0] === "echo", bytesMax: 16 },
   answer: ({ path: [first], method, body }) =>
     first === "echo"
       ? Promise.resolve({ status: 200, type: "application/octet-stream", body, headers: { "x-method": method } })
       : undefined,
 };
 
+const pages: IdentityRoute = {
+  answer: ({ path: [first] }) =>
+    first === "pages"
+      ? Promise.resolve({ status: 200, type: "application/octet-stream", body: fortyPages() })
+      : undefined,
+};
+async function* fortyPages(): AsyncGenerator<Uint8Array> {
+  for (let i = 0; i < 40; i += 1) yield await Promise.resolve(new Uint8Array(262_144));
+}
+
+const cleanups: (() => void)[] = [];
 beforeEach(async () => {
   made = new KerlWorld();
   refusals = [];
@@ -41,13 +52,14 @@ beforeEach(async () => {
   listener = await listenIdentity({
     host: "127.0.0.1",
     port: 0,
-    routes: [echo, oobiRoute(made.queries), didRoute({ queries: made.queries, publicUrl: () => PUBLIC })],
+    routes: [echo, pages, oobiRoute(made.queries), didRoute({ queries: made.queries, publicUrl: () => PUBLIC })],
     onRefused: (code) => void refusals.push(code),
     onAnswered: () => {},
     onDefect: (error) => void defects.push(error),
   });
 });
 afterEach(async () => {
+  for (const clean of cleanups.splice(0)) clean();
   await listener.close();
   expect(defects).toEqual([]);
 });
@@ -282,7 +294,52 @@ describe("the identity port", () => {
       "0123456789abcdef",
     ]);
     expect((await get("/echo", { method: "POST", body: "0123456789abcdef!" })).status).toBe(413);
-    expect((await get(`/oobi/${aid}`, { method: "POST", body: "x" })).status).toBe(404);
+    const misplaced = await get(`/oobi/${aid}`, { method: "POST", body: "x" });
+    expect([misplaced.status, misplaced.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  });
+
+  it("judges where a POST goes and how long it says it is before it reads anything of it", async () => {
+    const head = (pathname: string, length: number): Promise<string> => {
+      const socket = connect(listener.port, "127.0.0.1");
+      cleanups.push(() => void socket.destroy());
+      socket.write(`POST ${pathname} HTTP/1.1\r\ncontent-length: ${length}\r\n\r\n`);
+      return once(socket, "data").then(([data]) => String(data).slice(0, 12));
+    };
+    const began = Date.now();
+    expect(await head("/echo", 17)).toBe("HTTP/1.1 413");
+    expect(await head("/oobi/x", 1)).toBe("HTTP/1.1 405");
+    expect(await head("/oobi/x", 1_000_000)).toBe("HTTP/1.1 405");
+    expect(Date.now() - began).toBeLessThan(900);
+    expect(await head("/echo", 16)).toBe("HTTP/1.1 408"); // it never comes
+    expect(refusals).toEqual(["TOO_LARGE", "METHOD_NOT_ALLOWED", "METHOD_NOT_ALLOWED", "TOO_SLOW"]);
+  });
+
+  it("keeps answering while 40 bodies do not come", async () => {
+    const stalled = Array.from({ length: 40 }, () => {
+      const socket = connect(listener.port, "127.0.0.1");
+      cleanups.push(() => void socket.destroy());
+      socket.write("POST /echo HTTP/1.1\r\ncontent-length: 16\r\n\r\n0123");
+      return once(socket, "data").then(([data]) => String(data).slice(0, 12));
+    });
+    await expect.poll(() => refusals.filter((code) => code === "OVERLOADED").length).toBe(24);
+    const { aid } = made.world.client;
+    expect((await get(`/${aid}/did.json`)).status).toBe(200);
+    const said = await Promise.all(stalled);
+    expect([
+      said.filter((line) => line.endsWith("408")).length,
+      said.filter((line) => line.endsWith("503")).length,
+    ]).toEqual([16, 24]);
+    expect((await get("/echo", { method: "POST", body: "again" })).status).toBe(200);
+  });
+
+  it("waits for slow readers without a listener more for each page", async () => {
+    const warnings: string[] = [];
+    const hear = ({ name }: Error): void => void warnings.push(name);
+    process.on("warning", hear);
+    const bytes = await bytesOf(await get("/pages"));
+    process.off("warning", hear);
+    expect(bytes.length).toBe(40 * 262_144);
+    expect(warnings).toEqual([]);
   });
 
   it("ends what is not HTTP, and heads that are too long", async () => {
