@@ -203,12 +203,7 @@ describe("a projection that is not what was written", () => {
     "a block has another root": (name) =>
       edit(cluster, name, "projection.db", "UPDATE ledger_blocks SET root = zeroblob(32) WHERE height = 2"),
     "an identifier is gone": (name) =>
-      edit(
-        cluster,
-        name,
-        "projection.db",
-        "DELETE FROM ledger_identifiers WHERE aid = (SELECT max(aid) FROM ledger_identifiers)",
-      ),
+      edit(cluster, name, "projection.db", "DELETE FROM kerl_events WHERE aid = (SELECT max(aid) FROM kerl_events)"),
     "the file is gone": (name) => rmSync(projection(name)),
     "the file is cut in the middle": (name) => {
       const bytes = readFileSync(projection(name));
