@@ -1,7 +1,13 @@
 /** Clients and operators rotate their keys: no request fails meanwhile, and the old keys are refused afterwards. */
 import { copyFileSync, cpSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SkyClient, identityOf, readIdentity } from "../../src/client/sky-client.ts";
+import {
+  type RotationEvent,
+  type RotationPolicy,
+  SkyClient,
+  identityOf,
+  readIdentity,
+} from "../../src/client/sky-client.ts";
 import { ClientFolderStore, clientFiles } from "../../src/host/founding/client-folder.ts";
 import { prepareInteraction, promoted } from "../../src/keri/controller.ts";
 import { Cluster, type CommandEnd, sky, until } from "./cluster.ts";
@@ -21,11 +27,12 @@ const grant = (name: string) => ({
 });
 
 const folderOf = (who: string): string => cluster.path("clients", who);
-const open = (folder: string, names = cluster.names): Promise<SkyClient> =>
+const open = (folder: string, names = cluster.names, policy: RotationPolicy = {}): Promise<SkyClient> =>
   SkyClient.open({
     endpoints: names.map((name) => `127.0.0.1:${cluster.node(name).ports.service}`),
     ca: readFileSync(clientFiles(folder).anchors),
     identity: new ClientFolderStore(folder),
+    ...policy,
   });
 
 /** Callers that never rest: each writes, or checks what it wrote, by calls or over a stream. */
@@ -140,6 +147,22 @@ describe("a client rotates under load", () => {
     expect(copied).toEqual(own);
     const again = await sky("kel", "rotate", "--client", folder, "--submit", "--cluster", cluster.directory, "--json");
     expect(JSON.parse(again.out)).toMatchObject({ ok: true, establishment: { sn: 2 }, pending: null });
+    // Another process, told of an age that nobody wrote down, rotates by itself.
+    const file = clientFiles(folder).identity;
+    const content = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+    writeFileSync(file, JSON.stringify({ ...content, since: undefined }), { mode: 0o600 });
+    const told: RotationEvent[] = [];
+    const ageing = await open(folder, cluster.names, {
+      rotateEveryMs: 3_600_000,
+      onRotation: (one) => void told.push(one),
+    });
+    await until("a rotation by age", async () => {
+      await ageing.write([grant("ageing")]);
+      return told.length > 0;
+    });
+    expect(told).toMatchObject([{ kind: "rotated", keyState: { sn: 3 } }]);
+    expect(ageing.keyState.sn).toBe(3);
+    ageing.close();
   }, 60_000);
 });
 
@@ -302,6 +325,8 @@ describe("an operator rotates", () => {
     const rotated = await act("kel", "rotate", ...operator("bob"), "--submit", "--json");
     expect(rotated.code, rotated.out + rotated.err).toBe(0);
     expect(JSON.parse(rotated.out)).toMatchObject({ establishment: { sn: 1 }, pending: null });
+    const young = await act("kel", "rotate", ...operator("bob"), "--submit", "--older-than", "30", "--json");
+    expect([young.code, JSON.parse(young.out)]).toMatchObject([0, { rotated: false, establishment: { sn: 1 } }]);
     await cluster.revive("n3"); // by ann and bob, with what is in bob's file now
     expect((await act("status", "n0", ...operator("bob", "old.sky"))).code).not.toBe(0);
     expect((await act("status", "n0", ...operator("bob"))).code).toBe(0);

@@ -1,18 +1,13 @@
-/** `sky kel incept | rotate | interact | delegate | submit | show | export`: an identifier's own key events. */
+/** `sky kel incept | rotate | interact | submit | show | export`: an identifier's own key events. */
 import { writeFileSync } from "node:fs";
 import type { Aid, Said } from "../../base/brands.ts";
-import { present } from "../../base/errors.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import type { KeptIdentity } from "../../client/identity.ts";
 import type { Threshold } from "../../crypto/threshold.ts";
 import {
   type Controller,
   type ControllerRefusal,
-  anchoredAt,
-  eventsOf,
   inceptController,
-  keyStateAfterPending,
-  keyStateOf,
   prepareInteraction,
   prepareRotation,
 } from "../../keri/controller.ts";
@@ -23,17 +18,7 @@ import { clientFiles, writeIdentity } from "../founding/client-folder.ts";
 import { fileExists, makePrivateDirectory } from "../founding/files.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
 import type { Asked } from "./kel-cluster.ts";
-import {
-  type KelDesk,
-  type KelOptions,
-  isOnline,
-  make,
-  online,
-  openKelDesk,
-  printState,
-  tell,
-  withDesk,
-} from "./kel-identity.ts";
+import { type KelDesk, type KelOptions, isOnline, make, online, printState, tell, withDesk } from "./kel-identity.ts";
 import { random } from "./operator-command.ts";
 
 /** A threshold as it is typed: `2`, `1/2,1/2`, or clauses that must all be met: `1/2,1/2;1`. Refuses: KERI_MALFORMED, KERI_RULE. */
