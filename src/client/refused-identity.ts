@@ -1,5 +1,5 @@
 /** When a node's word that the cluster refuses the identity is the cluster's. */
-import { SkyError } from "./errors.ts";
+import type { SkyError } from "./errors.ts";
 
 /** 1 s: a node that is behind has heard of newer keys by then, and so has whoever shares the identity. */
 const GRACE_MS = 1_000;
