@@ -19,7 +19,6 @@ import {
 } from "./kerl.ts";
 import type { Attachments, ParsedBody } from "./messages.ts";
 import { hasShare, isProven, keptAttachments, withinShare } from "./escrow-share.ts";
-import { storedBody } from "./stored-body.ts";
 
 /** What is to wait, before it is known whether there is room. */
 export interface Waiting extends Pick<KerlEscrow, "aid" | "sn" | "said" | "reason" | "waitsFor"> {
