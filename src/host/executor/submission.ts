@@ -40,7 +40,7 @@ export interface SubmissionOptions {
 /** A gateway's commands may be settled this long after they were made; legacy clients do not retry. Units: ms. */
 const GATEWAY_NOT_AFTER_MS = 60_000;
 /** A write answers this much before its deadline, so that the answer still arrives. Units: ms. */
-const ANSWER_MARGIN_MS = 25;
+const ANSWER_MARGIN_MS = 50;
 /** Bytes of legacy commands signed together; well below what one batch may have. */
 const GROUP_BYTES_MAX = SIGNED_BYTES_MAX / 2;
 
