@@ -28,7 +28,7 @@ export const KNOWN_BUGS: readonly Mutant[] = [
       },
     ],
     options: ["--fault", "crash", "--fault", "crashInWrite"],
-    seeds: 20,
+    seeds: 100,
   },
   {
     name: "journal-of-another-epoch",
