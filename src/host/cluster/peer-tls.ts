@@ -13,7 +13,7 @@ export const HANDSHAKE_TIMEOUT_MS = 5000;
 export const RETIRE_GRACE_MS = 3000;
 
 /** TLS 1.3 only, and no session is resumed: certificate, key state and membership are judged for every connection. */
-export const tlsContext = (tls: PeerTls) =>
+export const tlsContext = <Tls extends object>(tls: Tls) =>
   ({ ...tls, minVersion: "TLSv1.3", maxVersion: "TLSv1.3", secureOptions: constants.SSL_OP_NO_TICKET }) as const;
 
 /** The certificate (DER) that the other end has proved to own; empty when it showed none. */

@@ -6,12 +6,12 @@
  * OpenSSL's own verdict is not asked (`rejectUnauthorized: false`): our chains are anchored in the founding document and
  * bound to key states, which `authenticate` checks.
  */
-import { constants } from "node:crypto";
 import { type AddressInfo, type Socket, isIPv6 } from "node:net";
 import { type SecureContext, type TLSSocket, createSecureContext, createServer } from "node:tls";
 import { type ConnectionInjector, type Server, ServerCredentials } from "@grpc/grpc-js";
 import { Fault } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
+import { tlsContext } from "../cluster/peer-tls.ts";
 import type { Caller, CallerOf, PeerCall } from "../services/oracle-port.ts";
 import { REFUSED_SESSION_MS, answerRefused, isAnswered } from "./refused-session.ts";
 
@@ -116,10 +116,6 @@ const UNKNOWN = refuse(
 /** As grpc-js's getPeer writes it. */
 const peerOf = (socket: Socket): string => `${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`;
 
-/** TLS 1.3 only, and no session is resumed: certificate, key state and membership are judged for every connection. */
-const contextOf = (tls: TlsIdentity) =>
-  ({ ...tls, minVersion: "TLSv1.3", maxVersion: "TLSv1.3", secureOptions: constants.SSL_OP_NO_TICKET }) as const;
-
 /**
  * Opens the listener.
  * Bounds: see ListenerLimits; beyond them a connection is closed before its handshake.
@@ -130,7 +126,7 @@ export async function openGrpcListener<C extends Caller>(options: GrpcListenerOp
   const connections = new Connections<C>(limits, options.onRefused ?? (() => undefined));
   let named: ReadonlyMap<string, SecureContext> = new Map();
   const server = createServer({
-    ...contextOf(options.tls),
+    ...tlsContext(options.tls),
     // Undefined: the listener's own.
     SNICallback: (name, choose) => choose(null, named.get(name.toLowerCase())),
     requestCert: true,
@@ -177,11 +173,11 @@ export async function openGrpcListener<C extends Caller>(options: GrpcListenerOp
     closeWhere: (predicate) => connections.closeWhere(predicate),
     retireWhere: (predicate, graceMs) => connections.retireWhere(predicate, graceMs),
     renew: (tls) => {
-      server.setSecureContext(contextOf(tls));
+      server.setSecureContext(tlsContext(tls));
       connections.renewed();
     },
     certifyNames: (names, tls) => {
-      const context = createSecureContext(contextOf(tls));
+      const context = createSecureContext(tlsContext(tls));
       named = new Map(names.map((name) => [name, context]));
     },
     close: async (graceMs) => {
