@@ -209,16 +209,16 @@ describe("the client", () => {
       await doors[1]?.close();
       for (const endpoints of [doors, doors.slice(0, 1), doors.slice(0, 2)]) {
         const client = clientOf(endpoints);
-        const began = Date.now();
+        // Who waited for the deadline of the call would outlast the test.
+        const call = { timeoutMs: 600_000 };
         const message = expect.stringMatching(/its keys were rotated elsewhere/);
         const expected = { code: "IDENTITY_REFUSED", retryable: false, message };
         await Promise.all([
-          expect(client.write([granted("a")])).rejects.toMatchObject(expected),
-          expect(client.check(mayView("a"))).rejects.toMatchObject(expected),
-          expect(client.writeStream().write([granted("a")])).rejects.toMatchObject(expected),
-          expect(client.expandSubjects(view).next()).rejects.toMatchObject(expected),
+          expect(client.write([granted("a")], call)).rejects.toMatchObject(expected),
+          expect(client.check(mayView("a"), call)).rejects.toMatchObject(expected),
+          expect(client.writeStream().write([granted("a")], call)).rejects.toMatchObject(expected),
+          expect(client.expandSubjects(view, call).next()).rejects.toMatchObject(expected),
         ]);
-        expect(Date.now() - began).toBeLessThan(2_900);
       }
       expect(graph.submissions).toBe(0);
     },
