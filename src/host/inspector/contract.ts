@@ -8,7 +8,10 @@
 /** Machines whose steps are shown. The names are those of their definitions (`consensusMachine.id`, …). */
 export type MachineName = "consensus" | "ceremony";
 
-/** Identifies an entry: `n` counts the entries of one life of one node from 0, `life` its lives in what this source knows, from 0. */
+/**
+ * Identifies an entry: `n` counts the entries of one life of one node from 0. `life` grows with each start of the node: recordings count
+ * from 0; a live node says when it began (s since 1970), so that links and cursors of an earlier life never name a later one.
+ */
 export interface EntryKey {
   readonly node: string;
   readonly life: number;
