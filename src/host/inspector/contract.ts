@@ -123,6 +123,7 @@ export interface Gap {
 
 /** A node of the graph: an object, subject or relation of the ReBAC vocabulary. */
 export interface GraphPoint {
+  /** Its kind, a space, and the node as the command line writes it: `subject my-org:Ali#flag`. */
   readonly id: string;
   readonly kind: "object" | "subject" | "relation";
   readonly namespace: string;
@@ -134,7 +135,7 @@ export interface GraphPoint {
 export interface GraphLink {
   readonly from: string;
   readonly to: string;
-  /** "assertion": subject → object; the mapped ones: child → parent. */
+  /** "assertion": subject → object; the mapped ones as `map` writes them, the way a check climbs: member → its group. */
   readonly kind: "assertion" | "objectMapped" | "subjectMapped" | "relationMapped";
 }
 
