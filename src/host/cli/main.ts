@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
 import { Fault } from "../../base/errors.ts";
 import { type CliIo, type ExitCode, EXIT, processIo, reportFailure } from "./io.ts";
-import { type SettingFlag, buildProgram } from "./program.ts";
+import { buildProgram } from "./program.ts";
+import type { SettingFlag } from "./registration.ts";
 
 const PACKAGE = "@sky/sky";
 

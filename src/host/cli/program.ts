@@ -8,27 +8,17 @@
  * process.exit. It returns a refusal's exit code (`reportRefusal`), and throws only faults and defects: `main` reports those.
  */
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import type { CliIo, ExitCode } from "./io.ts";
+import { addAuditCommands } from "./audit-commands.ts";
 import { SHELLS, type Shell, completionScript } from "./completion.ts";
-
-interface CommandModule<Options> {
-  readonly run: (options: Options, io: CliIo) => Promise<ExitCode>;
-}
-
-/** A setting that is a flag of `sky node`. */
-export interface SettingFlag {
-  readonly flag: string;
-  readonly description: string;
-  readonly isBoolean: boolean;
-}
-
-export interface ProgramContext {
-  readonly io: CliIo;
-  readonly version: string;
-  /** Flags of the configuration schema; empty when the command at hand has none of them, since the schema takes time to load. */
-  readonly settings: readonly SettingFlag[];
-  readonly onExit: (code: ExitCode) => void;
-}
+import {
+  type ProgramContext,
+  type SettingFlag,
+  height,
+  milliseconds,
+  repeated,
+  runner,
+  wholeNumber,
+} from "./registration.ts";
 
 const EXIT_HELP = `
 Exit codes:
@@ -38,36 +28,13 @@ Exit codes:
   3  unavailable: nobody answers, or a disk or a port cannot be had; trying again may help
   4  a defect of Sky's`;
 
-/** Runs a command's module with commander's options and arguments. */
-const runner =
-  ({ io, onExit }: ProgramContext) =>
-  <Options>(load: () => Promise<CommandModule<Options>>) =>
-  async (...given: readonly unknown[]): Promise<void> => {
-    const command = given.at(-1) as Command;
-    const args = command.registeredArguments.length > 0 ? { args: command.processedArgs } : {};
-    const options = { ...command.opts(), ...args } as Options;
-    onExit(await (await load()).run(options, io));
-  };
-
 const NODE_HELP = `
 A subject or object is NAMESPACE:NAME#RELATION; namespace and relation may be absent. %3A, %23, %20 stand for ":", "#" and space.
 Changes are: add | delete with namespace | relation | subject | object | assertion; map | unmap with relation | subject | object.`;
 
-const wholeNumber =
-  (least: number, most: number, what: string) =>
-  (value: string): number => {
-    const number = Number(value);
-    if (/^\d+$/.test(value) && number >= least && number <= most) return number;
-    throw new InvalidArgumentError(`${what}, a whole number from ${least} to ${most}.`);
-  };
-const milliseconds = wholeNumber(1, 3_600_000, "Milliseconds");
 /** A cluster below four tolerates no fault. */
 const nodeCount = wholeNumber(4, 100, "A cluster's size");
 const checkpointBlocks = wholeNumber(2, 10_000_000, "Blocks between checkpoints");
-const height = wholeNumber(0, Number.MAX_SAFE_INTEGER, "A height");
-
-/** Gathers the values of an option that may be repeated. */
-const repeated = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
 
 const commandId = (value: string): string => {
   if (/^[0-9a-f]{32}$/.test(value)) return value;
@@ -95,6 +62,7 @@ export function buildProgram(context: ProgramContext): Command {
   addKelCommands(program, context);
   addConfigCommands(program, context);
   addSimulate(program, context);
+  addAuditCommands(program, context);
   for (const command of withDescendants(program)) {
     command.exitOverride().copyInheritedSettings(program);
     if (command.commands.length === 0) command.option("--json", "print the result as JSON");
