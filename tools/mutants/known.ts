@@ -130,7 +130,7 @@ export const KNOWN_BUGS: readonly Mutant[] = [
   {
     name: "f-plus-one-for-a-quorum",
     why: "Known bug: f + 1 votes are taken for a quorum.",
-    edits: [{ file: machine("committee"), find: "size - faultsTolerated(size)", replace: "faultsTolerated(size) + 1" }],
+    edits: [{ file: "src/base/quorum.ts", find: "size - faultsTolerated(size)", replace: "faultsTolerated(size) + 1" }],
     seeds: 20,
     quick: true,
   },
@@ -138,7 +138,7 @@ export const KNOWN_BUGS: readonly Mutant[] = [
     name: "two-f-plus-one-for-a-quorum",
     why: "DESIGN §4: q is n − f, never 2f + 1; with five or six members two quorums of three need no honest member in common.",
     edits: [
-      { file: machine("committee"), find: "size - faultsTolerated(size)", replace: "2 * faultsTolerated(size) + 1" },
+      { file: "src/base/quorum.ts", find: "size - faultsTolerated(size)", replace: "2 * faultsTolerated(size) + 1" },
     ],
     options: ["--nodes", "6", "--byzantine", "1"],
     seeds: 40,
@@ -148,7 +148,7 @@ export const KNOWN_BUGS: readonly Mutant[] = [
     why: "Known bug: one signer is counted as often as its signature stands in a certificate.",
     edits: [
       {
-        file: actor("signatures"),
+        file: "src/events/facts/finality.ts",
         find: "    return known(member, signature) || committee.verify(key, message, signature);",
         replace: "    return committee.keys.some((any) => committee.verify(any, message, signature));",
       },

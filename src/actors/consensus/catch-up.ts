@@ -12,7 +12,7 @@ import { CheckpointFetch } from "./checkpoint-fetch.ts";
 import type { Committee, ConsensusPorts, FetchedCheckpoint } from "./ports.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import type { Signatures } from "./signatures.ts";
-import { signersOf } from "./signatures.ts";
+import { signersOf } from "../../events/facts/finality.ts";
 import { checkPage } from "./synchronisation.ts";
 
 const EVENTS = "events";

@@ -10,8 +10,7 @@ import { faultsTolerated } from "../../machines/consensus/committee.ts";
 import type { Context } from "../../machines/consensus/types.ts";
 import { openBlock } from "./blocks.ts";
 import type { Committee, ConsensusPorts } from "./ports.ts";
-import { signersOf } from "./signatures.ts";
-import { finalises } from "./synchronisation.ts";
+import { finalises, signersOf } from "../../events/facts/finality.ts";
 
 /** For so long answers are waited for before the best one is taken: a question, its answer, and as much again. Units: Δ. */
 const WINDOW_DELTAS = 4;

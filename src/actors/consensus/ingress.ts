@@ -15,7 +15,7 @@ import { openBlock, summaryOf } from "./blocks.ts";
 import { isBundleSigned, openBundle } from "./bundles.ts";
 import type { Waiting } from "./passing-on.ts";
 import type { ConsensusPorts } from "./ports.ts";
-import { signersOf } from "./signatures.ts";
+import { signersOf } from "../../events/facts/finality.ts";
 
 type Of<K extends PeerMessage["kind"]> = Extract<PeerMessage, { kind: K }>;
 

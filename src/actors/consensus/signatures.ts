@@ -1,9 +1,9 @@
 /** Verified signatures of votes, and the certificates made of them. */
 import type { Digest, MemberIndex, View } from "../../base/brands.ts";
-import { memberIndex } from "../../base/brands.ts";
 import { present } from "../../base/errors.ts";
 import type { Certificate, CertificateKind } from "../../events/facts/block.ts";
 import { VOTE_OF, type VoteKind, voteBytes } from "../../events/facts/hashing.ts";
+import { type SignedByMembers, isCertificateSound } from "../../events/facts/finality.ts";
 import { quorumOf } from "../../machines/consensus/committee.ts";
 import type { Committee } from "./ports.ts";
 
@@ -18,64 +18,8 @@ interface ViewSignatures {
   readonly messages: Map<string, Uint8Array>;
 }
 
-/** What certificates and checkpoints have in common. */
-interface Signed {
-  readonly signers: Uint8Array;
-  readonly signatures: readonly Uint8Array[];
-}
-
-/** The bitmap's members in ascending order; undefined when it names one that does not exist or its length is wrong. */
-export function signersOf({ signers }: Pick<Signed, "signers">, size: number): readonly MemberIndex[] | undefined {
-  if (signers.length !== Math.ceil(size / 8)) return undefined;
-  const members: MemberIndex[] = [];
-  for (let i = 0; i < signers.length * 8; i++) {
-    if (((signers[i >> 3] ?? 0) & (1 << (i & 7))) === 0) continue;
-    if (i >= size) return undefined;
-    members.push(memberIndex(i));
-  }
-  return members;
-}
-
-/**
- * Whether q distinct members of the committee signed what the certificate says (DESIGN §4: q, never 2f+1; nobody twice).
- * `known` may vouch for signatures that were already checked as votes.
- */
-export function isCertificateSound(
-  committee: Committee,
-  certificate: Certificate,
-  known: (member: MemberIndex, signature: Uint8Array) => boolean = () => false,
-): boolean {
-  const { kind, epoch, view, blockHash } = certificate;
-  if (epoch !== committee.epoch || (blockHash === null) !== (kind === "nullification")) return false;
-  return isSignedByQuorum(
-    committee,
-    voteBytes(committee.cluster, VOTE_OF[kind], epoch, view, blockHash),
-    certificate,
-    known,
-  );
-}
-
-/** Whether q distinct members of the committee signed the message. */
-export function isSignedByQuorum(
-  committee: Committee,
-  message: Uint8Array,
-  signed: Signed,
-  known: (member: MemberIndex, signature: Uint8Array) => boolean,
-): boolean {
-  const { signatures } = signed;
-  const size = committee.keys.length;
-  const members = signersOf(signed, size);
-  if (members === undefined || members.length < quorumOf(size) || members.length !== signatures.length) return false;
-  return members.every((member, i) => {
-    const signature = signatures[i];
-    const key = committee.keys[member];
-    if (signature === undefined || key === undefined) return false;
-    return known(member, signature) || committee.verify(key, message, signature);
-  });
-}
-
 /** The signatures of the lowest q of these members, with their bitmap. */
-export function quorumSigned(size: number, signatures: ReadonlyMap<MemberIndex, Uint8Array>): Signed {
+export function quorumSigned(size: number, signatures: ReadonlyMap<MemberIndex, Uint8Array>): SignedByMembers {
   const chosen = [...signatures].sort(([a], [b]) => a - b).slice(0, quorumOf(size));
   const signers = new Uint8Array(Math.ceil(size / 8));
   for (const [member] of chosen) signers[member >> 3] = (signers[member >> 3] ?? 0) | (1 << (member & 7));

@@ -8,7 +8,8 @@ import type { PeerMessage } from "../../events/facts/peer-message.ts";
 import { quorumOf } from "../../machines/consensus/committee.ts";
 import { Allowance } from "./allowance.ts";
 import type { Committee, ConsensusPorts } from "./ports.ts";
-import { isSignedByQuorum, quorumSigned } from "./signatures.ts";
+import { isSignedByQuorum } from "../../events/facts/finality.ts";
+import { quorumSigned } from "./signatures.ts";
 
 /** Heights that a member's statements are kept for, the newest: members reach a checkpoint at different times, not this far apart. */
 const KEPT_MAX = 4;

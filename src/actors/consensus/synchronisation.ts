@@ -1,26 +1,18 @@
 /** Catch-up of blocks by a member that was away: pages of events, every proof checked before anything is appended. */
 import type { Digest, Height } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
-import { decode } from "../../base/codec.ts";
 import { present } from "../../base/errors.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
-import {
-  type Certificate,
-  type FinalityProof,
-  HEADER_BYTES_MAX,
-  type LogEvent,
-  PROOF_HEADERS_MAX,
-  headerShape,
-} from "../../events/facts/block.ts";
-import { blockHash, bundleDigest } from "../../events/facts/hashing.ts";
+import { type Certificate, type FinalityProof, type LogEvent, PROOF_HEADERS_MAX } from "../../events/facts/block.ts";
+import { finalises } from "../../events/facts/finality.ts";
+import { bundleDigest } from "../../events/facts/hashing.ts";
 import { LogDamage } from "../../events/store/damage.ts";
 import { EVENTS_PAGE_BYTES, EVENTS_PAGE_MAX, type EventWithBundles } from "../../events/facts/peer-message.ts";
 import type { ReadableLog } from "../../events/store/log.ts";
 import { type OpenedBlock, openBlock } from "./blocks.ts";
 import { BLOCK_BUNDLE_BYTES_MAX } from "./bundles.ts";
 import type { Committee } from "./ports.ts";
-import { isCertificateSound } from "./signatures.ts";
 
 export interface CheckedPage {
   readonly events: readonly LogEvent[];
@@ -89,18 +81,6 @@ function bundleDefect(named: readonly Digest[], bytes: readonly Uint8Array[]): s
     if (bundleDigest(one) !== named[i]) return "a bundle is not the one it names";
   }
   return size > BLOCK_BUNDLE_BYTES_MAX ? "its bundles exceed the bound of a block" : undefined;
-}
-
-/** Whether a finalization makes this block final, directly or through the headers of its descendants. */
-export function finalises(committee: Committee, block: Digest, { certificate, headers }: Finalization): boolean {
-  let hash = block;
-  for (const bytes of headers) {
-    const header = decode(headerShape, bytes, HEADER_BYTES_MAX);
-    if (!header.ok || header.value.parent !== hash) return false;
-    hash = blockHash(bytes);
-  }
-  if (certificate.kind !== "finalization" || certificate.blockHash !== hash) return false;
-  return isCertificateSound(committee, certificate);
 }
 
 /** Why an event's own finality proof does not hold; undefined when it does, or when it has none. */
