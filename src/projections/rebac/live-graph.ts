@@ -1,7 +1,9 @@
 /** The graph as readers see it: what the last whole block left. Blocks reach it through a BlockOverlay. Source: DESIGN §3, §5. */
 import type { Assertion, GraphNode, Relation } from "../../events/facts/graph.ts";
 import { HIDDEN_FROM_READERS } from "./edge-table.ts";
+import { type ExplainBounds, type Explanation, explain } from "./explain.ts";
 import { GraphReader } from "./graph-reader.ts";
+import { LiveSteps } from "./graph-steps.ts";
 import { GraphStore } from "./graph-store.ts";
 
 /** How much the graph holds, the block in work included. */
@@ -31,6 +33,7 @@ export class LiveGraph implements GraphView {
   /** The memory behind the graph; only this folder's files touch it. */
   readonly store = new GraphStore();
   readonly #reader = new GraphReader(this.store, HIDDEN_FROM_READERS);
+  readonly #steps = new LiveSteps(this.store, ({ subject, object }) => this.#reader.check(subject, object));
 
   check(subject: GraphNode, object: GraphNode): boolean {
     return this.#reader.check(subject, object);
@@ -54,6 +57,11 @@ export class LiveGraph implements GraphView {
 
   expandObjects(subject: GraphNode, predicate?: Relation): readonly GraphNode[] {
     return this.#reader.expandObjects(subject, predicate);
+  }
+
+  /** Why a check is true, or what was tried. */
+  explain(check: Assertion, bounds: ExplainBounds): Explanation {
+    return explain(this.#steps, check, bounds);
   }
 
   get size(): GraphSize {

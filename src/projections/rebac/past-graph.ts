@@ -1,10 +1,12 @@
 /** Questions about any past height, answered from the tables: the graph as the block of that height left it. Source: DESIGN §5. */
 import type { Height } from "../../base/brands.ts";
 import type { Assertion, GraphNode, Relation } from "../../events/facts/graph.ts";
+import { type ExplainBounds, type Explanation, explain } from "./explain.ts";
 import { compareNodes, sameNode } from "./names.ts";
+import { type StepStatements, PastSteps, isNameable, isNameableRelation, nodeOf } from "./past-steps.ts";
 import type { SqlDatabase, SqlParameters } from "./sql-database.ts";
-import { numberOf, textOf } from "./table-rows.ts";
-import { OPEN, createTables, historyStatements } from "./table-schema.ts";
+import { numberOf } from "./table-rows.ts";
+import { OPEN, createTables, historyStatements, stepStatements } from "./table-schema.ts";
 
 /** A command's place in the log. */
 export interface Place {
@@ -21,15 +23,23 @@ export interface AssertionLife {
 
 export class PastGraph {
   readonly #sql: ReturnType<typeof historyStatements>;
+  readonly #steps: StepStatements;
 
   constructor(db: SqlDatabase) {
     createTables(db);
     this.#sql = historyStatements(db);
+    this.#steps = stepStatements(db);
   }
 
   checkAt(height: Height, subject: GraphNode, object: GraphNode): boolean {
     if (!isNameable(subject) || !isNameable(object)) return false;
     return this.#sql.check.get({ height, ...named("subject", subject), ...named("object", object) }) !== undefined;
+  }
+
+  /** Why a check was true at a height, or what there was to try. */
+  explainAt(height: Height, check: Assertion, bounds: ExplainBounds): Explanation {
+    const steps = new PastSteps(this.#steps, height, ({ subject, object }) => this.checkAt(height, subject, object));
+    return explain(steps, check, bounds);
   }
 
   readSubjectsAt(height: Height, objects: readonly GraphNode[], predicate?: Relation): readonly GraphNode[] {
@@ -83,11 +93,7 @@ export class PastGraph {
   }
 }
 
-/** Half a surrogate pair would be bound as U+FFFD, and so find another node's name. */
-const isNameable = ({ namespace, name, relation }: GraphNode): boolean =>
-  namespace.isWellFormed() && name.isWellFormed() && isRelation(relation);
-const isRelation = (relation: Relation | undefined): boolean =>
-  relation === undefined || (relation.namespace.isWellFormed() && relation.name.isWellFormed());
+const isRelation = (relation: Relation | undefined): boolean => relation === undefined || isNameableRelation(relation);
 
 const named = (prefix: string, { namespace, name, relation }: GraphNode): SqlParameters => ({
   [`${prefix}_namespace`]: namespace,
@@ -100,10 +106,4 @@ const filter = (predicate: Relation | undefined): SqlParameters => ({
   filtered: predicate === undefined ? 0 : 1,
   predicate_namespace: predicate?.namespace ?? "",
   predicate_name: predicate?.name ?? "",
-});
-
-const nodeOf = (row: unknown): GraphNode => ({
-  namespace: textOf(row, "namespace"),
-  name: textOf(row, "name"),
-  relation: { namespace: textOf(row, "relation_namespace"), name: textOf(row, "relation_name") },
 });

@@ -185,6 +185,15 @@ const HISTORY = sql`select asserted.from_height, asserted.from_index, asserted.t
     and object.relation_name = @object_relation_name and object.relation_namespace = @object_relation_namespace
   order by asserted.id`;
 
+/** One step of an explanation: the other ends of a node's edges of one kind, at most @most. */
+const edgeEnds = (given: "parent" | "child", asked: "parent" | "child"): RawBuilder<unknown> =>
+  sql`select ${sql.ref(`edge.${asked}`)} as id from rebac_edge as edge
+    where ${sql.ref(`edge.${given}`)} = @id and edge.kind = @kind and ${alive("edge")} limit @most`;
+
+const NODE_BY_NAME = sql`select node.id from rebac_node as node where node.name = @name and node.kind = @kind
+  and node.namespace = @namespace and node.relation_name = @relation_name
+  and node.relation_namespace = @relation_namespace and ${alive("node")}`;
+
 const columns = (...names: readonly string[]): RawBuilder<unknown> => sql.join(names.map((name) => sql.ref(name)));
 const NODE_COLUMNS = ["id", "kind", ...nodeName, "from_height", "from_index", "to_height", "to_index"] as const;
 const EDGE_COLUMNS = ["id", "kind", "parent", "child", "from_height", "from_index", "to_height", "to_index"] as const;
@@ -253,6 +262,19 @@ export function historyStatements(db: SqlDatabase) {
     read: { subject: prepare(readOf("subject")), object: prepare(readOf("object")) },
     expand: { subject: prepare(expandOf("subject")), object: prepare(expandOf("object")) },
     history: prepare(HISTORY),
+  };
+}
+
+/** Statements that explain a check at any height, by name of their parameters. */
+export function stepStatements(db: SqlDatabase) {
+  const prepare = (query: RawBuilder<unknown>): SqlStatement => db.prepare(query.compile(builder).sql);
+  return {
+    find: prepare(NODE_BY_NAME),
+    node: prepare(sql`select ${columns(...nodeName)} from rebac_node where id = @id`),
+    out: prepare(edgeEnds("parent", "child")),
+    in: prepare(edgeEnds("child", "parent")),
+    holds: prepare(sql`select 1 as found from rebac_edge as edge where edge.parent = @subject
+      and edge.kind = ${sql.lit(EDGE_KINDS.assertion)} and edge.child = @object and ${alive("edge")}`),
   };
 }
 
