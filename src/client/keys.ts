@@ -8,6 +8,7 @@
 import { TimeoutStrategy, timeout } from "cockatiel";
 import type { Digest } from "../base/brands.ts";
 import { concatBytes } from "../base/bytes.ts";
+import { present } from "../base/errors.ts";
 import type { Result } from "../base/result.ts";
 import type { Command, KeyStateRef } from "../events/facts/command.ts";
 import {
@@ -22,7 +23,7 @@ import {
   promoted,
 } from "../keri/controller.ts";
 import type { EventFields } from "../keri/event-json.ts";
-import type { CommandOutcome } from "../wire/outcome.ts";
+import type { CommandOutcome, Receipt } from "../wire/outcome.ts";
 import { type IssuedTls, issueTls } from "./certificate.ts";
 import { SkyError, errorOfRefusal } from "./errors.ts";
 import { type IdentityStore, type KeptIdentity, signerOf } from "./identity.ts";
@@ -56,8 +57,15 @@ export interface KeysOptions {
   /** Of each certificate. Units: ms. */
   readonly lifetimeMs: number;
   readonly ports: ClientPorts;
-  /** Delivers a command, at each attempt under this signer, until its outcome is known; as stale as it may be. Throws: SkyError. */
-  readonly deliver: (command: Command, signer: () => Signer, deadlineMs: number) => Promise<CommandOutcome>;
+  /** Delivers a command, at each attempt under this signer, until its outcome is known, or it is stale and that is final. Throws: SkyError. */
+  readonly deliver: (
+    command: Command,
+    signer: () => Signer,
+    isFinal: () => boolean,
+    deadlineMs: number,
+  ) => Promise<CommandOutcome>;
+  /** Which event of the own log is in force at a sequence number, as of this receipt or later; undefined: none. Throws: SkyError. */
+  readonly inForceAt: (sn: number, atLeast: Receipt, deadlineMs: number) => Promise<string | undefined>;
   /** Connections go on with this certificate: new ones first, then old ones end. False: nobody took it in time, and nothing changed. */
   readonly move: (tls: IssuedTls, deadlineMs: number) => Promise<boolean>;
 }
@@ -256,32 +264,50 @@ export class Keys {
     return { ...refOf(settled), kept: settled };
   }
 
-  /** Until it is in force: then, and no sooner, a batch is taken that the new keys signed. */
+  /** Until it is in force: a rotation when, and no sooner, a batch is taken that the new keys signed; others when the log names them. */
   async #append(kept: KeptIdentity, stream: Uint8Array, deadlineMs: number): Promise<void> {
     const { deliver, ports } = this.#options;
     const [before, after] = [signerOf(kept), signerOf(promoted(kept))];
     const rotates = before.keyState.said !== after.keyState.said;
+    const { delegator, witnesses } = keyStateAfterPending(kept);
+    const waitsForOthers = delegator !== null || witnesses.length > 0;
     const command = appendCommandOf(stream, ports);
     let used = before;
     let isTaken = false;
     let turn = 0;
+    let staleSince: number | undefined;
     // An earlier life may have submitted it: either keys may be those in force.
     const sign = (): Signer => {
       used = rotates && (isTaken || turn++ % 2 === 1) ? after : before;
       return used;
     };
+    // Neither keys have been in force for as long as a node may be behind: others are.
+    const isFinal = (): boolean => {
+      staleSince ??= ports.now();
+      return !isTaken && !waitsForOthers && ports.now() - staleSince >= NEWS_MS;
+    };
     try {
       for (;;) {
-        executed(await deliver(command, sign, deadlineMs));
-        if (!rotates || used === after) return;
+        const { receipt } = executed(await deliver(command, sign, isFinal, deadlineMs));
+        if (!rotates) return await this.#confirmed(kept, receipt, deadlineMs);
+        if (used === after) return;
         isTaken = true;
       }
     } catch (error) {
       if (!isStale(error)) throw error;
-      const { delegator, witnesses } = keyStateAfterPending(kept);
-      const sentence = waiting(delegator !== null, witnesses.length > 0);
-      throw new SkyError("NOT_IN_FORCE", sentence, { retryable: true, cause: error });
+      const sentence = waiting("rotation", delegator !== null, witnesses.length > 0);
+      throw new SkyError("NOT_IN_FORCE", sentence, { retryable: waitsForOthers, cause: error });
     }
+  }
+
+  /** The log has an event that changes no keys: whether it has its place, too. Throws: SkyError NOT_IN_FORCE, KERI_DUPLICITOUS. */
+  async #confirmed(kept: KeptIdentity, receipt: Receipt, deadlineMs: number): Promise<void> {
+    const pending = present(kept.pending, "what is pending was submitted");
+    const said = await this.#options.inForceAt(pending.sn, receipt, deadlineMs);
+    if (said === pending.said) return;
+    if (said !== undefined) throw new SkyError("KERI_DUPLICITOUS", `${said} has its place.`, { retryable: false });
+    const sentence = waiting("event", false, keyStateAfterPending(kept).witnesses.length > 0);
+    throw new SkyError("NOT_IN_FORCE", sentence, { retryable: true });
   }
 
   async #adopt(kept: KeptIdentity, deadlineMs: number, moved = false, isShownAnew = false): Promise<void> {
@@ -359,12 +385,14 @@ const refOf = (kept: Controller): KeyStateRef => {
   return { sn, said };
 };
 
-function executed({ result }: CommandOutcome): void {
+function executed(outcome: CommandOutcome): CommandOutcome {
+  const { result } = outcome;
   if (result.kind === "refused") throw new SkyError(result.code, result.message, { retryable: false });
+  return outcome;
 }
 
-function waiting(isDelegated: boolean, isWitnessed: boolean): string {
-  if (isDelegated) return "The log has the rotation, and its delegator is still to anchor it; then finish it.";
-  if (isWitnessed) return "The log has the rotation, and its witnesses are still to sign receipts; then finish it.";
-  return "The rotation is not in force: another one is. Use the newest copy of this identity's folder or file.";
+function waiting(what: "rotation" | "event", isDelegated: boolean, isWitnessed: boolean): string {
+  if (isDelegated) return `The log has the ${what}, and its delegator is still to anchor it; then finish it.`;
+  if (isWitnessed) return `The log has the ${what}, and its witnesses are still to sign receipts; then finish it.`;
+  return `The ${what} is not in force: another one is. Use the newest copy of this identity's folder or file.`;
 }

@@ -1,7 +1,7 @@
 /** The client that an application imports: signs its writes, survives the loss of nodes, reads what it has written. */
 import { Metadata } from "@grpc/grpc-js";
-import type { CommandId, Digest, Height } from "../base/brands.ts";
-import type { Assertion, GraphChange, GraphNode, GraphWrite, Precondition, Relation } from "../events/facts/graph.ts";
+import type { Height } from "../base/brands.ts";
+import type { Assertion, GraphChange, GraphNode, GraphWrite, Relation } from "../events/facts/graph.ts";
 import type * as Sky from "../wire/generated/sky/oracle/v1/oracle.ts";
 import type { CommandOutcome, Receipt } from "../wire/outcome.ts";
 import * as graph from "../wire/sky-graph.ts";
@@ -14,11 +14,23 @@ import { checkedOf, complete, outcomesOf, streamedOf, writtenOf } from "./answer
 import { CorrelatedStreams } from "./correlated-stream.ts";
 import { SkyError, errorOfRefusal } from "./errors.ts";
 import { expandPages, firstPage } from "./expand.ts";
+import { inForceAt } from "./in-force.ts";
 import { type IdentityStore, type KeptIdentity, signerOf } from "./identity.ts";
-import { type Attempt, Nodes, type NodesOptions, type OracleStub, unary } from "./nodes.ts";
-import { Keys, type Changed, type KeysOptions, type Prepare, type RotationPolicy, isStale } from "./keys.ts";
+import { type Attempt, Nodes, type OracleStub, unary } from "./nodes.ts";
+import { Keys, type Changed, type KeysOptions, type Prepare, isStale } from "./keys.ts";
+import type {
+  SkyClientOptions,
+  OpenOptions,
+  CallOptions,
+  ReadOptions,
+  WriteOptions,
+  Written,
+  Checked,
+  Found,
+  RotateOptions,
+} from "./options.ts";
 import { Session } from "./session.ts";
-import { type ClientPorts, SignedAnew, type Signer, appendCommandOf, commandOf, defaultPorts } from "./signing.ts";
+import { type ClientPorts, SignedAnew, appendCommandOf, commandOf, defaultPorts } from "./signing.ts";
 import { untilOutcome } from "./unknown-outcome.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -32,64 +44,9 @@ export {
   identityText,
   readIdentity,
 } from "./identity.ts";
+export type * from "./options.ts";
 export type { Changed, RotationEvent, RotationPolicy } from "./keys.ts";
 export { type Signer, ed25519Signer, newCommandId } from "./signing.ts";
-
-export interface SkyClientOptions extends NodesOptions {
-  readonly cluster: Digest;
-  readonly signer: Signer;
-  readonly ports?: ClientPorts;
-}
-
-export interface OpenOptions extends Pick<NodesOptions, "endpoints" | "ca" | "serverName">, RotationPolicy {
-  /** Where the identity is kept: who signs, and what its TLS certificates are issued by. */
-  readonly identity: IdentityStore;
-  /** For how long each certificate is good; renewed at two thirds of it. Units: ms; 90 days unless given. */
-  readonly certificateLifetimeMs?: number;
-  readonly ports?: ClientPorts;
-}
-
-export interface CallOptions {
-  /** How long to try, over all nodes. Units: ms; 5,000 for reads and 30,000 for writes unless given. */
-  readonly timeoutMs?: number;
-}
-
-export interface ReadOptions extends CallOptions {
-  /**
-   * How fresh the answer must be: `newestHeight` unless given, so that the client reads what it wrote and never goes back in time, on
-   * whatever node; null for whatever the node has. A read that no node can answer so fails as BEHIND.
-   */
-  readonly atLeast?: Receipt | Height | null;
-}
-
-export interface WriteOptions extends CallOptions {
-  readonly preconditions?: readonly Precondition[];
-  /** Of an earlier write whose outcome is unknown: writes the same thing at most once. */
-  readonly id?: CommandId;
-}
-
-/** A write that was executed. */
-export interface Written {
-  readonly id: CommandId;
-  readonly receipt: Receipt;
-  /** For each change, whether it changed anything. */
-  readonly changed: readonly boolean[];
-}
-
-export interface Checked {
-  readonly result: boolean;
-  readonly height: Height;
-}
-
-export interface Found {
-  readonly nodes: readonly GraphNode[];
-  readonly height: Height;
-}
-
-export interface RotateOptions extends CallOptions {
-  /** How many keys the rotation after this one is to have; as many as now unless given. */
-  readonly keys?: number;
-}
 
 /** One try of a read, as fresh as it must be. */
 type Ask<T> = (
@@ -165,7 +122,8 @@ export class SkyClient {
       cluster: this.#options.cluster,
       lifetimeMs,
       ports: this.#ports,
-      deliver: (command, signer, deadlineMs) => this.#deliverOne(command, signer, deadlineMs),
+      deliver: this.#deliverOne,
+      inForceAt: inForceAt(this.#nodes, kept.aid),
       move: ({ cert, key }, deadlineMs) =>
         this.#nodes.move({ cert: Buffer.from(cert), key: Buffer.from(key) }, deadlineMs),
     };
@@ -375,18 +333,18 @@ export class SkyClient {
     });
   }
 
-  async #deliverOne(command: Command, signer: () => Signer, deadlineMs: number): Promise<CommandOutcome> {
+  readonly #deliverOne: KeysOptions["deliver"] = async (command, signer, isFinal, deadlineMs) => {
     const batch = new SignedAnew(this.#options.cluster, [command]);
     const [outcome] = await this.#deliver(deadlineMs, async (stub, until, node) => {
       try {
         return await sendUnary(stub, await batch.under(signer()), until, node);
       } catch (error) {
-        throw isStale(error) ? again(error) : error;
+        throw isStale(error) && !isFinal() ? again(error) : error;
       }
     });
     if (outcome !== undefined) return outcome;
     throw new SkyError("MALFORMED", "The node's answer leaves the command out; ask another node.", { retryable: true });
-  }
+  };
 
   /** Receipts are remembered as the word of the node that gave them. */
   #deliver(deadlineMs: number, send: Attempt<Sky.WriteResponse>): Promise<readonly CommandOutcome[]> {

@@ -126,12 +126,11 @@ describe("the gRPC listener", () => {
     expect(refused).toEqual([]);
   });
 
-  it("says to a refused identity that it is refused, at once, and lets it reach no handler", async () => {
+  it("says to a refused identity that it is refused, and lets it reach no handler", async () => {
     const { listener, refused, authContexts } = await open({
       authenticate: () => refuse("CERTIFICATE_KEY_ROTATED", "which of the reasons it was is not told"),
     });
     const client = clientOf(listener, mallory);
-    const began = Date.now();
     for (let i = 0; i < 3; i += 1) {
       const error = await ask(client).then(
         () => undefined,
@@ -143,7 +142,6 @@ describe("the gRPC listener", () => {
         /^The cluster refuses this identity: its keys were rotated elsewhere, or its cert/,
       );
     }
-    expect(Date.now() - began).toBeLessThan(2_000);
     expect(new Set(refused)).toEqual(new Set(["CERTIFICATE_KEY_ROTATED"]));
     expect([authContexts, listener.connections()]).toEqual([[], 0]);
   });

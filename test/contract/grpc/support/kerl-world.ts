@@ -73,6 +73,9 @@ export class KerlWorld {
     );
   }
 
+  /** Resolves once the node ended an export by an error. */
+  readonly exportEnded = Promise.withResolvers<void>();
+
   /** `slowMs`: how long consumers of streams may take nothing. */
   async serve(slowMs = 30_000): Promise<InstanceType<typeof KerlServiceClient>> {
     const server = new grpc.Server(SERVICE_SERVER_OPTIONS);
@@ -82,7 +85,14 @@ export class KerlWorld {
       onDefect: (error: unknown) => void this.defects.push(error),
       slowMs,
     };
-    server.addService(kerlService, kerl(context));
+    const handlers = kerl(context);
+    server.addService(kerlService, {
+      ...handlers,
+      exportKerl: (call: Parameters<typeof handlers.exportKerl>[0]) => {
+        call.once("error", () => this.exportEnded.resolve());
+        handlers.exportKerl(call);
+      },
+    });
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
