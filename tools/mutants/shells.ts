@@ -79,9 +79,9 @@ export const SHELLS: readonly Mutant[] = [
     why: "Catch-up: blocks are fetched and each proof is checked.",
     edits: [
       {
-        file: actor("synchronisation"),
-        find: "  return isCertificateSound(committee, certificate);\n}\n\n/** Why an event's",
-        replace: "  return committee.keys.length > 0;\n}\n\n/** Why an event's",
+        file: "src/events/facts/finality.ts",
+        find: "  return isCertificateSound(committee, certificate);",
+        replace: "  return committee.keys.length > 0;",
       },
     ],
     options: ["--actor", "liarInSync", "--fault", "diskLost", "--fault", "isolation"],
