@@ -3,7 +3,7 @@
  * temporary directory. Waits are for conditions, never for time; whatever happens, `clean` leaves no process and no file.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -229,7 +229,9 @@ export class Cluster {
     return readFileSync(this.path("nodes", name, "node.log"), "utf8");
   }
 
+  /** Empty while there are no nodes yet. */
   logs(): string {
+    if (!existsSync(this.path("cluster.json"))) return "";
     return this.names.map((name) => `--- ${name}\n${this.log(name)}`).join("\n");
   }
 
