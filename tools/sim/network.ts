@@ -31,6 +31,8 @@ export class Network {
   /** Changed by bursts and by healing. */
   profile: NetworkProfile;
   readonly faults: Record<string, number>;
+  /** Hears of each frame that was given to it and does not arrive. */
+  onDropped: ((from: Endpoint, to: Endpoint, frame: Uint8Array, reason: string) => void) | undefined;
   readonly #random: Random;
   readonly #scheduler: Scheduler;
   readonly #links: Link[][];
@@ -89,12 +91,18 @@ export class Network {
 
   carry(from: Endpoint, to: Endpoint, frame: Uint8Array): void {
     const { process } = to;
-    if (process === undefined) return;
+    if (process === undefined) return this.onDropped?.(from, to, frame, "the peer is down");
     const link = this.#link(from.id, to.id);
     const { loss, duplication } = this.profile;
     this.#frames += 1;
-    if (link.blocked) return this.#count("frames stopped by a cut");
-    if (this.#random.chance(loss)) return this.#count("frames lost");
+    if (link.blocked) {
+      this.#count("frames stopped by a cut");
+      return this.onDropped?.(from, to, frame, "the link is cut");
+    }
+    if (this.#random.chance(loss)) {
+      this.#count("frames lost");
+      return this.onDropped?.(from, to, frame, "lost by the network");
+    }
     this.#deliver(from, to, process, frame, link);
     if (!this.#random.chance(duplication)) return;
     this.#count("frames doubled");
@@ -112,6 +120,7 @@ export class Network {
     if (damaged) this.#count("frames damaged");
     this.#scheduler.at(arrives, () => {
       if (to.process === process) process.receive(from, bytes, !damaged);
+      else this.onDropped?.(from, to, frame, "the peer ended meanwhile");
     });
   }
 

@@ -279,6 +279,9 @@ export class NodeProcess implements Receiver {
           if (replica.isHonest) this.#world.invariants.halted(replica, height);
         },
         evidence: (kind, member, view) => {
+          const { record, scheduler } = this.#world;
+          const entry = { kind: "evidence", at: scheduler.now, node: replica.name, evidence: kind };
+          record?.({ ...entry, member: `n${member}`, view });
           if (replica.isHonest) this.#world.invariants.evidence(replica, kind, member, view);
         },
         stepped: (event, effects) => this.#stepped(event, effects),
@@ -359,6 +362,10 @@ export class NodeProcess implements Receiver {
 
   /** Gives a frame to the network. */
   carry(to: MemberIndex, frame: Uint8Array): void {
+    const { record, scheduler } = this.#world;
+    const { name, isHonest } = this.replica;
+    if (!isHonest)
+      record?.({ kind: "carried", at: scheduler.now, node: name, to: `n${to}`, message: messageOf(frame) });
     for (const peer of replicasOf(this.#world, to))
       if (peer !== this.replica) this.#world.network.carry(this.replica, peer, frame);
   }
@@ -380,7 +387,7 @@ export class NodeProcess implements Receiver {
         kind: "delivered",
         at: scheduler.now,
         node: replica.name,
-        from: `n${from.member}`,
+        from: this.#world.replicas[from.id]?.name,
         isPristine,
         message,
       });
@@ -453,8 +460,11 @@ export class NodeProcess implements Receiver {
         invariants.keys.executed(replica.name, block, delivery, ledger.kerl.view);
       }
     }
-    const { height, hash, root } = block;
-    record?.({ kind: "executed", at: scheduler.now, node: replica.name, height, hash, root });
+    const { height, hash, root, time, facts } = block;
+    const known = `${height} ${root}`;
+    const news = this.#world.recordedFacts.has(known) ? {} : { facts };
+    if (record !== undefined) this.#world.recordedFacts.add(known);
+    record?.({ kind: "executed", at: scheduler.now, node: replica.name, height, hash, root, time, ...news });
     actor.executed(height, root);
   }
 

@@ -25,7 +25,7 @@ import { KeyWriters } from "./key-writers.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Network } from "./network.ts";
 import { type Profile, type ProfileOptions, profileOf } from "./profile.ts";
-import type { NodeProcess } from "./process.ts";
+import { type NodeProcess, messageOf } from "./process.ts";
 import { Random } from "./random.ts";
 import type { RecordEntry } from "./record.ts";
 import { Replica } from "./replica.ts";
@@ -88,6 +88,15 @@ function isMade({ founding, scheme }: World, bytes: Uint8Array): boolean {
   return scheme.verify(key, signingBytes("bundle", founding.cluster, bundle.value.body), bundle.value.signature);
 }
 
+/** A frame that the network lost goes into the record, by the names of its ends. */
+const recordDrops =
+  ({ record, replicas, scheduler }: World): Network["onDropped"] =>
+  (from, to, frame, reason) => {
+    const [node, peer] = [replicas[from.id]?.name, replicas[to.id]?.name];
+    if (node === undefined) return;
+    record?.({ kind: "dropped", at: scheduler.now, node, to: peer, reason, message: messageOf(frame) });
+  };
+
 export function runSeed(options: SimOptions): SimOutcome {
   return new Simulation(options).run();
 }
@@ -139,8 +148,10 @@ class Simulation {
       replicas,
       faults,
       record: options.record,
+      recordedFacts: new Set(),
     };
     this.#world = world;
+    if (options.record !== undefined) world.network.onDropped = recordDrops(world);
     this.#addReplicas(replicas);
     this.#nemesis = new Nemesis(world);
     this.#clients = new Clients(world);
@@ -185,7 +196,9 @@ class Simulation {
     const { profile, replicas, record, scheduler } = this.#world;
     const { seed } = this.#options;
     const members = replicas.map(({ name, behaviour }) => ({ name, is: behaviour?.kind ?? "honest" }));
-    record?.({ kind: "began", at: scheduler.now, seed, profile, members });
+    const { cluster, founders } = this.#world.founding;
+    const aids = founders.map(({ aid }) => aid);
+    record?.({ kind: "began", at: scheduler.now, seed, profile, members, cluster, aids });
     this.#options.tamper?.(this.#world);
     for (const replica of replicas) {
       replica.bootLater(0);

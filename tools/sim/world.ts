@@ -37,6 +37,8 @@ export interface World {
   /** How often each kind of fault struck. */
   readonly faults: Record<string, number>;
   readonly record: ((entry: RecordEntry) => void) | undefined;
+  /** Blocks, by height and root, whose facts are in the record. */
+  readonly recordedFacts: Set<string>;
 }
 
 export const replicasOf = (world: World, member: MemberIndex): readonly Replica[] =>
