@@ -1,0 +1,88 @@
+/** What stands out of the history: the slider marks it, the strip of sentences tells it. */
+import type { Entry } from "../../../../src/host/inspector/contract.ts";
+import { type Stepped, numberIn, textIn } from "./entries.ts";
+
+export type MarkKind = "ended" | "booted" | "nullified" | "evidence" | "fault" | "halted";
+
+export interface Mark {
+  readonly kind: MarkKind;
+  readonly entry: Entry;
+  /** A sentence without time. */
+  readonly text: string;
+}
+
+/** Beyond it the oldest are dropped: more cannot be told apart on a slider. */
+const MARKS_MAX = 2000;
+
+export class Marks {
+  readonly #all: Mark[] = [];
+  readonly #nullified = new Set<number>();
+  readonly #accused = new Set<string>();
+  readonly #seen = new Set<string>();
+
+  all(): readonly Mark[] {
+    return this.#all;
+  }
+
+  add(entry: Entry): void {
+    const mark = this.#markOf(entry);
+    if (mark === null) return;
+    this.#all.push(mark);
+    if (this.#all.length > MARKS_MAX) this.#all.shift();
+  }
+
+  #markOf(entry: Entry): Mark | null {
+    switch (entry.kind) {
+      case "ended":
+        return { kind: "ended", entry, text: `${entry.node} ended: ${entry.reason}` };
+      case "booted": {
+        const isBack = this.#seen.has(entry.node) || entry.life > 0;
+        this.#seen.add(entry.node);
+        return isBack ? { kind: "booted", entry, text: `${entry.node} came back` } : null;
+      }
+      case "evidence": {
+        const name = `${entry.evidence} ${entry.member} ${entry.view}`;
+        if (this.#accused.has(name)) return null;
+        this.#accused.add(name);
+        const text = `${entry.node} holds evidence against ${entry.member}: ${nameOfEvidence(entry.evidence)} in view ${entry.view}`;
+        return { kind: "evidence", entry, text };
+      }
+      case "fault":
+        return { kind: "fault", entry, text: sentenceOfFault(entry) };
+      case "stepped":
+        return this.#markOfStep(entry);
+      default:
+        return null;
+    }
+  }
+
+  #markOfStep(step: Stepped): Mark | null {
+    if (step.machine !== "consensus") return null;
+    for (const effect of step.effects) {
+      if (effect.type === "halt")
+        return { kind: "halted", entry: step, text: `${step.node} stopped: f+1 others hold another state` };
+      if (effect.type !== "recordCertificate" || textIn(effect, "kind", "certificate") !== "nullification") continue;
+      const view = numberIn(effect, "view");
+      if (view === null || this.#nullified.has(view)) continue;
+      this.#nullified.add(view);
+      return { kind: "nullified", entry: step, text: `view ${view} was nullified` };
+    }
+    return null;
+  }
+}
+
+const EVIDENCE: Readonly<Record<string, string>> = {
+  twoProposals: "it proposed two blocks",
+  twoNotarizeVotes: "it voted for two blocks",
+  twoFinalizeVotes: "it finalized two blocks",
+  nullifyAndFinalize: "it nullified and finalized",
+};
+
+/** What a kind of evidence proves, in words. */
+export const nameOfEvidence = (evidence: string): string => EVIDENCE[evidence] ?? evidence;
+
+function sentenceOfFault(entry: Extract<Entry, { kind: "fault" }>): string {
+  const { type, ...fields } = entry.fault;
+  const said = Object.entries(fields).flatMap(([name, value]) => (value === null ? [] : `${name} ${String(value)}`));
+  return said.length === 0 ? type : `${type} (${said.join(", ")})`;
+}
