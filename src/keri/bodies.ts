@@ -6,10 +6,9 @@ import { decodeCbor, encodeCbor } from "./body-cbor.ts";
 import { decodeMessagePack, encodeMessagePack } from "./body-msgpack.ts";
 import { BODY_DEPTH_MAX, EVENT_BYTES_MAX, type EventFields, type JsonRefusal, parseEventJson } from "./event-json.ts";
 import type { BodyKind } from "./messages.ts";
+import { malformed } from "./malformed.ts";
 
 export type BodyRefusal = JsonRefusal;
-
-const malformed = (message: string) => refuse("KERI_MALFORMED", message, "peer");
 
 /**
  * The fields of a body, in order. Accepted is only what `encodeBody` of them writes again byte for byte: no repeated names, no

@@ -10,10 +10,10 @@ import { decodeMatter } from "./cesr/matter.ts";
 import type { EventSeal, Trait } from "./messages.ts";
 import { digestCode } from "./said.ts";
 import { parseThreshold } from "./threshold.ts";
+import { malformed } from "./malformed.ts";
 
 export type FieldRefusal = Refusal<"KERI_MALFORMED" | "KERI_UNSUPPORTED" | "KERI_RULE">;
 
-export const malformed = (message: string) => refuse("KERI_MALFORMED", message, "peer");
 export const unsupported = (message: string) => refuse("KERI_UNSUPPORTED", message, "peer");
 export const broken = (message: string) => refuse("KERI_RULE", message, "peer");
 

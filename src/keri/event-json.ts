@@ -4,6 +4,7 @@
  */
 import { fromUtf8 } from "../base/bytes.ts";
 import { type Refusal, type Result, ok, refuse } from "../base/result.ts";
+import { malformed } from "./malformed.ts";
 
 /** 64 KiB: an inception of some hundred keys and witnesses, and what a fact may carry. */
 export const EVENT_BYTES_MAX = 65_536;
@@ -12,8 +13,6 @@ export const BODY_DEPTH_MAX = 16;
 
 export type EventFields = Readonly<Record<string, unknown>>;
 export type JsonRefusal = Refusal<"KERI_MALFORMED" | "TOO_LARGE">;
-
-const malformed = (message: string) => refuse("KERI_MALFORMED", message, "peer");
 
 /** The object that fills the bytes. Bounds: 64 KiB, 16 levels. Refuses: KERI_MALFORMED, TOO_LARGE. */
 export function parseEventJson(bytes: Uint8Array): Result<EventFields, JsonRefusal> {

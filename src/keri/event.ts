@@ -12,7 +12,6 @@ import {
   broken,
   isFields,
   isNonTransferable,
-  malformed,
   readAid,
   readEventSeals,
   readKeys,
@@ -39,6 +38,7 @@ import type {
 } from "./messages.ts";
 import { digestCode, digestText, placeholderOf } from "./said.ts";
 import { parseVersion } from "./version.ts";
+import { malformed } from "./malformed.ts";
 
 export type EventRefusal = BodyRefusal | FieldRefusal | Refusal<"KERI_SAID_MISMATCH">;
 

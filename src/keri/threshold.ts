@@ -10,6 +10,7 @@ import { type Refusal, type Result, ok, refuse } from "../base/result.ts";
 import { type Threshold, type Weight, type WeightEntry, reachesOne } from "../crypto/threshold.ts";
 import { numberToBase64 } from "./cesr/base64url.ts";
 import { decodeMatter, encodeMatter } from "./cesr/matter.ts";
+import { malformed } from "./malformed.ts";
 
 export type ThresholdRefusal = Refusal<"KERI_MALFORMED" | "KERI_RULE">;
 
@@ -23,7 +24,6 @@ const KEYS_MAX = 4096;
 const WEIGHT = /^(0|[1-9][0-9]{0,11})(?:\/([1-9][0-9]{0,11}))?$/;
 const NUMBER = /^(0|[1-9a-f][0-9a-f]{0,7})$/;
 
-const malformed = (message: string) => refuse("KERI_MALFORMED", message, "peer");
 const broken = (message: string) => refuse("KERI_RULE", message, "peer");
 
 /** A threshold as it stands in an event's kt or nt. Refuses: KERI_MALFORMED for what is no such value, KERI_RULE for weights that cannot suffice. */

@@ -1,6 +1,6 @@
 /** The key-state rules one by one; each is named with its section of the ToIP KERI specification. */
 import { describe, expect, test } from "vitest";
-import type { Said } from "../../../src/base/brands.ts";
+import type { Aid, Said } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
 import { delegatedIncept, delegatedRotate, incept, interact, receipt, rotate } from "../../../src/keri/compose.ts";
 import { FORKS_PER_AID_MAX, FORKS_PER_PLACE_MAX } from "../../../src/keri/kerl.ts";
@@ -273,6 +273,72 @@ describe("delegation (Cooperative Delegation)", () => {
     expect(stage.send(young.message)).toBe("escrowed:awaiting-anchor");
     expect(stage.send(complete(rot.event, [n], [n], []))).toBe("accepted");
     expect(stage.kerl.eventAt(dip.aid, 1)?.said).toBe(young.said);
+  });
+
+  test("rule C: where the delegator's own rotation was superseded through its delegator, another one of the delegate comes into force", () => {
+    const stage = new Stage();
+    const [g0, g1, g2, d0, d1, d2, x0, x1, x2] = stage.keys(9) as readonly [
+      Key,
+      Key,
+      Key,
+      Key,
+      Key,
+      Key,
+      Key,
+      Key,
+      Key,
+    ];
+    const top = stage.begin([g0], [g1]);
+    const middle = delegatedIncept({ ...keysInput([d0], [d1]), delegator: top.aid });
+    const low = delegatedIncept({ ...keysInput([x0], [x1]), delegator: middle.aid });
+    const sealOf = ({ aid }: { readonly aid: Aid }, sn: number, said: Said) => ({
+      i: aid,
+      s: sn.toString(16),
+      d: said,
+    });
+    const waits = "escrowed:awaiting-anchor";
+    expect(stage.send(complete(middle.event, [d0], [d0], []))).toBe(waits);
+    const first = interact({ aid: top.aid, sn: 1, prior: top.said, seals: [sealOf(middle, 0, middle.said)] });
+    expect(stage.send(complete(first.event, [g0], [], []))).toBe("accepted");
+    expect(stage.send(complete(low.event, [x0], [x0], []))).toBe(waits);
+    const begun = interact({ aid: middle.aid, sn: 1, prior: middle.said, seals: [sealOf(low, 0, low.said)] });
+    expect(stage.send(complete(begun.event, [d0], [], []))).toBe("accepted");
+
+    const lowRotation = (seal: string) =>
+      delegatedRotate({
+        ...follow(low, 1, low.said),
+        ...keysInput([x1], [x2]),
+        witnessThreshold: 0,
+        seals: seals(seal),
+      });
+    const middleRotation = (anchored: Said) =>
+      delegatedRotate({
+        ...follow(middle, 2, begun.said),
+        ...keysInput([d1], [d2]),
+        witnessThreshold: 0,
+        seals: [sealOf(low, 1, anchored)],
+      });
+    const [old, young] = [lowRotation(low.aid), lowRotation(top.aid)];
+    const [middleOld, middleYoung] = [middleRotation(old.said), middleRotation(young.said)];
+    expect(stage.send(complete(old.event, [x1], [x1], []))).toBe(waits);
+    expect(stage.send(complete(middleOld.event, [d1], [d1], []))).toBe(waits);
+    const anchored = interact({ aid: top.aid, sn: 2, prior: first.said, seals: [sealOf(middle, 2, middleOld.said)] });
+    expect(stage.send(complete(anchored.event, [g0], [], []))).toBe("accepted");
+    expect(stage.kerl.eventAt(low.aid, 1)?.said).toBe(old.said);
+
+    expect(stage.send(complete(young.event, [x1], [x1], []))).toBe(waits);
+    expect(stage.send(complete(middleYoung.event, [d1], [d1], []))).toBe(waits);
+    expect(stage.kerl.eventAt(low.aid, 1)?.said).toBe(old.said);
+    const recovery = rotate({
+      ...follow(top, 2, first.said),
+      ...keysInput([g1], [g2]),
+      witnessThreshold: 0,
+      seals: [sealOf(middle, 2, middleYoung.said)],
+    });
+    expect(stage.send(complete(recovery.event, [g1], [g1], []))).toBe("accepted");
+    expect(stage.kerl.eventAt(middle.aid, 2)?.said).toBe(middleYoung.said);
+    expect(stage.kerl.eventAt(low.aid, 1)?.said).toBe(young.said);
+    expect(stage.send(complete(old.event, [x1], [x1], []))).toBe("known");
   });
 });
 
