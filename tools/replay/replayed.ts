@@ -81,8 +81,8 @@ export interface ReplayedBlock {
 }
 
 export interface ReplayOptions {
-  /** Signed founding document that genesis must be; without it, the log's own genesis is judged by its signatures. */
-  readonly founding?: Uint8Array;
+  /** Whose log it must be; by default that of whoever its genesis founds, which is judged by its signatures either way. */
+  readonly cluster?: Digest;
   /** Last height to replay; all by default. */
   readonly to?: Height;
   /** Stops before the first block with a later time. Units: ms since 1970. */

@@ -38,6 +38,8 @@ export interface LogSource {
   readonly name: string;
   /** Height of the last event; undefined for an empty log. A log that grows meanwhile is read up to here. */
   readonly lastHeight: () => Promise<Height | undefined>;
+  /** Height of the last event as the source's writer noted it apart from the events; undefined where nobody did. */
+  readonly committedHeight: () => Promise<Height | undefined>;
   /** Events in the order of the log from a height on, up to and with another; ends early where the source has no more. */
   readonly events: (from: Height, to: Height) => AsyncIterable<SourceEvent>;
   /** What the source has under these digests, in the order asked for; undefined where it has nothing. */

@@ -4,6 +4,7 @@ import { decode, encode } from "../../base/codec.ts";
 import { type Result, ok, refuse } from "../../base/result.ts";
 import { signingBytes } from "../../crypto/hash.ts";
 import { BUNDLE_BYTES_MAX, bundleBodyShape, bundleShape } from "../../events/facts/bundle.ts";
+import type { Electorate } from "../../events/facts/finality.ts";
 import { MEMPOOL_MAX } from "../../machines/consensus/consensus.machine.ts";
 import type { Committee } from "./ports.ts";
 
@@ -13,7 +14,7 @@ export const MEMPOOL_BYTES_MAX = 64 * 1024 * 1024;
 export const BLOCK_BUNDLE_BYTES_MAX = 8 * 1024 * 1024;
 
 /** What a member signs of its bundle. */
-export const bundleSigningBytes = (committee: Committee, body: Uint8Array): Uint8Array =>
+export const bundleSigningBytes = (committee: Electorate, body: Uint8Array): Uint8Array =>
   signingBytes("bundle", committee.cluster, body);
 
 export function encodeBundleBody(committee: Committee, signed: readonly Uint8Array[]): Uint8Array {
@@ -32,7 +33,7 @@ export interface OpenedBundle {
 }
 
 /** Opens a stranger's bundle: bounds, cluster, epoch and a member of this committee. Its signature is judged apart. */
-export function openBundle(committee: Committee, bytes: Uint8Array): Result<OpenedBundle> {
+export function openBundle(committee: Electorate, bytes: Uint8Array): Result<OpenedBundle> {
   const bundle = decode(bundleShape, bytes, BUNDLE_BYTES_MAX + 128);
   if (!bundle.ok) return bundle;
   const body = decode(bundleBodyShape, bundle.value.body, BUNDLE_BYTES_MAX);
@@ -45,7 +46,7 @@ export function openBundle(committee: Committee, bytes: Uint8Array): Result<Open
 }
 
 /** Whether the member that the bundle names made it. */
-export function isBundleSigned(committee: Committee, { member, body, signature }: OpenedBundle): boolean {
+export function isBundleSigned(committee: Electorate, { member, body, signature }: OpenedBundle): boolean {
   const key = committee.keys[member];
   return key !== undefined && committee.verify(key, bundleSigningBytes(committee, body), signature);
 }

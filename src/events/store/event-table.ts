@@ -55,7 +55,7 @@ export interface CheckedEvent {
   readonly header: Header;
 }
 
-const PROOF_BYTES_MAX = BODY_BYTES_MAX + CERTIFICATE_BYTES_MAX + PROOF_HEADERS_MAX * (HEADER_BYTES_MAX + 3);
+export const PROOF_BYTES_MAX = BODY_BYTES_MAX + CERTIFICATE_BYTES_MAX + PROOF_HEADERS_MAX * (HEADER_BYTES_MAX + 3);
 
 /** The lowest event that has none before it, genesis aside. */
 const prepareAfterGap = (connection: Sqlite) =>

@@ -2,7 +2,7 @@
 import type { Digest, Height, LogTime, View } from "../../base/brands.ts";
 import { view as viewOf } from "../../base/brands.ts";
 import type { Turn } from "./turn.ts";
-import type { Candidate } from "./types.ts";
+import type { BlockSummary, Candidate } from "./types.ts";
 
 export interface Parent {
   readonly hash: Digest;
@@ -59,7 +59,7 @@ export function judgeParent(turn: Turn, block: Candidate): ParentVerdict {
 }
 
 /** Rule 3: what the header must say, given its parent. Returns what is wrong. */
-export function headerDefect(block: Candidate, parent: Parent): string | undefined {
+export function headerDefect(block: BlockSummary, parent: Parent): string | undefined {
   if (block.height !== parent.height + 1) return "its height is not its parent's plus one";
   if (block.time <= parent.time) return "its time does not grow";
   if (block.executedHeight < parent.executedHeight) return "its executed height falls";

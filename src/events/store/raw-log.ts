@@ -1,0 +1,150 @@
+/** A log database row by row, as it stands on the disk: for whoever checks everything itself and wants to say what is wrong where. */
+import type { Digest, Height } from "../../base/brands.ts";
+import { height as asHeight } from "../../base/brands.ts";
+import { digestBytes } from "../../base/bytes.ts";
+import { decode, integer } from "../../base/codec.ts";
+import { Fault } from "../../base/errors.ts";
+import { sql } from "kysely";
+import { rootOf } from "./executed-row.ts";
+import { INTEGRITY_MARK, Integrity } from "./integrity.ts";
+import { BEGINS_MARK, LOG_STREAM } from "./log-reader.ts";
+import { SCHEMA_VERSION, prepare, queries, schemaVersion } from "./schema.ts";
+import { type Sqlite, guarded, openSqlite, ownBytes } from "./sqlite.ts";
+
+/** An event as stored; nothing of it is checked. */
+export interface RawEvent {
+  readonly height: number;
+  readonly hash: Uint8Array;
+  readonly time: number;
+  readonly header: Uint8Array;
+  readonly body: Uint8Array;
+  readonly proof: Uint8Array;
+}
+
+/** Rows of one read: it must not hold a live log's write-ahead log back for long. */
+const PAGE_ROWS = 64;
+const PAGE_BYTES = 4 * 1024 * 1024;
+
+function prepareRaw(connection: Sqlite) {
+  const ofLog = queries.selectFrom("events").where("stream", "=", sql.lit(LOG_STREAM));
+  return {
+    last: prepare<object, { position: number | null }>(connection, () =>
+      ofLog.select((column) => column.fn.max("position").as("position")),
+    ),
+    events: prepare<{ from: number; to: number }, RawEvent>(connection, (slot) =>
+      ofLog
+        .select(["position as height", "hash", "time", "header", "body", "proof"])
+        .where("position", ">=", slot("from"))
+        .where("position", "<=", slot("to"))
+        .orderBy("position")
+        .limit(sql.lit(PAGE_ROWS)),
+    ),
+    bundle: prepare<{ digest: Uint8Array }, { height: number | null; bytes: Uint8Array }>(connection, (slot) =>
+      queries.selectFrom("bundles").select(["height", "bytes"]).where("digest", "=", slot("digest")),
+    ),
+    executed: prepare<{ height: number }, { height: number; root: Uint8Array }>(connection, (slot) =>
+      queries.selectFrom("executed").selectAll().where("height", "=", slot("height")),
+    ),
+    mark: prepare<{ name: string }, { value: Uint8Array }>(connection, (slot) =>
+      queries.selectFrom("marks").select("value").where("name", "=", slot("name")),
+    ),
+    below: prepare<{ height: number }, { position: number | null }>(connection, (slot) =>
+      ofLog.select((column) => column.fn.max("position").as("position")).where("position", "<", slot("height")),
+    ),
+  };
+}
+
+/** Throws: Fault LOG_CORRUPT, LOG_READ_FAILED. */
+export class RawLog {
+  readonly path: string;
+  readonly #connection: Sqlite;
+  readonly #statements: ReturnType<typeof prepareRaw>;
+
+  constructor(connection: Sqlite, path: string) {
+    this.path = path;
+    this.#connection = connection;
+    this.#statements = guarded("LOG", path, "open", () => prepareRaw(connection));
+  }
+
+  lastHeight(): Height | undefined {
+    const last = this.#read(() => this.#statements.last.get({}))?.position;
+    return last === undefined || last === null ? undefined : asHeight(last);
+  }
+
+  /** Rows from a height on, some of them: none when there is none up to `to`. */
+  events(from: Height, to: Height): readonly RawEvent[] {
+    return this.#read(() => {
+      const page: RawEvent[] = [];
+      let bytes = 0;
+      for (const row of this.#statements.events.iterate({ from, to })) {
+        bytes += row.header.length + row.body.length + row.proof.length;
+        if (page.length > 0 && bytes > PAGE_BYTES) break;
+        const { height, hash, time, header, body, proof } = row;
+        page.push({ height, time, hash, header: ownBytes(header), body: ownBytes(body), proof: ownBytes(proof) });
+      }
+      return page;
+    });
+  }
+
+  bundle(digest: Digest): { readonly bytes: Uint8Array; readonly height: number | null } | undefined {
+    return this.#read(() => {
+      const row = this.#statements.bundle.get({ digest: digestBytes(digest) });
+      return row && { bytes: ownBytes(row.bytes), height: row.height };
+    });
+  }
+
+  /** Null where the row is not what was written. */
+  executedRoot(height: Height): Digest | null | undefined {
+    return this.#read(() => {
+      const row = this.#statements.executed.get({ height });
+      return row && (rootOf(row) ?? null);
+    });
+  }
+
+  /** Height of the last event as its writer committed it; undefined where that is not known. */
+  committedHeight(): Height | undefined {
+    const mark = this.#mark(INTEGRITY_MARK);
+    return (mark && Integrity.decode(mark))?.head?.height;
+  }
+
+  /** Where blocks are still to come that a checkpoint stood in for: the last height before them, the first one after. */
+  gap(): { readonly below: Height; readonly begins: Height } | undefined {
+    const stored = this.#mark(BEGINS_MARK);
+    const begins = stored && decode(integer<Height>(), stored, 16);
+    if (begins === undefined || !begins.ok) return undefined;
+    const below = this.#read(() => this.#statements.below.get({ height: begins.value }))?.position ?? 0;
+    return { begins: begins.value, below: asHeight(below) };
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  #mark(name: string): Uint8Array | undefined {
+    return this.#read(() => {
+      const row = this.#statements.mark.get({ name });
+      return row && ownBytes(row.value);
+    });
+  }
+
+  #read<T>(action: () => T): T {
+    return guarded("LOG", this.path, "read", action);
+  }
+}
+
+/** Throws: Fault LOG_OPEN_FAILED, LOG_CORRUPT, LOG_SCHEMA_UNKNOWN. */
+export function openRawLog(path: string): RawLog {
+  const connection = openSqlite(path, { store: "LOG", synchronous: "full", readonly: true });
+  try {
+    const version = guarded("LOG", path, "open", () => schemaVersion(connection, path));
+    if (version !== SCHEMA_VERSION)
+      throw new Fault(
+        "LOG_SCHEMA_UNKNOWN",
+        `${path} has schema ${version}, this version reads ${SCHEMA_VERSION}; use the version of Sky that wrote it.`,
+      );
+    return new RawLog(connection, path);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}

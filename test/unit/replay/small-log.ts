@@ -1,0 +1,65 @@
+/** A small log with everything in it that a log can hold: for tests that read or damage it. */
+import type { Digest } from "../../../src/base/brands.ts";
+import { memberIndex } from "../../../src/base/brands.ts";
+import type { GraphChange, GraphNode } from "../../../src/events/facts/graph.ts";
+import { MadeLog, type MadeBlock, appendTo, openMadeLog } from "../../../tools/replay/made-log.ts";
+
+export const node = (name: string): GraphNode => ({
+  namespace: "my-org",
+  name,
+  relation: { namespace: "", name: "" },
+});
+const assertion = (subject: string, object: string): GraphChange => ({
+  kind: "addAssertion",
+  assertion: { subject: node(subject), object: node(object) },
+});
+
+export interface SmallLog {
+  readonly made: MadeLog;
+  readonly blocks: readonly { readonly block: MadeBlock; readonly root: Digest }[];
+}
+
+/** Eight blocks: writes, a refusal, a duplicate, an expired command, a batch that cannot be read, an empty block, a checkpoint. */
+export function smallLog(): SmallLog {
+  const made = new MadeLog();
+  const blocks: { block: MadeBlock; root: Digest }[] = [];
+  const keep = (block: MadeBlock): void => void blocks.push({ block, root: made.root });
+  keep(made.genesis());
+  const first = made.command([assertion("ali", "users")]);
+  keep(made.executions([made.bundle([made.batch([first, made.command([assertion("jo", "users")])])])]));
+  const forbidden = made.command([{ kind: "addSubject", subject: { ...node("x"), namespace: "sky" } }]);
+  keep(made.executions([made.bundle([made.batch([forbidden, first])], memberIndex(1))], "later"));
+  keep(made.executions([]));
+  const late = made.command([assertion("late", "users")], -10);
+  const unread = Uint8Array.of(1, 2, 3);
+  keep(
+    made.executions([
+      made.bundle([unread, made.batch([late])]),
+      made.bundle([made.batch([made.command([assertion("bo", "users")])])], memberIndex(2)),
+    ]),
+  );
+  keep(made.checkpoint());
+  keep(
+    made.executions(
+      [
+        made.bundle([
+          made.batch([
+            made.command([{ kind: "deleteAssertion", assertion: { subject: node("jo"), object: node("users") } }]),
+          ]),
+        ]),
+      ],
+      "later",
+    ),
+  );
+  keep(made.executions([]));
+  return { made, blocks };
+}
+
+/** Writes it; returns the root after the last block. */
+export function makeSmallLog(path: string): Digest {
+  const { made, blocks } = smallLog();
+  const log = openMadeLog(path);
+  for (const { block, root } of blocks) appendTo(log, block, root);
+  log.close();
+  return made.root;
+}

@@ -1,0 +1,154 @@
+/**
+ * A node's data directory, a copy of one, or a bare log.db, as a source. A running node is read beside its writer, which readers do not
+ * hold up. A directory that nobody has open is not touched either: SQLite would put files beside a database in WAL mode, so that its
+ * files are copied first, where others hold temporary files.
+ */
+import Database from "better-sqlite3";
+import { constants, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import type { Digest, Height } from "../../src/base/brands.ts";
+import { height as heightOf } from "../../src/base/brands.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { type RawLog, openRawLog } from "../../src/events/store/raw-log.ts";
+import { lostCommits } from "../../src/events/store/wal-damage.ts";
+import { ReplayFailure } from "./failure.ts";
+import type { LogSource, SourceBundle, SourceEvent, SourceGap } from "./source.ts";
+
+/** Files of a directory as they can be read without writing to it. */
+export interface DirectoryFiles {
+  readonly log: string;
+  /** Undefined where the directory has none. */
+  readonly projection: string | undefined;
+  /** Whether a node has it open now: what is read may grow meanwhile. */
+  readonly isLive: boolean;
+  readonly release: () => void;
+}
+
+/** Throws: Fault SOURCE_MISSING, SOURCE_COPY_FAILED; ReplayFailure LOG_CORRUPT where the write-ahead log lost commits. */
+export function openFiles(path: string): DirectoryFiles {
+  const log = existsSync(path) && statSync(path).isFile() ? path : join(path, "log.db");
+  if (!existsSync(log))
+    throw new Fault(
+      "SOURCE_MISSING",
+      `${log} does not exist; name a node's data directory, a copy of it, or a log.db.`,
+    );
+  const beside = join(dirname(log), "projection.db");
+  const projection = existsSync(beside) ? beside : undefined;
+  if (isOpenElsewhere(log)) return { log, projection, isLive: true, release: () => {} };
+  return copied(log, projection);
+}
+
+function copied(log: string, projection: string | undefined): DirectoryFiles {
+  const directory = mkdtempSync(join(tmpdir(), "sky-replay-"));
+  const release = (): void => rmSync(directory, { recursive: true, force: true });
+  try {
+    const files = { log: copyDatabase(log, directory), projection: projection && copyDatabase(projection, directory) };
+    const lost = lostCommits(files.log);
+    if (lost !== undefined) throw new ReplayFailure("LOG_CORRUPT", null, { part: "file" }, lost);
+    return { ...files, isLive: false, release };
+  } catch (error) {
+    release();
+    if (error instanceof ReplayFailure || !(error instanceof Error)) throw error;
+    const message = `${log} cannot be copied to ${directory} (${error.message}); free space there, or name another place by TMPDIR.`;
+    throw new Fault("SOURCE_COPY_FAILED", message, { cause: error });
+  }
+}
+
+/** A database with what its write-ahead log holds; SQLite makes the index of that log anew. */
+function copyDatabase(path: string, directory: string): string {
+  const copy = join(directory, basename(path));
+  copyFileSync(path, copy, constants.COPYFILE_FICLONE);
+  if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`, constants.COPYFILE_FICLONE);
+  return copy;
+}
+
+/** Whether a node holds the writer's lock (src/events/store/sqlite.ts) of this database. */
+function isOpenElsewhere(path: string): boolean {
+  const lock = `${path}.lock`;
+  if (!existsSync(lock)) return false;
+  let connection: Database.Database | undefined;
+  try {
+    connection = new Database(lock, { readonly: true, timeout: 0 });
+    connection.prepare("select count(*) from sqlite_schema").get();
+    return false;
+  } catch (error) {
+    return error instanceof Database.SqliteError && error.code.startsWith("SQLITE_BUSY");
+  } finally {
+    connection?.close();
+  }
+}
+
+export class DirectorySource implements LogSource {
+  readonly name: string;
+  readonly files: DirectoryFiles;
+  readonly #log: RawLog;
+
+  private constructor(name: string, files: DirectoryFiles, log: RawLog) {
+    this.name = name;
+    this.files = files;
+    this.#log = log;
+  }
+
+  /** Throws: Fault SOURCE_*, LOG_*; ReplayFailure LOG_CORRUPT. */
+  static open(path: string): DirectorySource {
+    const files = openFiles(path);
+    try {
+      return new DirectorySource(
+        path,
+        files,
+        corruptionTold(null, () => openRawLog(files.log)),
+      );
+    } catch (error) {
+      files.release();
+      throw error;
+    }
+  }
+
+  async lastHeight(): Promise<Height | undefined> {
+    return corruptionTold(null, () => this.#log.lastHeight());
+  }
+
+  async committedHeight(): Promise<Height | undefined> {
+    return corruptionTold(null, () => this.#log.committedHeight());
+  }
+
+  async *events(from: Height, to: Height): AsyncGenerator<SourceEvent> {
+    for (let next = from; next <= to; ) {
+      const at = next;
+      const page = corruptionTold(at, () => this.#log.events(at, to));
+      yield* page;
+      const last = page.at(-1);
+      if (last === undefined) return;
+      next = heightOf(last.height + 1);
+    }
+  }
+
+  async bundles(digests: readonly Digest[]): Promise<readonly (SourceBundle | undefined)[]> {
+    return corruptionTold(null, () => digests.map((digest) => this.#log.bundle(digest)));
+  }
+
+  async executedRoot(height: Height): Promise<Digest | null | undefined> {
+    return corruptionTold(height, () => this.#log.executedRoot(height));
+  }
+
+  async gap(): Promise<SourceGap | undefined> {
+    return corruptionTold(null, () => this.#log.gap());
+  }
+
+  async close(): Promise<void> {
+    this.#log.close();
+    this.files.release();
+  }
+}
+
+/** A file that SQLite finds damaged is a log that does not hold. */
+function corruptionTold<T>(height: number | null, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Fault && error.code === "LOG_CORRUPT")
+      throw new ReplayFailure("LOG_CORRUPT", height, { part: "file" }, error.message.replace(/\.$/, ""));
+    throw error;
+  }
+}
