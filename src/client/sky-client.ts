@@ -14,6 +14,7 @@ import { checkedOf, complete, outcomesOf, streamedOf, writtenOf } from "./answer
 import { CorrelatedStreams } from "./correlated-stream.ts";
 import { SkyError, errorOfRefusal } from "./errors.ts";
 import { expandPages, firstPage } from "./expand.ts";
+import { type Explained, askWhy, explainedOf } from "./explain.ts";
 import { inForceAt } from "./in-force.ts";
 import { type IdentityStore, type KeptIdentity, signerOf } from "./identity.ts";
 import { type Attempt, Nodes, type OracleStub, unary } from "./nodes.ts";
@@ -45,6 +46,7 @@ export {
   readIdentity,
 } from "./identity.ts";
 export type * from "./options.ts";
+export type { Explained, Explanation } from "./explain.ts";
 export type { Changed, RotationEvent, RotationPolicy } from "./keys.ts";
 export { type Signer, ed25519Signer, newCommandId } from "./signing.ts";
 
@@ -221,6 +223,23 @@ export class SkyClient {
       unary(stub.checkAt.bind(stub), request, deadlineMs, false),
     );
     return complete(reply.results, assertions.length);
+  }
+
+  /** Why `check` answers as it does, or with `at` as it did at a past height. */
+  async explain(assertion: Assertion, options: ReadOptions & { readonly at?: Height } = {}): Promise<Explained> {
+    const { at } = options;
+    if (at === undefined)
+      return explainedOf(
+        assertion,
+        await this.#read(options, (stub, consistency, until) =>
+          askWhy(stub, assertion, consistency && { $case: "consistency", consistency }, until),
+        ),
+      );
+    const past = { $case: "height", height: BigInt(at) } as const;
+    const reply = await this.#nodes.retrying(this.#deadlineOf(options), (stub, until) =>
+      askWhy(stub, assertion, past, until),
+    );
+    return explainedOf(assertion, reply);
   }
 
   /** Subjects directly asserted to have any of these objects; with a predicate, those of that relation. */

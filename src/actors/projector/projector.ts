@@ -25,6 +25,7 @@ import {
 import { type CommandKerlFacts, KerlTables } from "../../projections/kerl/tables.ts";
 import { CertificateTables } from "../../projections/certificates/tables.ts";
 import { LedgerTables } from "../../projections/ledger/tables.ts";
+import { EXPLAIN_BOUNDS, type Explanation } from "../../projections/rebac/explain.ts";
 import { PastGraph } from "../../projections/rebac/past-graph.ts";
 import type { SqlDatabase } from "../../projections/rebac/sql-database.ts";
 import { type CommandFacts, RebacTables } from "../../projections/rebac/tables.ts";
@@ -144,6 +145,12 @@ export class Projector {
   checkAt(height: Height, assertions: readonly Assertion[]): Result<readonly boolean[]> {
     if (height > this.height) return this.#lagging();
     return { ok: true, value: assertions.map(({ subject, object }) => this.#past.checkAt(height, subject, object)) };
+  }
+
+  /** Why a check was true or false at a past height. Refuses: HISTORY_LAGGING until that height is applied. */
+  explainAt(height: Height, assertion: Assertion): Result<Explanation> {
+    if (height > this.height) return this.#lagging();
+    return ok(this.#past.explainAt(height, assertion, EXPLAIN_BOUNDS));
   }
 
   /** About identifiers, as of a height. Refuses: HISTORY_LAGGING until that height is applied. */

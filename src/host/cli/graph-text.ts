@@ -45,7 +45,14 @@ export function parseNode(text: string): Result<GraphNode, TextRefusal> {
 /** `SUBJECT OBJECT` */
 export function parseAssertion(text: string): Result<Assertion, TextRefusal> {
   const words = text.trim().split(/\s+/);
-  const pair = words.length === 2 ? parsePair(words, parseNode) : malformed(text, '"SUBJECT OBJECT"');
+  const [subject, object, more] = words;
+  if (subject === undefined || object === undefined || more !== undefined) return malformed(text, '"SUBJECT OBJECT"');
+  return parseAssertionOf(subject, object);
+}
+
+/** The same in two words. */
+export function parseAssertionOf(subject: string, object: string): Result<Assertion, TextRefusal> {
+  const pair = parsePair([subject, object], parseNode);
   return pair.ok ? ok({ subject: pair.value[0], object: pair.value[1] }) : pair;
 }
 

@@ -236,6 +236,11 @@ function addOracleCommands(program: Command, context: ProgramContext): void {
     .argument("<object>")
     .option("--at <height>", "as it was at this height", height)
     .action(run(async () => ({ run: (await import("./oracle.ts")).check })));
+  add("explain", "why check says yes, or what was tried when it says no; ends with 0 for yes, 1 for no")
+    .argument("<subject>")
+    .argument("<object>")
+    .option("--height <height>", "as it was at this height", height)
+    .action(run(async () => ({ run: (await import("./oracle-explain.ts")).explain })));
   add("read", "direct assertions: subjects that have the object, or objects that the subject has")
     .addArgument(which())
     .argument("<node>", "the object, or the subject")

@@ -4,6 +4,7 @@ import { type Result, ok, refuse } from "../../base/result.ts";
 import { height as heightOf } from "../../base/brands.ts";
 import type { Ledger } from "../../projections/ledger/ledger.ts";
 import { mayRead } from "../../projections/ledger/policy.ts";
+import { EXPLAIN_BOUNDS } from "../../projections/rebac/explain.ts";
 import type { Submission } from "../executor/submission.ts";
 import type { HeightWaiters } from "../executor/waiting.ts";
 import type { ProjectorHost } from "../projector/projector-host.ts";
@@ -43,6 +44,7 @@ export function oraclePort({ ledger, submission, heights, projector, onWrite }: 
       return allowed;
     },
     check: ({ subject, object }) => graph.check(subject, object),
+    explain: (assertion) => graph.explain(assertion, EXPLAIN_BOUNDS),
     readSubjects: (objects, predicate) => graph.readSubjects(objects, predicate),
     readObjects: (subjects, predicate) => graph.readObjects(subjects, predicate),
     expandSubjects: (object, predicate) => graph.expandSubjects(object, predicate),
@@ -63,5 +65,9 @@ async function timed<T>(answer: Promise<T>, told: (seconds: number) => void): Pr
 function historical(wanted: Height, head: Height, projector: ProjectorHost): Result<HistoricalView> {
   if (wanted > head)
     return refuse("HEIGHT_UNKNOWN", `This node is at height ${head}; height ${wanted} is not known here yet.`);
-  return ok({ height: wanted, check: (assertions) => projector.checkAt(wanted, assertions) });
+  return ok({
+    height: wanted,
+    check: (assertions) => projector.checkAt(wanted, assertions),
+    explain: (assertion) => projector.explainAt(wanted, assertion),
+  });
 }

@@ -4,6 +4,7 @@ import type { Digest, Height } from "../../base/brands.ts";
 import { type No, type Result, refuse } from "../../base/result.ts";
 import type { KerlAnswer, KerlQuestion, ProjectedBlock } from "../../actors/projector/projector.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
+import type { Explanation } from "../../events/facts/explanation.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import { Outbox } from "../consensus/outbox.ts";
 import type { FromProjector, ProjectorWorkerData, ToProjector } from "./worker-protocol.ts";
@@ -28,6 +29,8 @@ export interface ProjectorHost {
   /** Bytes of facts that wait to be applied. */
   readonly backlogBytes: () => number;
   readonly checkAt: (height: Height, assertions: readonly Assertion[]) => Promise<Result<readonly boolean[]>>;
+  /** Refuses: HISTORY_LAGGING, OVERLOADED, UNAVAILABLE. */
+  readonly explainAt: (height: Height, assertion: Assertion) => Promise<Result<Explanation>>;
   /** Refuses: HISTORY_LAGGING, OVERLOADED, UNAVAILABLE. */
   readonly askKerl: (question: KerlQuestion) => Promise<Result<KerlAnswer>>;
   readonly stop: () => Promise<void>;
@@ -59,6 +62,7 @@ class WorkerProjector implements ProjectorHost {
   readonly #port: MessagePort;
   readonly #outbox: Outbox<ToProjector>;
   readonly #questions = new Map<number, (answer: Result<readonly boolean[]>) => void>();
+  readonly #explanations = new Map<number, (answer: Result<Explanation>) => void>();
   readonly #kerlQuestions = new Map<number, (answer: Result<KerlAnswer>) => void>();
   /** Blocks handed over and not applied: a worker that is restarted gets them again. */
   readonly #backlog = new Map<Height, ProjectedBlock>();
@@ -119,6 +123,16 @@ class WorkerProjector implements ProjectorHost {
     });
   }
 
+  explainAt(height: Height, assertion: Assertion): Promise<Result<Explanation>> {
+    const refused = this.#refusal();
+    if (refused !== undefined) return Promise.resolve(refused);
+    return new Promise((answer) => {
+      this.#ids += 1;
+      this.#explanations.set(this.#ids, answer);
+      this.#outbox.post({ kind: "explainAt", id: this.#ids, height, assertion });
+    });
+  }
+
   askKerl(question: KerlQuestion): Promise<Result<KerlAnswer>> {
     const refused = this.#refusal();
     if (refused !== undefined) return Promise.resolve(refused);
@@ -131,7 +145,8 @@ class WorkerProjector implements ProjectorHost {
 
   #refusal(): No | undefined {
     if (this.#stopping) return STOPPING;
-    return this.#questions.size + this.#kerlQuestions.size < QUESTIONS_MAX ? undefined : OVERLOADED;
+    const waiting = this.#questions.size + this.#explanations.size + this.#kerlQuestions.size;
+    return waiting < QUESTIONS_MAX ? undefined : OVERLOADED;
   }
 
   async stop(): Promise<void> {
@@ -157,6 +172,10 @@ class WorkerProjector implements ProjectorHost {
         this.#questions.get(message.id)?.(message.answer);
         this.#questions.delete(message.id);
         return;
+      case "explainedAt":
+        this.#explanations.get(message.id)?.(message.answer);
+        this.#explanations.delete(message.id);
+        return;
       case "kerlAnswered":
         this.#kerlQuestions.get(message.id)?.(message.answer);
         this.#kerlQuestions.delete(message.id);
@@ -178,8 +197,10 @@ class WorkerProjector implements ProjectorHost {
   #died(error: Error): void {
     this.#gone();
     for (const answer of this.#questions.values()) answer(STOPPING);
+    for (const answer of this.#explanations.values()) answer(STOPPING);
     for (const answer of this.#kerlQuestions.values()) answer(STOPPING);
     this.#questions.clear();
+    this.#explanations.clear();
     this.#kerlQuestions.clear();
     if (!this.#stopping) this.#options.onDeath(error);
     this.#stopping = true;

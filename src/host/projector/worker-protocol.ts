@@ -6,6 +6,7 @@ import type { KerlAnswer, KerlQuestion, ProjectedBlock } from "../../actors/proj
 import type { SegmentMember } from "../../projections/checkpoint/segment.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
+import type { Explanation } from "../../events/facts/explanation.ts";
 
 export interface ProjectorWorkerData {
   readonly path: string;
@@ -28,6 +29,7 @@ export type ToProjector =
       readonly height: Height;
       readonly assertions: readonly Assertion[];
     }
+  | { readonly kind: "explainAt"; readonly id: number; readonly height: Height; readonly assertion: Assertion }
   | { readonly kind: "askKerl"; readonly id: number; readonly question: KerlQuestion }
   /** The log begins with this checkpoint: its segments are kept, whatever newer ones there are. */
   | { readonly kind: "keepCheckpoint"; readonly height: Height }
@@ -40,5 +42,6 @@ export type FromProjector =
   /** The state is on the disk as segments, for peers to fetch. Told again at each start, of the newest. */
   | ({ readonly kind: "checkpointWritten" } & WrittenCheckpoint)
   | { readonly kind: "checkedAt"; readonly id: number; readonly answer: Result<readonly boolean[]> }
+  | { readonly kind: "explainedAt"; readonly id: number; readonly answer: Result<Explanation> }
   | { readonly kind: "kerlAnswered"; readonly id: number; readonly answer: Result<KerlAnswer> }
   | { readonly kind: "stopped" };

@@ -72,6 +72,10 @@ function take(message: ToProjector): void {
       const answer = projector.checkAt(message.height, message.assertions);
       return host.post({ kind: "checkedAt", id: message.id, answer });
     }
+    case "explainAt": {
+      const answer = projector.explainAt(message.height, message.assertion);
+      return host.post({ kind: "explainedAt", id: message.id, answer });
+    }
     case "askKerl":
       return host.post({ kind: "kerlAnswered", id: message.id, answer: projector.askKerl(message.question) });
     case "keepCheckpoint":

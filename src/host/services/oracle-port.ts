@@ -2,6 +2,7 @@
 import type { Aid, Height } from "../../base/brands.ts";
 import type { Result } from "../../base/result.ts";
 import type { Assertion, GraphNode, GraphWrite, Relation } from "../../events/facts/graph.ts";
+import type { Explanation } from "../../events/facts/explanation.ts";
 import type { CommandOutcome } from "../../wire/outcome.ts";
 
 /** Who calls, as the listener found it at the handshake. */
@@ -24,6 +25,8 @@ export interface HistoricalView {
   readonly height: Height;
   /** One answer for each assertion, in order. Refuses: HISTORY_LAGGING, OVERLOADED. */
   check(assertions: readonly Assertion[]): Promise<Result<readonly boolean[]>>;
+  /** Refuses: HISTORY_LAGGING, OVERLOADED. */
+  explain(assertion: Assertion): Promise<Result<Explanation>>;
 }
 
 /**
@@ -38,6 +41,8 @@ export interface OraclePort {
   waitFor(height: Height, deadlineMs: number): Promise<boolean>;
   mayRead(aid: Aid): boolean;
   check(assertion: Assertion): boolean;
+  /** Bounds: EXPLAIN_BOUNDS. */
+  explain(assertion: Assertion): Explanation;
   /** Subjects directly asserted to have any of these objects; with a predicate only those whose whole relation equals it. */
   readSubjects(objects: readonly GraphNode[], predicate?: Relation): readonly GraphNode[];
   /** Objects that any of these subjects is directly asserted to have. */

@@ -32,6 +32,7 @@ import {
 } from "./call.ts";
 import { type ReadCall, assertionsOf, checkAll, freshEnough, writeBatch } from "./sky-answers.ts";
 import { expanding } from "./sky-expand.ts";
+import { explain } from "./sky-explain.ts";
 import { checkStreaming, writeStreaming } from "./sky-streams.ts";
 
 /** Requests decoded strictly. */
@@ -46,6 +47,7 @@ export function skyOracle(context: ServiceContext): OracleServiceServer {
     checkBatch: unary(context, (call) => checkBatch(context, call, call.request)),
     checkStream: checkStreaming(context),
     checkAt: unary(context, (call) => checkAt(context, call, call.request)),
+    explain: unary(context, (call) => explain(context, call, call.request)),
     read: unary(context, (call) => read(context, call, call.request)),
     expand: expanding(context),
   };

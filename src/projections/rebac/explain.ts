@@ -13,9 +13,12 @@
  */
 import { assert, present } from "../../base/errors.ts";
 import type { Assertion, GraphNode, NodeEdge } from "../../events/facts/graph.ts";
+import type { Explanation, ExplainedPath, Known, Reached, Tried } from "../../events/facts/explanation.ts";
 import type { GraphSteps } from "./graph-steps.ts";
 import { compareNodes } from "./names.ts";
 import type { Side } from "./vocabulary.ts";
+
+export type { Explanation };
 
 /** What an explanation may cost and show. Beyond, it is cut and says so; its result never is. */
 export interface ExplainBounds {
@@ -25,58 +28,8 @@ export interface ExplainBounds {
   readonly listed: number;
 }
 
-/** What the names in a question refer to. The null namespace and the null relation are always there. */
-export interface Known {
-  readonly node: boolean;
-  readonly namespace: boolean;
-  readonly relation: boolean;
-}
-
-/** Shortest chain: subject → … → assertion.subject, the assertion, object → … → assertion.object. */
-export interface ExplainedPath {
-  /** In order; empty when the assertion names the subject itself. */
-  readonly subjectMaps: readonly NodeEdge[];
-  readonly assertion: Assertion;
-  /** In order; empty when the assertion names the object itself. */
-  readonly objectMaps: readonly NodeEdge[];
-}
-
-/** A node reached through maps, by a shortest way. */
-export interface Reached {
-  readonly node: GraphNode;
-  /** Maps on the way; 0 is the node that was asked for. */
-  readonly distance: number;
-  /** The node before it on the way; null for the one asked for. */
-  readonly via: GraphNode | null;
-}
-
-export interface Tried {
-  /** Nearest first, then by bytes. */
-  readonly subjects: readonly Reached[];
-  readonly objects: readonly Reached[];
-  /** Assertions on the objects reached: none is by a subject reached. */
-  readonly onObjects: readonly Assertion[];
-  /** Assertions of the subjects reached: none is on an object reached. */
-  readonly bySubjects: readonly Assertion[];
-}
-
-/** Plain data, fit for JSON. */
-export interface Explanation {
-  readonly subject: GraphNode;
-  readonly object: GraphNode;
-  /** What `check` says, always. */
-  readonly result: boolean;
-  readonly known: { readonly subject: Known; readonly object: Known };
-  /** When true; null when it is false, or when the bounds ended the search before a chain was found. */
-  readonly path: ExplainedPath | null;
-  /** When false; null otherwise. */
-  readonly tried: Tried | null;
-  /** Whether the bounds cut anything: a list goes on, or a shorter chain may be there. */
-  readonly truncated: boolean;
-}
-
-/** 2,048 edges: about a millisecond or two of the thread that answers checks. */
-export const EXPLAIN_BOUNDS: ExplainBounds = { visits: 2048, listed: 100 };
+/** 1,000 edges: at worst 2.5 ms of the thread that answers checks, as much as a batch of checks may take. */
+export const EXPLAIN_BOUNDS: ExplainBounds = { visits: 1000, listed: 100 };
 
 /** Explains one check. Bounds: `bounds.visits` edges for each of five walks; the check itself costs what it costs. */
 export function explain(steps: GraphSteps, check: Assertion, bounds: ExplainBounds): Explanation {

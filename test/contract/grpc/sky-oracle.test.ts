@@ -36,7 +36,7 @@ afterEach(() => {
 });
 
 type Calls = typeof calls;
-type Unary = "write" | "check" | "checkBatch" | "checkAt" | "read";
+type Unary = "write" | "check" | "checkBatch" | "checkAt" | "explain" | "read";
 const ask = <Name extends Unary>(
   name: Name,
   request: Parameters<Calls[Name]["requestSerialize"]>[0],
@@ -173,6 +173,91 @@ describe("reads", () => {
       code: status.OUT_OF_RANGE,
       trailers: { "sky-code": "HEIGHT_UNKNOWN" },
     });
+  });
+
+  it("explain a check by its chain, or by what was tried, now and at a past height", async () => {
+    await write(
+      { kind: "mapSubject", edge: { parent: node("a"), child: node("team") } },
+      { kind: "mapObject", edge: { parent: view, child: node("folder", "view") } },
+    );
+    const change = { subject: node("team"), object: node("folder", "view") };
+    await write({ kind: "addAssertion", assertion: change });
+    const question = { subject: node("a"), object: view };
+    const now = await ask("explain", { assertion: assertionMessage(question), at: undefined });
+    expect(now.reply).toMatchObject({
+      result: true,
+      height: 2n,
+      chain: {
+        subjectMaps: [{ parent: { name: "a" }, child: { name: "team" } }],
+        assertion: { subject: { name: "team" }, object: { name: "folder" } },
+        objectMaps: [{ parent: { name: "document" }, child: { name: "folder" } }],
+      },
+      tried: undefined,
+      truncated: false,
+    });
+    const then = await ask("explain", { assertion: assertionMessage(question), at: { $case: "height", height: 1n } });
+    expect(then.reply).toMatchObject({
+      result: false,
+      height: 1n,
+      subject: { node: true, namespace: true, relation: true },
+      chain: undefined,
+      tried: {
+        subjects: [
+          { node: { name: "a" }, distance: 0, via: undefined },
+          { node: { name: "team" }, distance: 1, via: { name: "a" } },
+        ],
+        objects: [{ node: { name: "document" } }, { node: { name: "folder" }, distance: 1 }],
+        onObjects: [],
+        bySubjects: [],
+      },
+    });
+    const unknown = await ask("explain", {
+      assertion: assertionMessage(question),
+      at: { $case: "height", height: 3n },
+    });
+    expect(unknown).toMatchObject({ code: status.OUT_OF_RANGE, trailers: { "sky-code": "HEIGHT_UNKNOWN" } });
+  });
+
+  it("explain nothing to strangers, of nothing, or of a height that does not come", async () => {
+    const question = assertion(node("a"));
+    expect((await ask("explain", { assertion: undefined, at: undefined })).trailers["sky-code"]).toBe("EMPTY_MESSAGE");
+    const receipt = { height: 9n, index: 0, blockHash: Buffer.alloc(0) };
+    const consistency = { requirement: { $case: "atLeast", atLeast: receipt } } as const;
+    const early = await ask(
+      "explain",
+      { assertion: question, at: { $case: "consistency", consistency } },
+      { deadlineMs: 200 },
+    );
+    expect(early.trailers["sky-code"]).toBe("BEHIND");
+    served.node.readers.clear();
+    expect((await ask("explain", { assertion: question, at: undefined })).code).toBe(status.PERMISSION_DENIED);
+    const past = { assertion: question, at: { $case: "height", height: 0n } } as const;
+    expect((await ask("explain", past)).code).toBe(status.PERMISSION_DENIED);
+    served.known = false;
+    expect((await ask("explain", { assertion: question, at: undefined })).code).toBe(status.UNAUTHENTICATED);
+  });
+
+  it("keep the verdict when an explanation is too large to send", async () => {
+    // 600 maps, every name of them near its 1,024 bytes: almost 5 MB of chain.
+    const long = (name: string): string => name.padEnd(1000, "x");
+    const far = (i: number): GraphNode => ({
+      namespace: long("n"),
+      name: long(String(i)),
+      relation: { namespace: long("n"), name: long("r") },
+    });
+    for (let from = 0; from < 600; from += 30)
+      await write(
+        ...Array.from({ length: 30 }, (_, i): GraphChange => {
+          return { kind: "mapSubject", edge: { parent: far(from + i), child: far(from + i + 1) } };
+        }),
+      );
+    await write({ kind: "addAssertion", assertion: { subject: far(600), object: view } });
+    const refused = await ask("explain", {
+      assertion: assertionMessage({ subject: far(0), object: view }),
+      at: undefined,
+    });
+    expect(refused).toMatchObject({ code: status.RESOURCE_EXHAUSTED, trailers: { "sky-code": "RESULT_TOO_LARGE" } });
+    expect(refused.details).toContain("The answer is yes");
   });
 
   it("list direct assertions with and without a predicate", async () => {

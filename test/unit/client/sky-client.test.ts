@@ -98,6 +98,28 @@ describe("the client", () => {
     expect(await behind.check(mayView("a"), { atLeast: null })).toEqual({ result: false, height: 0 });
   });
 
+  it("is told why a check is true or false, now and at a past height, as fresh as what it wrote", async () => {
+    const graph = new NodeInMemory();
+    const client = clientOf([await door(graph)]);
+    await client.write([{ kind: "mapSubject", edge: { parent: node("ali"), child: node("team") } }]);
+    const before = client.newestHeight;
+    const { receipt } = await client.write([granted("team")]);
+    const now = await client.explain(mayView("ali"));
+    expect(now).toEqual({ ...graph.explain(mayView("ali")), height: receipt.height });
+    expect(now.path?.subjectMaps).toEqual([{ parent: node("ali"), child: node("team") }]);
+    const then = await client.explain(mayView("ali"), { at: before });
+    expect(then).toMatchObject({ ...mayView("ali"), result: false, path: null, height: before });
+    expect(then.tried?.subjects.map(({ node: { name }, via }) => [name, via?.name])).toEqual([
+      ["ali", undefined],
+      ["team", "ali"],
+    ]);
+    expect(await client.explain(mayView("nobody"))).toEqual({
+      ...graph.explain(mayView("nobody")),
+      height: receipt.height,
+    });
+    await expect(client.explain(mayView("ali"), { at: height(9) })).rejects.toMatchObject({ code: "HEIGHT_UNKNOWN" });
+  });
+
   it("gives TLS no address as the server's name", async () => {
     const warnings: string[] = [];
     const hear = (warning: Error & { readonly code?: string }): void => void warnings.push(warning.code ?? "");

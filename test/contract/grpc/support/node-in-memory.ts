@@ -12,6 +12,7 @@ import type { OraclePort } from "../../../../src/host/services/oracle-port.ts";
 import { BlockOverlay } from "../../../../src/projections/rebac/block-overlay.ts";
 import { decide } from "../../../../src/projections/rebac/decide.ts";
 import { evolve } from "../../../../src/projections/rebac/evolve.ts";
+import { EXPLAIN_BOUNDS } from "../../../../src/projections/rebac/explain.ts";
 import { LiveGraph } from "../../../../src/projections/rebac/live-graph.ts";
 import type { CommandOutcome } from "../../../../src/wire/outcome.ts";
 
@@ -43,6 +44,7 @@ export class NodeInMemory implements OraclePort {
   check(...[{ subject, object }]: Parameters<OraclePort["check"]>): boolean {
     return this.#graph.check(subject, object);
   }
+  explain: OraclePort["explain"] = (assertion) => this.#graph.explain(assertion, EXPLAIN_BOUNDS);
   readSubjects: OraclePort["readSubjects"] = (objects, predicate) => this.#graph.readSubjects(objects, predicate);
   readObjects: OraclePort["readObjects"] = (subjects, predicate) => this.#graph.readObjects(subjects, predicate);
   expandSubjects: OraclePort["expandSubjects"] = (object, predicate) => this.#graph.expandSubjects(object, predicate);
@@ -81,6 +83,7 @@ export class NodeInMemory implements OraclePort {
     return ok({
       height: asked,
       check: async (assertions) => ok(assertions.map(({ subject, object }) => past.check(subject, object))),
+      explain: async (assertion) => ok(past.explain(assertion, EXPLAIN_BOUNDS)),
     });
   }
 

@@ -175,6 +175,81 @@ export interface CheckAtResponse {
   readonly height: bigint;
 }
 
+export interface ExplainRequest {
+  readonly assertion:
+    | Assertion
+    | undefined;
+  /** Absent: the newest state this node has. */
+  readonly at: { readonly $case: "consistency"; readonly consistency: Consistency } | //
+  /** A past height. */
+  { readonly $case: "height"; readonly height: bigint } | undefined;
+}
+
+export interface ExplainResponse {
+  /** What Check answers at this height, always. */
+  readonly result: boolean;
+  readonly height: bigint;
+  /** What the names in the question refer to. */
+  readonly subject: KnownNames | undefined;
+  readonly object:
+    | KnownNames
+    | undefined;
+  /** When the result is true. Absent: the bounds ended the search before a chain was found. */
+  readonly chain:
+    | Chain
+    | undefined;
+  /** When the result is false. */
+  readonly tried:
+    | Tried
+    | undefined;
+  /** Whether the bounds cut anything: a list goes on, or a shorter chain may be there. They never change the result. */
+  readonly truncated: boolean;
+}
+
+/** Whether there is such a subject or object, its namespace and its relation. The null ones are always there. */
+export interface KnownNames {
+  readonly node: boolean;
+  readonly namespace: boolean;
+  readonly relation: boolean;
+}
+
+/** subject → … → assertion.subject, the assertion, object → … → assertion.object. Relation maps change no check and are in no chain. */
+export interface Chain {
+  /** In order; empty when the assertion names the subject itself. */
+  readonly subjectMaps: readonly NodeMap[];
+  readonly assertion:
+    | Assertion
+    | undefined;
+  /** In order; empty when the assertion names the object itself. */
+  readonly objectMaps: readonly NodeMap[];
+}
+
+/** The parent belongs to the child (subjects), or inherits the grants made on the child (objects). */
+export interface NodeMap {
+  readonly parent: Node | undefined;
+  readonly child: Node | undefined;
+}
+
+export interface Tried {
+  /** What the subject reaches, itself included: nearest first, then by bytes. */
+  readonly subjects: readonly ReachedNode[];
+  readonly objects: readonly ReachedNode[];
+  /** Assertions on the objects reached; none is by a subject reached. */
+  readonly onObjects: readonly Assertion[];
+  /** Assertions of the subjects reached; none is on an object reached. */
+  readonly bySubjects: readonly Assertion[];
+}
+
+export interface ReachedNode {
+  readonly node:
+    | Node
+    | undefined;
+  /** Maps on a shortest way; 0 is the node that was asked for. */
+  readonly distance: number;
+  /** The node before it on that way; absent for the one asked for. */
+  readonly via: Node | undefined;
+}
+
 /** Absent: no filter. Present: only nodes whose whole relation equals it; empty is the null relation. */
 export interface ReadRequest {
   readonly of:
@@ -1633,6 +1708,563 @@ export const CheckAtResponse: MessageFns<CheckAtResponse> = {
   },
 };
 
+function createBaseExplainRequest(): ExplainRequest {
+  return { assertion: undefined, at: undefined };
+}
+
+export const ExplainRequest: MessageFns<ExplainRequest> = {
+  encode(message: ExplainRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.assertion !== undefined) {
+      Assertion.encode(message.assertion, writer.uint32(10).fork()).join();
+    }
+    switch (message.at?.$case) {
+      case "consistency":
+        Consistency.encode(message.at.consistency, writer.uint32(18).fork()).join();
+        break;
+      case "height":
+        if (BigInt.asUintN(64, message.at.height) !== message.at.height) {
+          throw new globalThis.Error("value provided for field message.at.height of type uint64 too large");
+        }
+        writer.uint32(24).uint64(message.at.height);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.assertion = Assertion.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.at = { $case: "consistency", consistency: Consistency.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.at = { $case: "height", height: reader.uint64() as bigint };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          throw new globalThis.Error("a field that no message has");
+        }
+        reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseExplainResponse(): ExplainResponse {
+  return {
+    result: false,
+    height: 0n,
+    subject: undefined,
+    object: undefined,
+    chain: undefined,
+    tried: undefined,
+    truncated: false,
+  };
+}
+
+export const ExplainResponse: MessageFns<ExplainResponse> = {
+  encode(message: ExplainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.result !== false) {
+      writer.uint32(8).bool(message.result);
+    }
+    if (message.height !== 0n) {
+      if (BigInt.asUintN(64, message.height) !== message.height) {
+        throw new globalThis.Error("value provided for field message.height of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.height);
+    }
+    if (message.subject !== undefined) {
+      KnownNames.encode(message.subject, writer.uint32(26).fork()).join();
+    }
+    if (message.object !== undefined) {
+      KnownNames.encode(message.object, writer.uint32(34).fork()).join();
+    }
+    if (message.chain !== undefined) {
+      Chain.encode(message.chain, writer.uint32(42).fork()).join();
+    }
+    if (message.tried !== undefined) {
+      Tried.encode(message.tried, writer.uint32(50).fork()).join();
+    }
+    if (message.truncated !== false) {
+      writer.uint32(56).bool(message.truncated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.result = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.height = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.subject = KnownNames.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.object = KnownNames.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.chain = Chain.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.tried = Tried.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.truncated = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          throw new globalThis.Error("a field that no message has");
+        }
+        reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseKnownNames(): KnownNames {
+  return { node: false, namespace: false, relation: false };
+}
+
+export const KnownNames: MessageFns<KnownNames> = {
+  encode(message: KnownNames, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== false) {
+      writer.uint32(8).bool(message.node);
+    }
+    if (message.namespace !== false) {
+      writer.uint32(16).bool(message.namespace);
+    }
+    if (message.relation !== false) {
+      writer.uint32(24).bool(message.relation);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KnownNames {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKnownNames() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.node = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.namespace = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.relation = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          throw new globalThis.Error("a field that no message has");
+        }
+        reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseChain(): Chain {
+  return { subjectMaps: [], assertion: undefined, objectMaps: [] };
+}
+
+export const Chain: MessageFns<Chain> = {
+  encode(message: Chain, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.subjectMaps) {
+      NodeMap.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.assertion !== undefined) {
+      Assertion.encode(message.assertion, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.objectMaps) {
+      NodeMap.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Chain {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChain() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.subjectMaps.push(NodeMap.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.assertion = Assertion.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.objectMaps.push(NodeMap.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          throw new globalThis.Error("a field that no message has");
+        }
+        reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNodeMap(): NodeMap {
+  return { parent: undefined, child: undefined };
+}
+
+export const NodeMap: MessageFns<NodeMap> = {
+  encode(message: NodeMap, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== undefined) {
+      Node.encode(message.parent, writer.uint32(10).fork()).join();
+    }
+    if (message.child !== undefined) {
+      Node.encode(message.child, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeMap {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeMap() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = Node.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.child = Node.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          throw new globalThis.Error("a field that no message has");
+        }
+        reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTried(): Tried {
+  return { subjects: [], objects: [], onObjects: [], bySubjects: [] };
+}
+
+export const Tried: MessageFns<Tried> = {
+  encode(message: Tried, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.subjects) {
+      ReachedNode.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.objects) {
+      ReachedNode.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.onObjects) {
+      Assertion.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.bySubjects) {
+      Assertion.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Tried {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTried() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.subjects.push(ReachedNode.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.objects.push(ReachedNode.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.onObjects.push(Assertion.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.bySubjects.push(Assertion.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          throw new globalThis.Error("a field that no message has");
+        }
+        reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseReachedNode(): ReachedNode {
+  return { node: undefined, distance: 0, via: undefined };
+}
+
+export const ReachedNode: MessageFns<ReachedNode> = {
+  encode(message: ReachedNode, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== undefined) {
+      Node.encode(message.node, writer.uint32(10).fork()).join();
+    }
+    if (message.distance !== 0) {
+      writer.uint32(16).uint32(message.distance);
+    }
+    if (message.via !== undefined) {
+      Node.encode(message.via, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReachedNode {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReachedNode() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = Node.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.distance = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.via = Node.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          throw new globalThis.Error("a field that no message has");
+        }
+        reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseReadRequest(): ReadRequest {
   return { of: undefined, predicate: undefined, consistency: undefined };
 }
@@ -2081,6 +2713,19 @@ export const OracleServiceService = {
     responseSerialize: (value: CheckAtResponse): Buffer => Buffer.from(CheckAtResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CheckAtResponse => CheckAtResponse.decode(value),
   },
+  /**
+   * Why Check answers as it does: a shortest chain of maps and an assertion when it is true, what was tried when it is false. Rights as
+   * for Check; past heights as for CheckAt. Bounds: walks of 1,000 edges, lists of 100; replies beyond 4 MiB: RESULT_TOO_LARGE.
+   */
+  explain: {
+    path: "/sky.oracle.v1.OracleService/Explain" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExplainRequest): Buffer => Buffer.from(ExplainRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExplainRequest => ExplainRequest.decode(value),
+    responseSerialize: (value: ExplainResponse): Buffer => Buffer.from(ExplainResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExplainResponse => ExplainResponse.decode(value),
+  },
   /** Direct assertions. Bounds: 10,000 nodes asked for; replies beyond 4 MiB or 100,000 nodes: RESULT_TOO_LARGE. */
   read: {
     path: "/sky.oracle.v1.OracleService/Read" as const,
@@ -2125,6 +2770,11 @@ export interface OracleServiceServer extends UntypedServiceImplementation {
    * (HISTORY_LAGGING: try again). Bounds: 1,000 assertions.
    */
   checkAt: handleUnaryCall<CheckAtRequest, CheckAtResponse>;
+  /**
+   * Why Check answers as it does: a shortest chain of maps and an assertion when it is true, what was tried when it is false. Rights as
+   * for Check; past heights as for CheckAt. Bounds: walks of 1,000 edges, lists of 100; replies beyond 4 MiB: RESULT_TOO_LARGE.
+   */
+  explain: handleUnaryCall<ExplainRequest, ExplainResponse>;
   /** Direct assertions. Bounds: 10,000 nodes asked for; replies beyond 4 MiB or 100,000 nodes: RESULT_TOO_LARGE. */
   read: handleUnaryCall<ReadRequest, ReadResponse>;
   /** Everything for which check is true, in pages sorted by bytes; agrees with check at the height of its page. */
@@ -2218,6 +2868,25 @@ export interface OracleServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CheckAtResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Why Check answers as it does: a shortest chain of maps and an assertion when it is true, what was tried when it is false. Rights as
+   * for Check; past heights as for CheckAt. Bounds: walks of 1,000 edges, lists of 100; replies beyond 4 MiB: RESULT_TOO_LARGE.
+   */
+  explain(
+    request: ExplainRequest,
+    callback: (error: ServiceError | null, response: ExplainResponse) => void,
+  ): ClientUnaryCall;
+  explain(
+    request: ExplainRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ExplainResponse) => void,
+  ): ClientUnaryCall;
+  explain(
+    request: ExplainRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ExplainResponse) => void,
   ): ClientUnaryCall;
   /** Direct assertions. Bounds: 10,000 nodes asked for; replies beyond 4 MiB or 100,000 nodes: RESULT_TOO_LARGE. */
   read(request: ReadRequest, callback: (error: ServiceError | null, response: ReadResponse) => void): ClientUnaryCall;
