@@ -46,7 +46,8 @@ export interface BlockRow {
   readonly leader: string | null;
   readonly body: "genesis" | "executions" | "assemble" | "reconfigure" | "checkpoint";
   readonly commands: number;
-  readonly refused: number;
+  /** Null where it is not known: not executed yet, or so long ago that only a replay tells. */
+  readonly refused: number | null;
   /** Root after it, where it has been executed. */
   readonly root: string | null;
   /** Members whose signatures prove it final, by name; empty when a later block's proof covers it. */
@@ -117,7 +118,8 @@ export interface Gap {
   readonly node: string;
   readonly life: number;
   readonly from: number;
-  readonly to: number;
+  /** Null: how many there were is not known, since that life is over. */
+  readonly to: number | null;
   readonly reason: string;
 }
 
