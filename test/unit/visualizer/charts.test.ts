@@ -49,8 +49,7 @@ describe("what is read off a definition", () => {
 
   test("the standings of consensus are entered by their guards from wherever it stands: one line each, not seventy-two", () => {
     const spokes = definitionOf(consensusMachine).edges.filter(({ source }) => source === settleOf("consensus"));
-    const guards = spokes.map(({ causes }) => causes[0]?.guard).toSorted();
-    expect(guards).toEqual(Object.keys(standings).toSorted());
+    expect(new Set(spokes.map(({ causes }) => causes[0]?.guard))).toEqual(new Set(Object.keys(standings)));
     expect(definitionOf(consensusMachine).edges).toHaveLength(spokes.length);
   });
 
