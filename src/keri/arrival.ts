@@ -233,13 +233,14 @@ const keptReceipt = (
 
 /**
  * Where the event itself waits, its bytes are there: what its witnesses signed is kept with it, out of the way of whatever others send;
- * what does not hold over them need not wait. Refuses: KERI_BAD_SIGNATURE.
+ * what does not hold over them need not wait. Refuses: KERI_BAD_SIGNATURE, KERI_RULE receipt-identifier.
  */
 function arriveEarly(reader: KerlReader, receipt: ReceiptMessage, given: Attachments, now: Judging): KerlResult {
   const escrow = eventEscrow(reader, receipt.said, receipt.aid);
   const event = escrow === undefined ? undefined : storedEvent(escrow.event);
   const state = event === undefined ? undefined : provisionalState(reader, event);
   if (event === undefined || state === undefined) return keptReceipt(reader, receipt, given, now);
+  if (event.aid !== receipt.aid) return broken("receipt-identifier");
   const { signatures, couples } = validWitnesses(
     event.bytes,
     state.witnesses,

@@ -171,6 +171,21 @@ describe("receipts (Receipt messages)", () => {
     expect(stage.send(receipt({ aid: icp.aid, sn: 0, said: icp.said }).event)).toBe("receipt-empty");
   });
 
+  test("of an event that waits for its witnesses, under another identifier's name, are refused too", () => {
+    const stage = new Stage();
+    const [a, b, witness] = stage.keys(3) as readonly [Key, Key, Key];
+    const other = stage.begin([b], []);
+    const icp = incept({ ...keysInput([a], []), witnesses: [witness.witnessText], witnessThreshold: 1 });
+    expect(stage.send(complete(icp.event, [a], [a], []))).toBe("escrowed:partially-witnessed");
+    const couple = { receiptor: witness.witnessText, code: "0B", sig: witness.sign(icp.event) };
+    const named = (aid: Aid) =>
+      stage.send(messageOf(receipt({ aid, sn: 0, said: icp.said }).event, { receiptCouples: [couple] }));
+    expect(named(other.aid)).toBe("receipt-identifier");
+    expect(stage.kerl.keyState(icp.aid)).toBeUndefined();
+    expect(named(icp.aid)).toBe("receipt");
+    expect(stage.kerl.keyState(icp.aid)?.latest.said).toBe(icp.said);
+  });
+
   test("signatures of more keys that come with the event again are kept too", () => {
     const stage = new Stage();
     const [a, b] = stage.keys(2) as readonly [Key, Key];
