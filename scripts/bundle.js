@@ -18,6 +18,7 @@ const ENTRIES = {
   "enclave-worker": "src/host/enclave/worker.ts",
   "consensus-worker": "src/host/consensus/worker.ts",
   "projector-worker": "src/host/projector/worker.ts",
+  "rebuild-worker": "src/host/projector/rebuild-worker.ts",
   "crypto-task": "src/host/executor/crypto-task.ts",
   client: "src/client/index.ts",
 };
@@ -31,6 +32,7 @@ const EXTERNAL = [
   "grpc-health-check",
   "@grpc/reflection",
   "@grpc/proto-loader",
+  "esbuild", // makes the inspector's page in a checkout; a bundle has it made
 ];
 
 /** CommonJS packages inside an ES module expect these. */
@@ -54,6 +56,10 @@ export async function bundle(outdir) {
     minifySyntax: true,
     logLevel: "warning",
   });
+  if (existsSync(path.join(root, "tools/visualizer"))) {
+    const { writePage } = await import("./bundle-page.js");
+    await writePage(path.join(outdir, "inspector-page")); // where tools/visualizer/assets.ts looks for it
+  }
 }
 
 /** Changes whenever a source or a dependency does. */
@@ -64,13 +70,15 @@ function stampOfSources() {
     const { size, mtimeMs } = statSync(path.join(root, file));
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   };
-  // tools/sim: `sky simulate` loads it; a package without it has the other commands.
-  for (const folder of ["src", "tools/sim"].filter((name) => existsSync(path.join(root, name)))) {
+  // tools: `sky simulate`, `sky verify`, the inspector load theirs; a package without them has the other commands.
+  for (const folder of ["src", "tools/sim", "tools/replay", "tools/visualizer"].filter((name) =>
+    existsSync(path.join(root, name)),
+  )) {
     for (const name of readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" }).sort()) {
-      if (name.endsWith(".ts")) add(path.join(folder, name));
+      if (/\.(tsx?|css|json)$/.test(name)) add(path.join(folder, name));
     }
   }
-  for (const file of ["package-lock.json", "scripts/bundle.js"]) add(file);
+  for (const file of ["package-lock.json", "scripts/bundle.js", "scripts/bundle-page.js"]) add(file);
   return hash.digest("hex").slice(0, 16);
 }
 

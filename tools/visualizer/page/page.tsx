@@ -1,0 +1,50 @@
+/** The page's beginning: exchanges the token, stands where the link says, reads entries, draws. */
+import { render } from "preact";
+import { App } from "./app.tsx";
+import { readEntries } from "./browser/stream.ts";
+import { keepAddress, keepTheme } from "./browser/keeping.ts";
+import { Api } from "./model/api.ts";
+import { readLink, tokenIn, withoutToken } from "./model/link.ts";
+import { Store } from "./model/store.ts";
+
+const api = new Api((path, options) => fetch(path, options));
+const store = new Store(api);
+
+/** The token goes to the server once and leaves the address at once: it must not be shared with a link or stay in the history. */
+async function openSession(): Promise<string | null> {
+  const token = tokenIn(location.hash);
+  if (token === null) return null;
+  const rest = withoutToken(location.hash);
+  history.replaceState(null, "", rest === "" ? location.pathname : `#${rest}`);
+  const answer = await api.openSession(token);
+  return answer.ok ? null : answer.refusal.message;
+}
+
+async function describe(): Promise<boolean> {
+  const answer = await api.source();
+  if (answer.ok) {
+    if (store.source === null) store.describe(answer.value);
+    return true;
+  }
+  if (answer.status !== 0 && answer.status !== 503) {
+    store.setConnection("refused", refusedToken ?? answer.refusal.message);
+    return false;
+  }
+  store.setConnection("lost", answer.refusal.message);
+  return store.source !== null || (await waited(), describe());
+}
+
+const RETRY_MS = 1_000;
+const waited = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+
+keepTheme(store);
+const refusedToken = await openSession();
+store.open(readLink(location.hash));
+keepAddress(store);
+render(<App store={store} />, document.body);
+if (await describe())
+  readEntries(store, {
+    open: (url) => new EventSource(url),
+    after: (ms, then) => void setTimeout(then, ms),
+    isAdmitted: describe,
+  });
