@@ -3,6 +3,7 @@
  * It may lag; nothing waits for it but those questions. What it stores can be rebuilt from the log at any time.
  */
 import type { Aid, Digest, Height } from "../../base/brands.ts";
+import { height as heightOf } from "../../base/brands.ts";
 import { decodeSequence } from "../../base/codec.ts";
 import { assert, unreachable } from "../../base/errors.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
@@ -42,6 +43,17 @@ export interface ProjectedBlock {
   readonly facts: Uint8Array;
 }
 
+/** What the tables say of themselves at a height: equal for whoever applied the same facts. */
+export interface ProjectionRoots {
+  readonly height: number;
+  /** Executed root there: null before genesis. */
+  readonly executed: Digest | null;
+  /** Sums over the digests of all rows of each set of tables, as they were kept while rows changed. */
+  readonly rows: Readonly<Record<TableSet, Digest>>;
+}
+export const TABLE_SETS = ["ledger", "graph", "keyEvents", "certificates"] as const;
+export type TableSet = (typeof TABLE_SETS)[number];
+
 export class Projector {
   readonly ledger: LedgerTables;
   readonly rebac: RebacTables;
@@ -64,6 +76,20 @@ export class Projector {
   /** Last block applied; −1 before genesis. */
   get height(): number {
     return this.ledger.height;
+  }
+
+  roots(): ProjectionRoots {
+    const { height } = this;
+    return {
+      height,
+      executed: height < 0 ? null : (this.ledger.blockAt(heightOf(height))?.root ?? null),
+      rows: {
+        ledger: this.ledger.rowsRoot,
+        graph: this.rebac.rowsRoot,
+        keyEvents: this.kerl.rowsRoot,
+        certificates: this.certificates.rowsRoot,
+      },
+    };
   }
 
   /** Refuses: PROJECTION_DAMAGED when any row was edited, or the sets of tables stand at different heights. */

@@ -99,7 +99,13 @@ export class Executor {
   }
 }
 
-function executableOf({ height, hash, block, bundles }: Delivery): ExecutableBlock {
+/** A final block as the ledger takes it. */
+export function executableOf({
+  height,
+  hash,
+  block,
+  bundles,
+}: Pick<Delivery, "height" | "hash" | "block" | "bundles">): ExecutableBlock {
   const header = decode(headerShape, block.header, HEADER_BYTES_MAX);
   const body = decode(bodyShape, block.body, BODY_BYTES_MAX);
   assert(header.ok && body.ok, "a final block was judged before");

@@ -1,7 +1,7 @@
 /** What a serving node does for identifiers beside executing their events: answers about them, introduces them, witnesses them. */
 import { join } from "node:path";
 import type { Aid, Digest, Height } from "../../base/brands.ts";
-import type { Sqlite } from "../../events/store/sqlite.ts";
+import type { SqlDatabase } from "../../projections/rebac/sql-database.ts";
 import type { ExecutedBlock, Ledger } from "../../projections/ledger/ledger.ts";
 import type { SignerClient } from "../enclave/signer-client.ts";
 import type { Submission } from "../executor/submission.ts";
@@ -30,7 +30,7 @@ export interface IdentityParts {
   /** Last height that it holds. */
   readonly projected: () => number;
   /** The projection database, for queries. */
-  readonly past: Sqlite;
+  readonly past: SqlDatabase;
   /** What else the identity port serves; asked before its own. */
   readonly routes: readonly IdentityRoute[];
   readonly onFatal: (code: string, error: unknown) => void;

@@ -1,17 +1,17 @@
 /** The ledger in memory, as the projection last had it: what the log goes on from. */
 import { randomBytes } from "node:crypto";
 import { type Digest, type Height, height as heightOf } from "../../base/brands.ts";
-import { type Sqlite, openSqlite } from "../../events/store/sqlite.ts";
 import { loadLiveKerl } from "../../projections/kerl/load-live-kerl.ts";
 import { Ledger, type LedgerPorts, emptyLedger } from "../../projections/ledger/ledger.ts";
 import { LedgerTables } from "../../projections/ledger/tables.ts";
 import { LiveGraph } from "../../projections/rebac/live-graph.ts";
 import { loadLiveGraph } from "../../projections/rebac/load-live-graph.ts";
+import { MovableDatabase } from "../projector/movable-database.ts";
 
 export interface LiveLedger {
   readonly ledger: Ledger;
   /** What the key event rules ask of the past; to be closed with the ledger. */
-  readonly past: Sqlite;
+  readonly past: MovableDatabase;
   /** Of the newest executed heights, oldest first. */
   readonly roots: readonly { readonly height: Height; readonly root: Digest }[];
 }
@@ -31,7 +31,7 @@ export function openLiveLedger(
   },
   ports: LedgerPorts,
 ): LiveLedger {
-  const past = openSqlite(path, { store: "PROJECTION", synchronous: "normal" });
+  const past = new MovableDatabase(path);
   const seed = randomBytes(4).readUInt32LE();
   if (projected < 0) {
     const state = emptyLedger(cluster, new LiveGraph(), loadLiveKerl(past, seed));

@@ -13,6 +13,7 @@ import type { Founding } from "../founding/document.ts";
 import type { ExternalCertificate } from "../issuers/external-certificate.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Rebuild } from "../projector/rebuild.ts";
 import type { Certificates } from "./certificates.ts";
 
 export interface ServingOptions {
@@ -77,6 +78,8 @@ export interface Serving {
   readonly keys: () => NodeKeyStatus;
   /** Rotates the node's key; resolves when the new one is in force. */
   readonly rotateKeys: () => Promise<Result<KeyStateRef>>;
+  /** By which another projection takes the place of the serving one. */
+  readonly rebuild: () => Rebuild;
   /** Stops voting, then serving, in order; what was accepted is settled or answered as unknown. */
   readonly stop: () => Promise<void>;
 }

@@ -1,6 +1,5 @@
 /** Everything that runs between a node's unsealing and its sealing: projector, executor, consensus, and the ports for clients. */
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import type { Aid, Digest, Height } from "../../base/brands.ts";
 import { height as heightOf, memberIndex } from "../../base/brands.ts";
 import { Fault, present } from "../../base/errors.ts";
@@ -9,7 +8,6 @@ import type { NodeKeyStatus } from "../../actors/enclave/ports.ts";
 import type { Position } from "../../actors/consensus/ports.ts";
 import type { KeyStateRef } from "../../events/facts/command.ts";
 import type { KeyState } from "../../keri/key-state.ts";
-import type { Sqlite } from "../../events/store/sqlite.ts";
 import type { ExecutedBlock, Ledger } from "../../projections/ledger/ledger.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import { faultAcross } from "./disk-fault.ts";
@@ -21,9 +19,10 @@ import { CheckAhead } from "../executor/check-ahead.ts";
 import { Executor } from "../executor/executor.ts";
 import { SignedPool } from "../executor/signed-pool.ts";
 import { Submission } from "../executor/submission.ts";
+import type { Rebuild } from "../projector/rebuild.ts";
 import { HeightWaiters } from "../executor/waiting.ts";
-import { type ProjectorHost, startProjector } from "../projector/projector-host.ts";
-import { discardProjection } from "../projector/database.ts";
+import type { MovableDatabase } from "../projector/movable-database.ts";
+import type { ProjectorHost } from "../projector/projector-host.ts";
 import type { CertificateRequest } from "../enclave/certificates.ts";
 import { hasRole } from "../../projections/ledger/policy.ts";
 import { CertificateRoom } from "./certificate-room.ts";
@@ -33,6 +32,7 @@ import { KeyLife } from "./key-life.ts";
 import { openLiveLedger } from "./live-ledger.ts";
 import { certificateRequest, chainPem, hostsOf } from "./listener-certificate.ts";
 import { oraclePort } from "./oracle.ts";
+import { ProjectionRoom } from "./projection-room.ts";
 import type { Serving, ServingOptions } from "./serving-options.ts";
 import { Supervision } from "./supervision.ts";
 
@@ -60,7 +60,6 @@ class Parts implements Serving {
   readonly #ahead = new CheckAhead();
   readonly #heights = new HeightWaiters();
   #ledger: Ledger | undefined;
-  #projector: ProjectorHost | undefined;
   #executor: Executor | undefined;
   #consensus: ConsensusHost | undefined;
   #submission: Submission | undefined;
@@ -71,9 +70,8 @@ class Parts implements Serving {
   #position: Position | undefined;
   #connected = 0;
   #overdue = 0;
-  #projected = -1;
   /** What the key event rules ask of the past. */
-  #past: Sqlite | undefined;
+  #past: MovableDatabase | undefined;
   #identity: IdentityRoom | undefined;
   /** The newest checkpoint on this disk. */
   #written: WrittenCheckpoint | undefined;
@@ -82,11 +80,13 @@ class Parts implements Serving {
   readonly #recent: { readonly height: Height; readonly root: Digest }[] = [];
   readonly #supervision: Supervision;
   readonly #room: CertificateRoom;
+  readonly #projection: ProjectionRoom;
 
   constructor(options: ServingOptions) {
     this.#options = options;
     this.#supervision = new Supervision(options);
     this.#pool = new SignedPool(options.founding.cluster);
+    this.#projection = this.#projectionRoom();
     this.#room = new CertificateRoom(options, {
       ledger: () => present(this.#ledger, "opened before the identity port"),
       submit: (kind, payload, deadlineMs) =>
@@ -99,7 +99,8 @@ class Parts implements Serving {
   position = (): Position | undefined => this.#position;
   connected = (): number => this.#connected;
   height = (): number => Math.max(0, this.#ledger?.height ?? 0);
-  projected = (): number => this.#projected;
+  projected = (): number => this.#projection.projected();
+  rebuild = (): Rebuild => this.#projection.rebuild;
   keyState = (aid: Aid): KeyState | undefined => this.#ledger?.keyState(aid) ?? this.#options.keyStateOf(aid);
   keys = (): NodeKeyStatus => present(this.#keyLife, "opened at the start").status;
   rotateKeys = (): Promise<Result<KeyStateRef>> => present(this.#keyLife, "opened at the start").rotate();
@@ -113,16 +114,16 @@ class Parts implements Serving {
     const [consensus, projector] = await this.#startWorkers(consensusSigner);
     const { height: head, begins } = consensus.head;
     const isElsewhere = projector.opened.height > head || projector.opened.height < (begins ?? -1);
-    this.#projector = isElsewhere ? await this.#startOver(projector) : projector;
-    if (begins !== null) this.#projector.keepCheckpoint(begins);
-    const ledger = this.#openLedger(this.#projector);
+    const projection = isElsewhere ? await this.#projection.startOver() : projector;
+    if (begins !== null) projection.keepCheckpoint(begins);
+    const ledger = this.#openLedger(projection);
     this.#keyLife = await this.#openKeyLife(ledger);
     this.#submission = this.#openSubmission(ledger);
     this.#identity = this.#openIdentity(ledger, this.#keyLife, this.#submission);
     this.#executor = new Executor({
       ledger,
-      project: (block) => this.#projector?.project(block),
-      backlogBytes: () => this.#projector?.backlogBytes() ?? 0,
+      project: (block) => this.#projection.current?.project(block),
+      backlogBytes: () => this.#projection.current?.backlogBytes() ?? 0,
       onExecuted: (block, ms) => this.#executed(block, ms),
       onFailure: (error) => this.#fatal("EXECUTION_FAILED", error),
     });
@@ -149,9 +150,8 @@ class Parts implements Serving {
 
   /** Both, or neither: what did start is stopped with the rest when the other could not. */
   async #startWorkers(signer: Awaited<ReturnType<EnclaveHost["signerPort"]>>): Promise<[ConsensusHost, ProjectorHost]> {
-    const [consensus, projector] = await Promise.allSettled([this.#startConsensus(signer), this.#startProjector()]);
+    const [consensus, projector] = await Promise.allSettled([this.#startConsensus(signer), this.#projection.start()]);
     if (consensus.status === "fulfilled") this.#consensus = consensus.value;
-    if (projector.status === "fulfilled") this.#projector = projector.value;
     if (consensus.status === "rejected") throw consensus.reason;
     if (projector.status === "rejected") throw projector.reason;
     return [consensus.value, projector.value];
@@ -169,7 +169,7 @@ class Parts implements Serving {
     await this.#identity?.stop();
     await this.#clientPorts?.close(CLOSE_GRACE_MS);
     await this.#ahead.stop();
-    await this.#projector?.stop();
+    await this.#projection.stop();
     this.#past?.close();
     this.#signer?.close();
   }
@@ -197,16 +197,6 @@ class Parts implements Serving {
     if (this.#written !== undefined) consensus.checkpointWritten(this.#written);
     consensus.startDelivery(heightOf(this.height() + 1));
     this.#submission?.resubmit();
-  }
-
-  async #restartProjector(): Promise<void> {
-    const waiting = this.#projector?.backlog() ?? [];
-    const projector = await this.#startProjector();
-    const [first] = waiting;
-    if (projector.opened.rebuilt !== null || (first !== undefined && first.height > projector.opened.height + 1))
-      throw new Fault("PROJECTION_LOST", "The projection lost blocks that are applied; the next start rebuilds it.");
-    this.#projector = projector;
-    for (const block of waiting) projector.project(block);
   }
 
   #startConsensus(signer: Awaited<ReturnType<EnclaveHost["signerPort"]>>): Promise<ConsensusHost> {
@@ -281,6 +271,36 @@ class Parts implements Serving {
     });
   }
 
+  #projectionRoom(): ProjectionRoom {
+    const { directory, founding, checkpointEvery, logger, metrics } = this.#options;
+    return new ProjectionRoom({
+      directory,
+      cluster: founding.cluster,
+      checkpointEvery,
+      members: founding.document.founders.map(({ aid, epochKey }) => ({ aid, key: epochKey })),
+      begins: () => this.#consensus?.head.begins ?? null,
+      past: () => this.#past,
+      onCheckpoint: (written) => {
+        this.#written = written;
+        this.#consensus?.checkpointWritten(written);
+      },
+      onProjected: (height) => {
+        this.#ledger?.kerl.archived(height);
+        this.#identity?.projected(height);
+        this.#executor?.resume();
+      },
+      onDeath: (error) => void this.#died("projector", error, () => this.#projection.restart()),
+      onOther: () => {
+        if (this.#stopping) return;
+        logger.info("Other rows serve from now on; service starts anew from them");
+        this.#options.onAdopted();
+      },
+      onFatal: (code, error) => this.#fatal(code, error),
+      logger,
+      metrics,
+    });
+  }
+
   #adopted(height: Height): void {
     if (this.#stopping) return;
     this.#options.logger.info("A checkpoint was fetched; service starts anew from there", { height });
@@ -296,52 +316,7 @@ class Parts implements Serving {
     metrics.set("vouched_from_height", position.vouchesFrom);
     metrics.mailbox("consensus", position.mempool);
     metrics.mailbox("host", this.#submission?.waiting ?? 0);
-    metrics.mailbox("projector", this.#projector?.backlog().length ?? 0);
-  }
-
-  #projectionPath(): string {
-    return join(this.#options.directory, "projection.db");
-  }
-
-  async #startProjector(): Promise<ProjectorHost> {
-    const { directory, founding, checkpointEvery, logger, metrics } = this.#options;
-    const projector = await startProjector({
-      path: this.#projectionPath(),
-      checkpoints: {
-        directory: join(directory, "checkpoints"),
-        every: checkpointEvery,
-        members: founding.document.founders.map(({ aid, epochKey }) => ({ aid, key: epochKey })),
-        begins: this.#consensus?.head.begins ?? null,
-      },
-      onCheckpoint: (written) => {
-        metrics.set("checkpoint_height", written.height);
-        this.#written = written;
-        this.#consensus?.checkpointWritten(written);
-      },
-      onProjected: (height) => {
-        this.#projected = height;
-        metrics.set("projected_height", height);
-        this.#ledger?.kerl.archived(height);
-        this.#identity?.projected(height);
-        this.#executor?.resume();
-      },
-      onDeath: (error) => void this.#died("projector", error, () => this.#restartProjector()),
-    });
-    this.#projected = projector.opened.height;
-    metrics.set("projected_height", Math.max(0, projector.opened.height));
-    if (projector.opened.rebuilt !== null)
-      logger.warn("The projection was damaged and is rebuilt from the log", { reason: projector.opened.rebuilt });
-    return projector;
-  }
-
-  /**
-   * The projection is ahead of the log, which a backup may have brought back, or below the checkpoint that the log begins with: it is
-   * derived, so it goes, and comes back from the log or from that checkpoint.
-   */
-  async #startOver(elsewhere: ProjectorHost): Promise<ProjectorHost> {
-    await elsewhere.stop();
-    discardProjection(this.#projectionPath());
-    return this.#startProjector();
+    metrics.mailbox("projector", this.#projection.current?.backlog().length ?? 0);
   }
 
   #openLedger(projector: ProjectorHost): Ledger {
@@ -354,7 +329,7 @@ class Parts implements Serving {
         logger.error("A command met a defect and was refused", { error });
       },
     };
-    const path = this.#projectionPath();
+    const { path } = this.#projection;
     const projected = projector.opened.height;
     const live = openLiveLedger({ path, cluster: founding.cluster, projected, rootsMax: ROOTS_REPORTED }, ports);
     this.#past = live.past;
@@ -465,8 +440,8 @@ class Parts implements Serving {
       submission,
       heights: this.#heights,
       signer: present(this.#signer, "opened before"),
-      projector: () => present(this.#projector, "opened before"),
-      projected: this.projected,
+      projector: () => present(this.#projection.current, "opened before"),
+      projected: this.#projection.projected,
       past: present(this.#past, "opened with the ledger"),
       routes: [this.#room.route],
       onFatal: (code, error) => this.#fatal(code, error),
@@ -487,7 +462,7 @@ class Parts implements Serving {
         ledger,
         submission: present(this.#submission, "opened before"),
         heights: this.#heights,
-        projector: () => present(this.#projector, "opened before"),
+        projector: () => present(this.#projection.current, "opened before"),
         onWrite: (seconds) => this.#options.metrics.observe("write", seconds),
       }),
       kerl: port,

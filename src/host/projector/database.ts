@@ -40,6 +40,12 @@ export function openProjection(path: string, floor: ProjectionFloor | null = nul
   return { ...open(path, false), rebuilt };
 }
 
+/** Opens one that must hold as it is. Throws: Fault PROJECTION_DAMAGED and those of the file; nothing is thrown away. */
+export const openSound = (path: string): Omit<OpenedProjection, "rebuilt"> => open(path, true);
+
+/** Opens one whose rows were judged a moment ago. */
+export const openJudged = (path: string): Omit<OpenedProjection, "rebuilt"> => open(path, false);
+
 /** All of a checkpoint's rows in one transaction: a start that is cut short begins again. */
 function fill(path: string, { store, begins }: ProjectionFloor): void {
   const db = openSqlite(path, { store: "PROJECTION", synchronous: "normal" });

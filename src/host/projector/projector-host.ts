@@ -1,8 +1,9 @@
 /** The projector worker as the host sees it. */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Digest, Height } from "../../base/brands.ts";
+import { Fault } from "../../base/errors.ts";
 import { type No, type Result, refuse } from "../../base/result.ts";
-import type { KerlAnswer, KerlQuestion, ProjectedBlock } from "../../actors/projector/projector.ts";
+import type { KerlAnswer, KerlQuestion, ProjectedBlock, ProjectionRoots } from "../../actors/projector/projector.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
 import type { Explanation } from "../../events/facts/explanation.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
@@ -33,12 +34,22 @@ export interface ProjectorHost {
   readonly explainAt: (height: Height, assertion: Assertion) => Promise<Result<Explanation>>;
   /** Refuses: HISTORY_LAGGING, OVERLOADED, UNAVAILABLE. */
   readonly askKerl: (question: KerlQuestion) => Promise<Result<KerlAnswer>>;
+  /** Stands still, and answers on; for the exchange of its file (exchange.ts). Rejects when the worker ends. */
+  readonly hold: () => Promise<ProjectionRoots>;
+  /** Goes on after `hold`, or after `reopen`. */
+  readonly resume: () => void;
+  /** After `hold`: the file is closed, and questions wait, until `reopen`. */
+  readonly release: () => Promise<void>;
+  /** Opens the file that stands there now, and stands still on; resolves with its height. `isOther`: the files were exchanged. */
+  readonly reopen: (isOther: boolean) => Promise<number>;
   readonly stop: () => Promise<void>;
 }
 
 /** Questions about the past that may wait at once. */
 const QUESTIONS_MAX = 256;
 const STOP_TIMEOUT_MS = 5000;
+
+type StepMessage = Extract<FromProjector, { readonly kind: "held" | "released" | "reopened" }>;
 
 /** Starts the worker; resolves when its database is open and verified. */
 export async function startProjector(options: ProjectorHostOptions): Promise<ProjectorHost> {
@@ -66,6 +77,7 @@ class WorkerProjector implements ProjectorHost {
   readonly #kerlQuestions = new Map<number, (answer: Result<KerlAnswer>) => void>();
   /** Blocks handed over and not applied: a worker that is restarted gets them again. */
   readonly #backlog = new Map<Height, ProjectedBlock>();
+  readonly #steps = new Map<StepMessage["kind"], PromiseWithResolvers<StepMessage>>();
   readonly #stopped: Promise<void>;
   #gone = (): void => {};
   #backlogBytes = 0;
@@ -143,6 +155,35 @@ class WorkerProjector implements ProjectorHost {
     });
   }
 
+  async hold(): Promise<ProjectionRoots> {
+    const held = await this.#step({ kind: "hold" }, "held");
+    return held.roots;
+  }
+
+  resume(): void {
+    this.#outbox.post({ kind: "resume" });
+  }
+
+  async release(): Promise<void> {
+    await this.#step({ kind: "release" }, "released");
+  }
+
+  async reopen(isOther: boolean): Promise<number> {
+    const reopened = await this.#step({ kind: "reopen", isOther }, "reopened");
+    return reopened.height;
+  }
+
+  async #step<K extends StepMessage["kind"]>(
+    message: ToProjector,
+    answer: K,
+  ): Promise<Extract<StepMessage, { readonly kind: K }>> {
+    if (this.#stopping) throw new Fault("STOPPED", "The projector stops.");
+    const step = Promise.withResolvers<StepMessage>();
+    this.#steps.set(answer, step);
+    this.#outbox.post(message);
+    return (await step.promise) as Extract<StepMessage, { readonly kind: K }>;
+  }
+
   #refusal(): No | undefined {
     if (this.#stopping) return STOPPING;
     const waiting = this.#questions.size + this.#explanations.size + this.#kerlQuestions.size;
@@ -179,6 +220,12 @@ class WorkerProjector implements ProjectorHost {
       case "kerlAnswered":
         this.#kerlQuestions.get(message.id)?.(message.answer);
         this.#kerlQuestions.delete(message.id);
+        return;
+      case "held":
+      case "released":
+      case "reopened":
+        this.#steps.get(message.kind)?.resolve(message);
+        this.#steps.delete(message.kind);
         return;
       case "stopped":
         return this.#gone();

@@ -2,7 +2,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Digest, Height } from "../../base/brands.ts";
 import type { Result } from "../../base/result.ts";
-import type { KerlAnswer, KerlQuestion, ProjectedBlock } from "../../actors/projector/projector.ts";
+import type { KerlAnswer, KerlQuestion, ProjectedBlock, ProjectionRoots } from "../../actors/projector/projector.ts";
 import type { SegmentMember } from "../../projections/checkpoint/segment.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
@@ -33,6 +33,14 @@ export type ToProjector =
   | { readonly kind: "askKerl"; readonly id: number; readonly question: KerlQuestion }
   /** The log begins with this checkpoint: its segments are kept, whatever newer ones there are. */
   | { readonly kind: "keepCheckpoint"; readonly height: Height }
+  /** Stand still at a height: another projection is about to take the place of this one. Questions are answered on. */
+  | { readonly kind: "hold" }
+  /** Go on as before. */
+  | { readonly kind: "resume" }
+  /** Close the file; questions wait. */
+  | { readonly kind: "release" }
+  /** Open the file that stands there now, and stand still on; `isOther`: the files were exchanged. */
+  | { readonly kind: "reopen"; readonly isOther: boolean }
   | { readonly kind: "stop" };
 
 export type FromProjector =
@@ -44,4 +52,7 @@ export type FromProjector =
   | { readonly kind: "checkedAt"; readonly id: number; readonly answer: Result<readonly boolean[]> }
   | { readonly kind: "explainedAt"; readonly id: number; readonly answer: Result<Explanation> }
   | { readonly kind: "kerlAnswered"; readonly id: number; readonly answer: Result<KerlAnswer> }
+  | { readonly kind: "held"; readonly roots: ProjectionRoots }
+  | { readonly kind: "released" }
+  | { readonly kind: "reopened"; readonly height: number }
   | { readonly kind: "stopped" };

@@ -77,6 +77,11 @@ export class CertificateTables {
     return this.#height;
   }
 
+  /** Sum of all rows' digests, as it was kept while they changed. */
+  get rowsRoot(): Digest {
+    return digestOf(this.#sum.bytes());
+  }
+
   /** Applies one block within the caller's transaction, which ends with `flush` (or, when it fails, with `reload`). */
   applyBlock({ height, time, facts }: CertificateBlock): void {
     assert(height > this.#height, "blocks are applied in order, once");

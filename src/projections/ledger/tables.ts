@@ -131,6 +131,11 @@ export class LedgerTables {
     return this.#height;
   }
 
+  /** Sum of all rows' digests, as it was kept while they changed. */
+  get rowsRoot(): Digest {
+    return digestOf(this.#sum.bytes());
+  }
+
   /** Applies one block within the caller's transaction, which ends with `flush` (or, when it fails, with `reload`). */
   applyBlock({ height, hash, root, time, block, settled }: LedgerRow): void {
     assert(height === this.#height + 1, "blocks are applied in order, once");
