@@ -2,11 +2,46 @@
  * Commands of audits: `sky verify`, `sky replay`, `sky audit …`. What each does stands in a module of its own, as in program.ts;
  * questions and proofs add theirs to `audit` here.
  */
-import type { Command } from "commander";
-import type { ProgramContext } from "./registration.ts";
+import { type Command, InvalidArgumentError } from "commander";
+import { type ProgramContext, height, runner } from "./registration.ts";
 
-/** Called once, by program.ts. A subcommand: `audit(program).command("who")…action(runner(context)(() => import("./audit-who.ts")))`. */
+const VERIFY_HELP = `
+DIR is a node's data directory, a copy or backup of one, or a log.db; a running node is not disturbed, and nothing is written there.
+Everything is checked from genesis: the founding document's signatures, every hash and link, every certificate, every client's signature
+as its command is judged again, and the roots that headers name.
+Exit codes: 0 the log holds, 1 it does not: the last line says where and why, 3 it cannot be read.`;
+
+const REPLAY_HELP = `
+As sky verify, and rebuilds every projection from nothing; where DIR holds a projection.db its tables are compared, too.
+Exit codes: 0 the log holds and all roots are equal, 1 not: the last line says where and why, 3 it cannot be read.`;
+
+/** An instant as people write it, or ms since 1970. */
+function instant(value: string): number {
+  const time = /^\d+$/.test(value) ? Number(value) : Date.parse(value);
+  if (Number.isSafeInteger(time)) return time;
+  throw new InvalidArgumentError("A time such as 2026-11-22T13:00:00Z, or milliseconds since 1970.");
+}
+
+/** Called once, by program.ts. */
 export function addAuditCommands(program: Command, context: ProgramContext): void {
+  const run = runner(context);
+  program
+    .command("verify")
+    .description("check a log from genesis, every signature and root, without any node")
+    .option("--data <directory>", "the node's data directory, a copy of it, or a log.db")
+    .option("--founding <file>", "the signed founding document that genesis must be")
+    .addHelpText("after", VERIFY_HELP)
+    .action(run(() => import("./verify.ts")));
+  program
+    .command("replay")
+    .description("check a log and build everything again that follows from it")
+    .option("--data <directory>", "the node's data directory, a copy of it, or a log.db")
+    .option("--founding <file>", "the signed founding document that genesis must be")
+    .option("--to <height>", "stop after this height", height)
+    .option("--until <time>", "stop before the first block of a later log time", instant)
+    .option("--show", "print what each transaction did and why it was refused")
+    .addHelpText("after", REPLAY_HELP)
+    .action(run(() => import("./replay.ts")));
   addQuestions(() => program.command("audit").description("questions of auditors"), context);
 }
 

@@ -4,6 +4,7 @@
  * A node is `NAMESPACE:NAME#RELATION`, a relation `NAMESPACE:NAME`. A relation within a node stands in the node's namespace unless it names
  * its own (`#OTHER:RELATION`). Namespace and relation may be absent. `%3A`, `%23`, `%20` and so on stand for characters that would divide.
  */
+import { unreachable } from "../../base/errors.ts";
 import { type Refusal, type Result, ok, refuse } from "../../base/result.ts";
 import type { Assertion, GraphChange, GraphNode, Relation } from "../../events/facts/graph.ts";
 
@@ -151,3 +152,41 @@ export function formatNode({ namespace, name, relation }: GraphNode): string {
     ? `${head}#${escape(relation.name)}`
     : `${head}#${escape(relation.namespace)}:${escape(relation.name)}`;
 }
+
+/** What `parseRelation` reads back as the same relation. */
+export const formatRelation = ({ namespace, name }: Relation): string =>
+  namespace === "" ? escape(name) : `${escape(namespace)}:${escape(name)}`;
+
+/** What `parseChange` reads back as the same change. */
+export function formatChange(change: GraphChange): string {
+  switch (change.kind) {
+    case "addNamespace":
+    case "deleteNamespace":
+      return `${wordsOf(change.kind)} ${escape(change.namespace)}`;
+    case "addRelation":
+    case "deleteRelation":
+      return `${wordsOf(change.kind)} ${formatRelation(change.relation)}`;
+    case "addSubject":
+    case "deleteSubject":
+      return `${wordsOf(change.kind)} ${formatNode(change.subject)}`;
+    case "addObject":
+    case "deleteObject":
+      return `${wordsOf(change.kind)} ${formatNode(change.object)}`;
+    case "addAssertion":
+    case "deleteAssertion":
+      return `${wordsOf(change.kind)} ${formatNode(change.assertion.subject)} ${formatNode(change.assertion.object)}`;
+    case "mapRelation":
+    case "unmapRelation":
+      return `${wordsOf(change.kind)} ${formatRelation(change.edge.parent)} ${formatRelation(change.edge.child)}`;
+    case "mapSubject":
+    case "unmapSubject":
+    case "mapObject":
+    case "unmapObject":
+      return `${wordsOf(change.kind)} ${formatNode(change.edge.parent)} ${formatNode(change.edge.child)}`;
+    default:
+      return unreachable(change);
+  }
+}
+
+/** "addAssertion" as "add assertion". */
+const wordsOf = (kind: GraphChange["kind"]): string => kind.replace(/[A-Z]/, (letter) => ` ${letter.toLowerCase()}`);

@@ -1,0 +1,95 @@
+/** What `sky verify` and `sky replay` share: where a log is read from, progress, and how a failure is told. */
+import { availableParallelism } from "node:os";
+import type { Digest } from "../../base/brands.ts";
+import { FOUNDING_BYTES_MAX } from "../../events/facts/founding.ts";
+import type { Replayed } from "../../../tools/replay/execution.ts";
+import type { ReplayFailure } from "../../../tools/replay/failure.ts";
+import type { ReplayOptions } from "../../../tools/replay/replayed.ts";
+import type { LogSource } from "../../../tools/replay/source.ts";
+import { openFounding } from "../founding/document.ts";
+import { readPublic } from "../founding/files.ts";
+import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
+
+export interface SourceOptions {
+  readonly data?: string;
+  readonly founding?: string;
+  readonly json?: boolean;
+}
+
+/** Where a replay ended, and how much it was. */
+export interface Summary {
+  readonly last: Replayed | undefined;
+  readonly blocks: number;
+  readonly commands: number;
+  readonly seconds: number;
+}
+
+/** Cluster of a founding document's file; undefined without one, an exit code where it does not hold. */
+export function clusterOfFile(path: string | undefined, io: CliIo, json: boolean): Digest | undefined | ExitCode {
+  if (path === undefined) return undefined;
+  const file = readPublic(path, FOUNDING_BYTES_MAX + 64 * 1024);
+  if (!file.ok) return reportRefusal(io, file.refusal, json);
+  const founding = openFounding(file.value);
+  return founding.ok ? founding.value.cluster : reportRefusal(io, founding.refusal, json);
+}
+
+/** Replays a source to its end, or to where the options say. Throws: ReplayFailure, Fault. */
+export async function runReplay(
+  source: LogSource,
+  options: ReplayOptions,
+  io: CliIo,
+  take: (block: Replayed) => void,
+): Promise<Summary> {
+  const [{ replay }, { Progress }] = await Promise.all([
+    import("../../../tools/replay/replay.ts"),
+    import("../../../tools/replay/progress.ts"),
+  ]);
+  const total = options.to ?? (await source.lastHeight()) ?? 0;
+  const progress = new Progress(io.isTerminal ? io.err : undefined, total);
+  let last: Replayed | undefined;
+  let [blocks, commands] = [0, 0];
+  const threads = availableParallelism() > 1 ? availableParallelism() : 0;
+  for await (const block of replay(source, { threads, signal: io.interruption(), ...options })) {
+    take(block);
+    last = block;
+    blocks += 1;
+    commands += block.commandCount;
+    progress.tell(block.height, commands);
+  }
+  return { last, blocks, commands, seconds: progress.seconds };
+}
+
+/** Tells of what does not hold; anything else that was thrown is `main`'s to tell. */
+export async function reportThrown(error: unknown, io: CliIo, json: boolean): Promise<ExitCode> {
+  const { ReplayFailure: Failure } = await import("../../../tools/replay/failure.ts");
+  if (error instanceof Failure) return reportReplayFailure(io, error, json);
+  if (!io.interruption().aborted) throw error;
+  reportFailure(io, "INTERRUPTED", "Stopped before the end: nothing is said of the rest.", json);
+  return EXIT.unavailable;
+}
+
+function reportReplayFailure(io: CliIo, failure: ReplayFailure, json: boolean): ExitCode {
+  const { code, message, height, where, reason } = failure;
+  if (json) io.out(JSON.stringify({ ok: false, code, message, height, ...where, reason }));
+  else io.err(`sky: the log does not hold. ${message} (${code})`);
+  return EXIT.refused;
+}
+
+/** An instant of log time as people read it. */
+export const timeText = (ms: number): string => (ms === 0 ? "genesis" : new Date(ms).toISOString());
+
+/** What a summary says of where the log ends, for JSON. */
+export function summaryOf({ last, blocks, commands, seconds }: Summary) {
+  return {
+    height: last?.height ?? null,
+    hash: last?.hash ?? null,
+    root: last?.root ?? null,
+    time: last?.time ?? null,
+    blocks,
+    commands,
+    seconds: Math.round(seconds * 1000) / 1000,
+  };
+}
+
+export const rateText = ({ blocks, commands, seconds }: Summary): string =>
+  `${blocks} blocks, ${commands} transactions in ${seconds.toFixed(1)} s (${Math.round(commands / Math.max(seconds, 0.001))}/s)`;
