@@ -44,7 +44,6 @@ export async function* replay(source: LogSource, options: ReplayOptions = {}): A
 
 /** Reads and judges ahead of the execution, within bounds; what does not hold is told when everything before it was executed. */
 class Reading {
-  readonly #source: LogSource;
   readonly #options: ReplayOptions;
   readonly #threads: SignatureThreads;
   readonly #chain = new Chain();
@@ -55,7 +54,6 @@ class Reading {
   #ended: { readonly failure: unknown } | "end" | undefined;
 
   constructor(source: LogSource, options: ReplayOptions, threads: SignatureThreads) {
-    this.#source = source;
     this.#options = options;
     this.#threads = threads;
     this.#checked = checkedBlocks(source, this.#chain, options);

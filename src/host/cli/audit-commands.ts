@@ -1,6 +1,6 @@
 /**
- * Commands of audits: `sky verify`, `sky replay`, `sky audit …`. What each does stands in a module of its own, as in program.ts;
- * questions and proofs add theirs to `audit` here.
+ * Commands of audits: `sky verify`, `sky replay`, `sky audit …`. What each does stands in a module of its own, as in program.ts:
+ * those that read whole logs in tools/replay. Questions and proofs add theirs to `audit` here.
  */
 import { type Command, InvalidArgumentError } from "commander";
 import { type ProgramContext, height, runner } from "./registration.ts";
@@ -31,7 +31,7 @@ export function addAuditCommands(program: Command, context: ProgramContext): voi
     .option("--data <directory>", "the node's data directory, a copy of it, or a log.db")
     .option("--founding <file>", "the signed founding document that genesis must be")
     .addHelpText("after", VERIFY_HELP)
-    .action(run(() => import("./verify.ts")));
+    .action(run(() => import("../../../tools/replay/verify-command.ts")));
   program
     .command("replay")
     .description("check a log and build everything again that follows from it")
@@ -41,7 +41,7 @@ export function addAuditCommands(program: Command, context: ProgramContext): voi
     .option("--until <time>", "stop before the first block of a later log time", instant)
     .option("--show", "print what each transaction did and why it was refused")
     .addHelpText("after", REPLAY_HELP)
-    .action(run(() => import("./replay.ts")));
+    .action(run(() => import("../../../tools/replay/replay-command.ts")));
   addQuestions(() => program.command("audit").description("questions of auditors"), context);
 }
 

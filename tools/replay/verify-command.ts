@@ -1,5 +1,6 @@
 /** `sky verify --data DIR`: whether a log holds, from genesis, without any node. */
-import { type CliIo, EXIT, type ExitCode, reportFailure } from "./io.ts";
+import { type CliIo, EXIT, type ExitCode, reportFailure } from "../../src/host/cli/io.ts";
+import { DirectorySource } from "./directory.ts";
 import {
   type SourceOptions,
   clusterOfFile,
@@ -8,7 +9,7 @@ import {
   runReplay,
   summaryOf,
   timeText,
-} from "./replaying.ts";
+} from "./running.ts";
 
 export type VerifyOptions = SourceOptions;
 
@@ -20,7 +21,6 @@ export async function run(options: VerifyOptions, io: CliIo): Promise<ExitCode> 
   }
   const cluster = clusterOfFile(founding, io, json);
   if (typeof cluster === "number") return cluster;
-  const { DirectorySource } = await import("../../../tools/replay/directory.ts");
   try {
     const source = DirectorySource.open(data);
     try {

@@ -1,12 +1,12 @@
 /** What each transaction of a replayed block did and why it was refused: for people to read, and as JSON. */
-import { decode } from "../../base/codec.ts";
-import { certificateIssueShape, certificateRevokeShape } from "../../events/facts/certificate.ts";
-import { type Command, PAYLOAD_BYTES_MAX } from "../../events/facts/command.ts";
-import type { FactData } from "../../events/facts/fact.ts";
-import { graphWriteShape } from "../../events/facts/graph.ts";
-import type { ReplayedBatch, ReplayedBlock, ReplayedCommand } from "../../../tools/replay/replayed.ts";
-import { formatChange, formatNode, formatRelation } from "./graph-text.ts";
-import { timeText } from "./replaying.ts";
+import { decode } from "../../src/base/codec.ts";
+import { certificateIssueShape, certificateRevokeShape } from "../../src/events/facts/certificate.ts";
+import { type Command, PAYLOAD_BYTES_MAX } from "../../src/events/facts/command.ts";
+import type { FactData } from "../../src/events/facts/fact.ts";
+import { graphWriteShape } from "../../src/events/facts/graph.ts";
+import type { ReplayedBatch, ReplayedBlock, ReplayedCommand } from "./replayed.ts";
+import { formatChange, formatNode, formatRelation } from "../../src/host/cli/graph-text.ts";
+import { timeText } from "./running.ts";
 
 /** Characters of a line: a name may have a thousand. */
 const LINE_MAX = 400;

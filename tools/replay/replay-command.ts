@@ -1,9 +1,9 @@
 /** `sky replay`: a log verified, executed again and projected from nothing, with what each transaction did. */
-import type { Digest, Height } from "../../base/brands.ts";
-import type { DirectorySource } from "../../../tools/replay/directory.ts";
-import type { Projections, ServingProjection } from "../../../tools/replay/projections.ts";
-import { type CliIo, EXIT, type ExitCode, reportFailure } from "./io.ts";
-import { jsonOf, linesOf } from "./replay-text.ts";
+import type { Digest, Height } from "../../src/base/brands.ts";
+import { DirectorySource } from "./directory.ts";
+import { Projections, ServingProjection } from "./projections.ts";
+import { type CliIo, EXIT, type ExitCode, reportFailure } from "../../src/host/cli/io.ts";
+import { jsonOf, linesOf } from "./text.ts";
 import {
   type SourceOptions,
   type Summary,
@@ -13,7 +13,7 @@ import {
   runReplay,
   summaryOf,
   timeText,
-} from "./replaying.ts";
+} from "./running.ts";
 
 export interface ReplayCommandOptions extends SourceOptions {
   readonly to?: number;
@@ -30,7 +30,6 @@ export async function run(options: ReplayCommandOptions, io: CliIo): Promise<Exi
   }
   const cluster = clusterOfFile(founding, io, json);
   if (typeof cluster === "number") return cluster;
-  const { DirectorySource } = await import("../../../tools/replay/directory.ts");
   try {
     const source = DirectorySource.open(data);
     try {
@@ -49,7 +48,6 @@ async function replayAll(
   cluster: Digest | undefined,
   io: CliIo,
 ): Promise<ExitCode> {
-  const { Projections, ServingProjection } = await import("../../../tools/replay/projections.ts");
   const { projection, isLive } = source.files;
   const serving = projection === undefined ? undefined : ServingProjection.open(projection, isLive);
   const projections = new Projections(serving);

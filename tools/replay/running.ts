@@ -1,14 +1,16 @@
 /** What `sky verify` and `sky replay` share: where a log is read from, progress, and how a failure is told. */
 import { availableParallelism } from "node:os";
-import type { Digest } from "../../base/brands.ts";
-import { FOUNDING_BYTES_MAX } from "../../events/facts/founding.ts";
-import type { Replayed } from "../../../tools/replay/execution.ts";
-import type { ReplayFailure } from "../../../tools/replay/failure.ts";
-import type { ReplayOptions } from "../../../tools/replay/replayed.ts";
-import type { LogSource } from "../../../tools/replay/source.ts";
-import { openFounding } from "../founding/document.ts";
-import { readPublic } from "../founding/files.ts";
-import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
+import type { Digest } from "../../src/base/brands.ts";
+import { FOUNDING_BYTES_MAX } from "../../src/events/facts/founding.ts";
+import type { Replayed } from "./execution.ts";
+import { ReplayFailure } from "./failure.ts";
+import { Progress } from "./progress.ts";
+import { replay } from "./replay.ts";
+import type { ReplayOptions } from "./replayed.ts";
+import type { LogSource } from "./source.ts";
+import { openFounding } from "../../src/host/founding/document.ts";
+import { readPublic } from "../../src/host/founding/files.ts";
+import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "../../src/host/cli/io.ts";
 
 export interface SourceOptions {
   readonly data?: string;
@@ -40,10 +42,6 @@ export async function runReplay(
   io: CliIo,
   take: (block: Replayed) => void,
 ): Promise<Summary> {
-  const [{ replay }, { Progress }] = await Promise.all([
-    import("../../../tools/replay/replay.ts"),
-    import("../../../tools/replay/progress.ts"),
-  ]);
   const total = options.to ?? (await source.lastHeight()) ?? 0;
   const progress = new Progress(io.isTerminal ? io.err : undefined, total);
   let last: Replayed | undefined;
@@ -60,9 +58,8 @@ export async function runReplay(
 }
 
 /** Tells of what does not hold; anything else that was thrown is `main`'s to tell. */
-export async function reportThrown(error: unknown, io: CliIo, json: boolean): Promise<ExitCode> {
-  const { ReplayFailure: Failure } = await import("../../../tools/replay/failure.ts");
-  if (error instanceof Failure) return reportReplayFailure(io, error, json);
+export function reportThrown(error: unknown, io: CliIo, json: boolean): ExitCode {
+  if (error instanceof ReplayFailure) return reportReplayFailure(io, error, json);
   if (!io.interruption().aborted) throw error;
   reportFailure(io, "INTERRUPTED", "Stopped before the end: nothing is said of the rest.", json);
   return EXIT.unavailable;
