@@ -60,6 +60,8 @@ export class LedgerWorld {
   readonly db = new Database(":memory:");
   readonly projector: Projector;
   readonly cluster;
+  /** The founding document. */
+  readonly document: Uint8Array;
   ledger: Ledger;
   #ids = 0;
   readonly #headers: Uint8Array[] = [];
@@ -84,6 +86,7 @@ export class LedgerWorld {
       gateways: this.founders.slice(0, 1).map(({ aid }) => aid),
       clients: [this.client, ...others].map(card),
     });
+    this.document = document;
     this.cluster = clusterOf(document);
     this.projector = new Projector(this.db);
     const kerl = archives ? loadLiveKerl(this.db, 7) : new LiveKerl();
