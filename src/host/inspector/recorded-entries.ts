@@ -21,7 +21,6 @@ export type RecordedLine = { readonly kind: string; readonly at: number } & Read
 
 /** Where a node stood before a line. */
 export interface NodeStanding {
-  /** −1 before it first started. */
   readonly life: number;
   /** Entries of this life so far. */
   readonly n: number;
@@ -31,7 +30,7 @@ export interface NodeStanding {
   readonly finalHeight: number;
 }
 
-export const NOT_STARTED: NodeStanding = { life: -1, n: 0, state: "quiet", epoch: 0, view: 0, finalHeight: 0 };
+export const NOT_STARTED: NodeStanding = { life: 0, n: 0, state: "quiet", epoch: 0, view: 0, finalHeight: 0 };
 
 export interface RecordedMember {
   readonly name: string;
@@ -70,8 +69,8 @@ export function nodesOf(line: RecordedLine, { members }: RunFacts): readonly str
   return struck.length > 0 ? struck : members.slice(0, 1).map(({ name }) => name);
 }
 
-/** Whether the line begins a life. */
-export const beginsLife = ({ kind }: RecordedLine): boolean => kind === "booted";
+/** Whether a process of the node did it, and not something that struck the node. */
+export const isOfProcess = ({ kind }: RecordedLine): boolean => !["fault", "healed", "violation"].includes(kind);
 
 /** Throws: TypeError and the like when the line is not one of a recording. */
 export function entriesOf(line: RecordedLine, node: string, standing: NodeStanding, run: RunFacts): Converted {
@@ -130,6 +129,8 @@ function faults(line: RecordedLine): readonly EntryBody[] {
 function stepped(line: RecordedLine, before: Converted["after"]): Converted {
   const event = line["event"] as ConsensusEvent;
   const effects = line["effects"] as readonly ConsensusEffect[];
+  if (!consensusMachine.states.quiet.transitions.has(event.type))
+    throw new TypeError("its event is none of the machine");
   const state = known(line["state"]);
   const after = { ...positionOf(line["changed"] as Partial<Context>, before), state };
   const transitions = transitionsTaken(before.state, event.type, state);
