@@ -8,7 +8,7 @@ import type { Entry, Summary } from "../../../../src/host/inspector/contract.ts"
 export const PHASES = ["sealed", "collecting", "verifying", "unwrapping", "unsealed", "draining"] as const;
 
 export interface Gift {
-  /** Identifier of the operator, or its name where the source gives it. */
+  /** Name of the operator. */
   readonly operator: string;
   readonly accepted: boolean;
   /** Stable code of what was wrong: a wrong share names its giver. */
@@ -64,11 +64,10 @@ const list = (summary: Summary, field: string): readonly string[] => {
   return Array.isArray(value) ? value.map(String) : typeof value === "string" && value !== "" ? value.split(", ") : [];
 };
 
-/** What is journalled is what happened; a record's kind may stand in `record` or, flattened, in `kind`. */
+/** What is journalled is what happened. */
 function recordKind(effect: Summary): string | null {
-  if (effect.type !== "record") return null;
-  const kind = effect["record"] ?? effect["kind"];
-  return typeof kind === "string" ? kind : null;
+  const kind = effect["record"];
+  return effect.type === "record" && typeof kind === "string" ? kind : null;
 }
 
 const SENTENCES: Readonly<Record<string, (record: Summary) => readonly [string, Chapter["tone"]]>> = {
@@ -83,7 +82,7 @@ const SENTENCES: Readonly<Record<string, (record: Summary) => readonly [string, 
   initialised: (record) => [`The node has its root and is unsealed, asked by ${text(record, "by")}.`, "good"],
   unsealed: (record) => [`Unsealed with the shares of ${text(record, "by")}.`, "good"],
   failed: (record) => [
-    `Opening failed: ${text(record, "reason")}.${list(record, "blamed").length === 0 ? "" : ` To blame: ${text(record, "blamed")}.`}`,
+    `Opening failed; everything collected is erased.${list(record, "blamed").length === 0 ? "" : ` To blame: ${text(record, "blamed")}.`}`,
     "bad",
   ],
   expired: () => ["Nobody finished the ceremony in time; what was given is erased.", "bad"],
@@ -148,4 +147,47 @@ function storyAfter(story: CeremonyStory, entry: Entry, position: number): Cerem
     if (kind !== null) next = told(next, effect, kind, entry.at, position);
   }
   return next;
+}
+
+type Held = { readonly length: number; at(position: number): Entry | undefined };
+
+const isTold = (entry: Entry): boolean =>
+  entry.kind === "booted" || entry.kind === "ended" || (entry.kind === "stepped" && entry.machine === "ceremony");
+
+/** The stories of all nodes at any position. Looks at each entry of a growing history once, and folds the few that tell something. */
+export class Stories {
+  readonly #history: Held;
+  #places: number[] = [];
+  #seen = 0;
+  #first: Entry | undefined;
+  #last: Entry | undefined;
+
+  constructor(history: Held) {
+    this.#history = history;
+  }
+
+  at(position: number, names: readonly string[]): ReadonlyMap<string, CeremonyStory> {
+    this.#look();
+    let stories: ReadonlyMap<string, CeremonyStory> = new Map(names.map((name) => [name, nothing(name)]));
+    for (const place of this.#places) {
+      if (place > position) break;
+      const entry = this.#history.at(place);
+      if (entry !== undefined) stories = storiesAfter(stories, entry, place);
+    }
+    return stories;
+  }
+
+  #look(): void {
+    const { length } = this.#history;
+    if (this.#history.at(0) !== this.#first || this.#history.at(this.#seen - 1) !== this.#last) {
+      this.#places = [];
+      this.#seen = 0;
+    }
+    for (; this.#seen < length; this.#seen++) {
+      const entry = this.#history.at(this.#seen);
+      if (entry !== undefined && isTold(entry)) this.#places.push(this.#seen);
+    }
+    this.#first = this.#history.at(0);
+    this.#last = this.#history.at(this.#seen - 1);
+  }
 }

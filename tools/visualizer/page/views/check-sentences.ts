@@ -1,8 +1,12 @@
 /** What a check's explanation says, in sentences, and which points and links of the picture it speaks of. */
 import { formatNode } from "../../../../src/host/cli/graph-text.ts";
-import type { Explanation, Known, Reached, Tried } from "../../../../src/projections/rebac/explain.ts";
+import type { Explanation } from "../../../../src/projections/rebac/explain.ts";
 import type { Assertion, GraphNode, NodeEdge } from "../../../../src/events/facts/graph.ts";
 import type { GraphLink } from "../../../../src/host/inspector/contract.ts";
+
+type Known = Explanation["known"]["subject"];
+type Tried = NonNullable<Explanation["tried"]>;
+type Reached = Tried["subjects"][number];
 
 export interface CheckStory {
   readonly verdict: string;

@@ -70,7 +70,7 @@ function GraphOf({ store, moment }: { readonly store: Store; readonly moment: Mo
   const highlight = useMemo(() => (explanation === null ? null : highlightOf(explanation)), [explanation]);
   const look = (change: Partial<GraphFocus>): void => store.setFocus(NAME, writeGraphFocus({ ...focus, ...change }));
   return (
-    <div class="graph">
+    <div class="looks graph">
       <p class="lead">
         {node === null
           ? "Nothing has been executed yet at this moment."

@@ -39,7 +39,7 @@ function Disc({
   };
   return (
     <g
-      class={`disc ${member.standing} ${member.role === "honest" ? "" : "byzantine"} ${isFocused ? "focused" : ""}`}
+      class={`disc member member-${member.index} ${member.standing} ${member.role === "honest" ? "" : "byzantine"} ${isFocused ? "focused" : ""}`}
       role="button"
       tabIndex={0}
       aria-pressed={isFocused}
@@ -200,24 +200,26 @@ function RingOf({
     ({ name, standing }) => focus === name || standing === "ended" || standing === "silent",
   );
   return (
-    <div class="ring">
-      <Ring picture={picture} focus={focus} onFocus={(name) => store.setFocus(NAME, name === focus ? null : name)} />
-      <div class="ring-side">
-        <p class="lead">
-          {picture.leader === null
-            ? "No view has been entered yet, so nobody leads."
-            : `${picture.leader} leads view ${picture.view ?? ""} of epoch ${picture.epoch ?? 0}.`}
-        </p>
-        {why.map(({ name, why: sentence }) => (
-          <p key={name} class={name === focus ? "" : "bad"}>
-            {sentence}
+    <div class="looks">
+      <div class="ring">
+        <Ring picture={picture} focus={focus} onFocus={(name) => store.setFocus(NAME, name === focus ? null : name)} />
+        <div class="ring-side">
+          <p class="lead">
+            {picture.leader === null
+              ? "No view has been entered yet, so nobody leads."
+              : `${picture.leader} leads view ${picture.view ?? ""} of epoch ${picture.epoch ?? 0}.`}
           </p>
-        ))}
-        <Members picture={picture} moment={moment} rows={rows} asked={asked ?? ""} />
-        <p class="quiet">
-          An arrow means: heard lately. Suspicions, rebuttals and changes of the membership come with the overlay, which
-          Sky does not have yet; silence is counted in views here.
-        </p>
+          {why.map(({ name, why: sentence }) => (
+            <p key={name} class={name === focus ? "" : "bad"}>
+              {sentence}
+            </p>
+          ))}
+          <Members picture={picture} moment={moment} rows={rows} asked={asked ?? ""} />
+          <p class="quiet">
+            An arrow means: heard lately. Suspicions, rebuttals and changes of the membership come with the overlay,
+            which Sky does not have yet; silence is counted in views here.
+          </p>
+        </div>
       </div>
     </div>
   );

@@ -196,12 +196,13 @@ function Heads({
       {columns.names.map((name) => {
         const x = columns.x(name);
         const node = moment.nodes.get(name);
-        const role = source.nodes.find((one) => one.name === name)?.role;
+        const described = source.nodes.find((one) => one.name === name);
+        const role = described?.role ?? "honest";
         const leads = moment.leader === name;
         return (
           <g
             key={name}
-            class={`head ${node?.standing ?? "unknown"} ${leads ? "leader" : ""} ${role === "honest" ? "" : "byzantine"}`}
+            class={`head member member-${described?.index ?? ""} ${node?.standing ?? "unknown"} ${leads ? "leader" : ""} ${role === "honest" ? "" : "byzantine"}`}
           >
             <title>{`${name}${leads ? ", leads this view" : ""}${role === "honest" ? "" : `, ${role}`}`}</title>
             <rect x={x - 22} y="3" width="44" height="20" rx="10" />
@@ -231,7 +232,7 @@ function Sequence({ store, moment }: ViewProps) {
   const cursorRow = diagram.rows.rowAt(moment.position);
   if (source === null) return <p>Waiting for the source.</p>;
   return (
-    <div class="seq">
+    <div class="looks seq">
       <Filters {...{ store, diagram, filter, names }} />
       <div class="seq-body">
         <div class="seq-main">
