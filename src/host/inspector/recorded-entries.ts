@@ -129,7 +129,7 @@ function faults(line: RecordedLine): readonly EntryBody[] {
 function stepped(line: RecordedLine, before: Converted["after"]): Converted {
   const event = line["event"] as ConsensusEvent;
   const effects = line["effects"] as readonly ConsensusEffect[];
-  if (!consensusMachine.states.quiet.transitions.has(event.type))
+  if (consensusMachine.states.quiet?.transitions.has(event.type) !== true)
     throw new TypeError("its event is none of the machine");
   const state = known(line["state"]);
   const after = { ...positionOf(line["changed"] as Partial<Context>, before), state };

@@ -74,6 +74,7 @@ export class RecordingIndex {
   readonly #states: string[] = [];
   readonly #rowsOfNode = new Map<string, number[]>();
   readonly #nodes: readonly string[];
+  readonly #indexOfNode = new Map<string, number>();
   /** Nodes whose process ended and did not start again yet. */
   readonly #dead = new Set<string>();
   readonly #standings = new Map<string, NodeStanding>();
@@ -123,6 +124,7 @@ export class RecordingIndex {
   #begin(name: string): void {
     this.#standings.set(name, NOT_STARTED);
     this.#rowsOfNode.set(name, []);
+    this.#indexOfNode.set(name, this.#indexOfNode.size);
     const chain = { hashes: new Map(), roots: new Map(), highest: -1, executed: -1, runs: false, lastView: 0 };
     this.chains.set(name, chain);
   }
@@ -194,7 +196,7 @@ export class RecordingIndex {
     let state = this.#states.indexOf(standing.state);
     if (state < 0) state = this.#states.push(standing.state) - 1;
     const { life, n, epoch, view, finalHeight } = standing;
-    const nodeIndex = [...this.#rowsOfNode.keys()].indexOf(node);
+    const nodeIndex = this.#indexOfNode.get(node) ?? 0;
     const values = [
       line.number,
       line.offset,
