@@ -11,7 +11,7 @@ import { discardProjection } from "../projector/database.ts";
 import { projectionFiles } from "../projector/exchange.ts";
 import type { MovableDatabase } from "../projector/movable-database.ts";
 import { type ProjectorHost, startProjector } from "../projector/projector-host.ts";
-import { Rebuild } from "../projector/rebuild.ts";
+import { Rebuild, type RebuildOptions } from "../projector/rebuild.ts";
 
 export interface ProjectionRoomOptions {
   readonly directory: string;
@@ -30,6 +30,8 @@ export interface ProjectionRoomOptions {
   readonly onFatal: (code: string, error: unknown) => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** How a projection is rebuilt, other than by default. */
+  readonly rebuild?: Pick<RebuildOptions, "share" | "reserveBytes">;
 }
 
 export class ProjectionRoom {
@@ -57,6 +59,7 @@ export class ProjectionRoom {
       now: () => Date.now(),
       logger,
       metrics,
+      ...options.rebuild,
     });
   }
 
