@@ -72,7 +72,7 @@ export class Chain {
     return this.#unproven;
   }
 
-  /** Reads an event's own bytes. Throws: ReplayFailure. */
+  /** Judges the next event's own bytes, and that it follows the one before. Throws: ReplayFailure. */
   open(event: SourceEvent): OpenedEvent {
     const at = this.next;
     if (event.height !== at) {
@@ -93,14 +93,14 @@ export class Chain {
     if (!body.ok) return fail("BODY_INVALID", at, { part: "body" }, clause(body.refusal.message));
     const proof = decode(finalityProofShape, event.proof, PROOF_BYTES_MAX);
     if (!proof.ok) return fail("PROOF_INVALID", at, { part: "proof" }, `it cannot be read (${proof.refusal.message})`);
+    if (this.#parent !== undefined) this.#follow(opened.value, this.#parent);
     return { opened: opened.value, proof: proof.value, body: body.value };
   }
 
-  /** Judges the next event with its bundles. Throws: ReplayFailure. */
+  /** Takes the next event, judged with what it names. Throws: ReplayFailure. */
   extend({ opened, proof, body }: OpenedEvent, bundles: readonly (SourceBundle | undefined)[]): CheckedBlock {
     const at = this.next;
     if (this.#parent === undefined) this.#found(opened, proof, body);
-    else this.#follow(opened, this.#parent);
     const bytes = this.#bundles(at, opened.bundles, bundles);
     this.#checkpoint(at, opened);
     this.#prove(at, opened.hash, proof);

@@ -79,30 +79,14 @@ function isOpenElsewhere(path: string): boolean {
   }
 }
 
-export class DirectorySource implements LogSource {
+/** A log database as a source; damage that SQLite finds is told as a failure of the log. */
+export class StoredSource implements LogSource {
   readonly name: string;
-  readonly files: DirectoryFiles;
   readonly #log: RawLog;
 
-  private constructor(name: string, files: DirectoryFiles, log: RawLog) {
+  constructor(name: string, log: RawLog) {
     this.name = name;
-    this.files = files;
     this.#log = log;
-  }
-
-  /** Throws: Fault SOURCE_*, LOG_*; ReplayFailure LOG_CORRUPT. */
-  static open(path: string): DirectorySource {
-    const files = openFiles(path);
-    try {
-      return new DirectorySource(
-        path,
-        files,
-        corruptionTold(null, () => openRawLog(files.log)),
-      );
-    } catch (error) {
-      files.release();
-      throw error;
-    }
   }
 
   async lastHeight(): Promise<Height | undefined> {
@@ -138,6 +122,34 @@ export class DirectorySource implements LogSource {
 
   async close(): Promise<void> {
     this.#log.close();
+  }
+}
+
+export class DirectorySource extends StoredSource {
+  readonly files: DirectoryFiles;
+
+  private constructor(name: string, log: RawLog, files: DirectoryFiles) {
+    super(name, log);
+    this.files = files;
+  }
+
+  /** Throws: Fault SOURCE_*, LOG_*; ReplayFailure LOG_CORRUPT. */
+  static open(path: string): DirectorySource {
+    const files = openFiles(path);
+    try {
+      return new DirectorySource(
+        path,
+        corruptionTold(null, () => openRawLog(files.log)),
+        files,
+      );
+    } catch (error) {
+      files.release();
+      throw error;
+    }
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
     this.files.release();
   }
 }

@@ -104,16 +104,16 @@ export class MadeLog {
   }
 
   /** A bundle of these batches that a member made. */
-  bundle(signed: readonly Uint8Array[], member: MemberIndex = memberIndex(0)): StoredBundle {
+  bundle(signed: readonly Uint8Array[], member: MemberIndex = memberIndex(0), signer = member): StoredBundle {
     const body = encode(bundleBodyShape, { cluster: this.cluster, epoch: epoch(0), member, signed });
-    const signature = this.#sign(member, signingBytes("bundle", this.cluster, body));
+    const signature = this.#sign(signer, signingBytes("bundle", this.cluster, body));
     const bytes = encode(bundleShape, { body, signature });
     return { digest: bundleDigest(bytes), bytes };
   }
 
-  /** The next block, of these bundles. */
-  executions(bundles: readonly StoredBundle[], proving: Proving = "own"): MadeBlock {
-    return this.#next({ kind: "executions", bundles: bundles.map(({ digest }) => digest) }, bundles, proving);
+  /** The next block, of these bundles; `forged` are fields of its header that no honest quorum would sign. */
+  executions(bundles: readonly StoredBundle[], proving: Proving = "own", forged: Partial<Header> = {}): MadeBlock {
+    return this.#next({ kind: "executions", bundles: bundles.map(({ digest }) => digest) }, bundles, proving, forged);
   }
 
   /** A checkpoint block about the newest height; signed by the lowest members, as many as it is told. */
@@ -142,9 +142,9 @@ export class MadeLog {
     };
   }
 
-  #next(body: Body, bundles: readonly StoredBundle[], proving: Proving): MadeBlock {
+  #next(body: Body, bundles: readonly StoredBundle[], proving: Proving, forged: Partial<Header> = {}): MadeBlock {
     const bytes = encode(bodyShape, body);
-    const header: Header = { ...this.#header(), bodyHash: bodyHash(bytes) };
+    const header: Header = { ...this.#header(), bodyHash: bodyHash(bytes), ...forged };
     const encoded = encode(headerShape, header);
     const hash = blockHash(encoded);
     const proof: FinalityProof =
@@ -156,7 +156,7 @@ export class MadeLog {
   }
 
   #take(event: LogEvent, header: Header, body: Body, bundles: readonly StoredBundle[]): MadeBlock {
-    this.#execution.execute({ event, header, body, bundles: bundles.map(({ bytes }) => bytes) });
+    this.#execution.run({ event, header, body, bundles: bundles.map(({ bytes }) => bytes) });
     this.#tree = this.#tree.appended(event.hash);
     if (body.kind === "checkpoint") this.#lastCheckpoint = header.height;
     this.#last = { event, header, bundles };

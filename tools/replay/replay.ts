@@ -123,32 +123,27 @@ async function* checkedBlocks(
     if (at === 0) expectCluster(chain, options.cluster);
     if (stop === undefined) yield checked;
   }
-  expectWhole(chain, last, stop);
-  if (stop !== undefined || isReached(chain, options)) return;
-  if (gap !== undefined) {
+  const isAsked = stop !== undefined || isReached(chain, options);
+  if (chain.next <= last) throw missing(chain.next, `the log goes on to ${last}`);
+  if (!isAsked && gap === undefined && committed !== undefined && committed > last)
+    throw missing(heightOf(last + 1), `the log was written up to ${committed}`);
+  expectFinal(chain, stop);
+  if (!isAsked && gap !== undefined) {
     const reason = `the blocks from ${gap.below + 1} to ${gap.begins - 1} are still to be fetched by this node, which began with a checkpoint; everything before them holds`;
     throw new ReplayFailure("LOG_INCOMPLETE", gap.below + 1, { part: "event" }, reason);
   }
-  if (committed !== undefined && committed > last) {
-    const reason = `the event is missing; the log was written up to ${committed}`;
-    throw new ReplayFailure("EVENT_MISSING", last + 1, { part: "event" }, reason);
-  }
 }
+
+const missing = (at: Height, but: string): ReplayFailure =>
+  new ReplayFailure("EVENT_MISSING", at, { part: "event" }, `the event is missing; ${but}`);
 
 const isBeyond = ({ opened }: OpenedEvent, { to, until }: ReplayOptions): boolean =>
   (to !== undefined && opened.header.height > to) || (until !== undefined && opened.header.time > until);
 
 const isReached = (chain: Chain, { to }: ReplayOptions): boolean => to !== undefined && chain.next > to;
 
-/** The source gave everything that it said to have, and every block that was asked for is final. */
-function expectWhole(chain: Chain, last: Height, stop: Height | undefined): void {
-  if (chain.next <= last)
-    throw new ReplayFailure(
-      "EVENT_MISSING",
-      chain.next,
-      { part: "event" },
-      `the event is missing; the log goes on to ${last}`,
-    );
+/** Every block that was asked for is final. */
+function expectFinal(chain: Chain, stop: Height | undefined): void {
   const { unproven } = chain;
   if (unproven === undefined || (stop !== undefined && unproven >= stop)) return;
   const reason = "no certificate, its own or a later event's, makes the block final";
