@@ -20,10 +20,10 @@ export interface ProvenKeyState {
   /** How many events lead there. */
   readonly events: number;
   /**
-   * Sequence numbers of events that come without signatures enough of their own: inceptions of the founding document, which its
-   * signatures prove. Of the others KERI's own rule holds, too.
+   * Whether each event is signed as KERI's rules ask its own keys to; false for an inception without any signature, as founding documents
+   * bring them: that document's signatures, and its being the digest of which the identifier is made, stand for it.
    */
-  readonly unsigned: readonly number[];
+  readonly isInceptionSigned: boolean;
 }
 
 type KeyEventsRefusal = Refusal<"PROOF_KEY_EVENTS">;
@@ -41,14 +41,14 @@ export function keyStateOfProof({ aid, kel, event }: ProvenKeyEvents): Result<Pr
   if (last === undefined || !equalBytes(last.body, event))
     return wrong("the last one is not the one that the log accepted");
   let state: KeyState | undefined;
-  const unsigned: number[] = [];
+  let isInceptionSigned = true;
   for (const message of messages) {
     const next = after(aid, state, message);
     if (!next.ok) return next;
-    if (!next.value.isSigned) unsigned.push(next.value.state.latest.sn);
+    if (!next.value.isSigned) isInceptionSigned = false;
     state = next.value.state;
   }
-  return state === undefined ? wrong("there is none") : ok({ state, events: messages.length, unsigned });
+  return state === undefined ? wrong("there is none") : ok({ state, events: messages.length, isInceptionSigned });
 }
 
 function after(
@@ -68,10 +68,10 @@ function after(
     controllerSignatures.length > signaturesMax(state.value.keys.length)
       ? []
       : validIndexed(message.body, state.value.keys, controllerSignatures, new CheckBudget(CHECKS_PER_EVENT));
-  return ok({
-    state: state.value,
-    isSigned: isFullySigned(state.value, isRotation(event) && before !== undefined ? before : null, signatures),
-  });
+  const isSigned = isFullySigned(state.value, isRotation(event) && before !== undefined ? before : null, signatures);
+  if (!isSigned && (before !== undefined || controllerSignatures.length > 0))
+    return wrong(`event ${event.sn} is not signed by enough of its keys`);
+  return ok({ state: state.value, isSigned });
 }
 
 function stateAfter(before: KeyState | undefined, event: KeyEvent): Result<KeyState, KeyEventsRefusal> {

@@ -4,7 +4,7 @@ import { ZERO_DIGEST } from "../../../src/base/bytes.ts";
 import { encode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
 import { verify } from "../../../src/crypto/ed25519.ts";
-import { EMPTY_ROOT, MerkleFrontier } from "../../../src/crypto/merkle.ts";
+import { EMPTY_ROOT, MerkleFrontier, inclusionProof, subtreesOf } from "../../../src/crypto/merkle.ts";
 import {
   type Certificate,
   type CertificateKind,
@@ -171,6 +171,15 @@ export class ProofWorld implements ProvableLog {
       signatures: members.map((member) => present(this.keys[member], "a member").sign(message)),
     };
     return { kind: "finalization", certificate, headers: [] };
+  }
+
+  /** The Merkle path from a block to the root of a head. */
+  pathTo(at: Height, head: number): readonly Digest[] {
+    return inclusionProof(
+      subtreesOf((index) => present(this.hashAt(height(index)), "a block")),
+      at,
+      head,
+    );
   }
 
   /** A notary's answer. */

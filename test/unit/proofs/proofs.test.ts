@@ -167,7 +167,7 @@ describe("a key state", () => {
       expect(value.block.height).toBe(at < rotated ? incepted : rotated);
       const state = keyStateOfProof(value);
       if (!state.ok) throw new Error(state.refusal.message);
-      expect(state.value.unsigned).toEqual([]);
+      expect(state.value.isInceptionSigned).toBe(true);
       expect(state.value.state.said).toBe(at < rotated ? newcomer.inception.said : rotation.said);
     }
   });
@@ -184,7 +184,7 @@ describe("a key state", () => {
     if (value.kind !== "keyState") throw new Error(value.kind);
     expect([value.block.height, value.last]).toEqual([0, null]);
     const state = keyStateOfProof(value);
-    expect(state.ok && state.value.unsigned).toEqual([0]);
+    expect(state.ok && state.value.isInceptionSigned).toBe(false);
   });
 
   test("before the inception there is none", () => {
