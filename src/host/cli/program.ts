@@ -9,7 +9,9 @@
  */
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { addAuditCommands } from "./audit-commands.ts";
+import { addProjectionCommands } from "./projection-commands.ts";
 import { SHELLS, type Shell, completionScript } from "./completion.ts";
+import { addInspectCommand } from "./inspect-command.ts";
 import {
   type ProgramContext,
   type SettingFlag,
@@ -62,6 +64,7 @@ export function buildProgram(context: ProgramContext): Command {
   addKelCommands(program, context);
   addConfigCommands(program, context);
   addSimulate(program, context);
+  addInspectCommand(program, context);
   addAuditCommands(program, context);
   for (const command of withDescendants(program)) {
     command.exitOverride().copyInheritedSettings(program);
@@ -181,6 +184,7 @@ function addCeremonyCommands(program: Command, context: ProgramContext): void {
   add("rotate", "rotate a node's key while it serves; its next key is made, kept and committed to", member).action(
     run(async () => (await import("./member.ts")).rotate),
   );
+  addProjectionCommands(program, context, add);
 }
 
 function addCertificateCommands(program: Command, context: ProgramContext): void {
@@ -380,8 +384,9 @@ function addSimulate(program: Command, context: ProgramContext): void {
     .option("--seed <number>", "which run (default: 1)", wholeNumber(0, Number.MAX_SAFE_INTEGER, "A seed"))
     .option("--nodes <count>", "members", nodeCount)
     .option("--byzantine <count>", "members that misbehave, at most f", wholeNumber(0, 33, "Byzantine members"))
+    .option("--actor <kind>", "what they are, such as equivocator or twins; repeated for more of them", repeated)
     .option("--minutes <count>", "simulated minutes of faults (default: 1)", wholeNumber(1, 10_000, "Minutes"))
-    .option("--record <file>", "write every event, effect and snapshot, one JSON object a line")
+    .option("--record <file>", "write everything that happens, one JSON object a line, for sky inspect")
     .addHelpText("after", SIMULATE_HELP)
     .action(runner(context)(() => import("./simulate.ts")));
 }
