@@ -109,7 +109,7 @@ function restText(data: Rest): string {
 const wordsOf = (kind: string): string => kind.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 /** Within bounds, and without what could drive a terminal: names and refusals are their authors' text. */
-function bounded(line: string): string {
+export function bounded(line: string): string {
   const shown = line.replace(/\p{C}/gu, "\ufffd");
   return shown.length > LINE_MAX ? `${shown.slice(0, LINE_MAX)}…` : shown;
 }
@@ -182,7 +182,7 @@ const commandJson = ({ index, author, principal, keyState, command, outcome, fac
 });
 
 /** Bytes as base64: JSON has none. */
-function plain(value: unknown): unknown {
+export function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;

@@ -17,6 +17,18 @@ export interface ExplainedPath {
   readonly objectMaps: readonly NodeEdge[];
 }
 
+/** One edge of a chain. */
+export type ChainLink =
+  | { readonly kind: "subjectMap" | "objectMap"; readonly edge: NodeEdge }
+  | { readonly kind: "assertion"; readonly assertion: Assertion };
+
+/** The chain's links in order: the subject's maps, the assertion, the object's maps. */
+export const linksOf = ({ subjectMaps, assertion, objectMaps }: ExplainedPath): readonly ChainLink[] => [
+  ...subjectMaps.map((edge): ChainLink => ({ kind: "subjectMap", edge })),
+  { kind: "assertion", assertion },
+  ...objectMaps.map((edge): ChainLink => ({ kind: "objectMap", edge })),
+];
+
 /** A node reached through maps, by a shortest way. */
 export interface Reached {
   readonly node: GraphNode;

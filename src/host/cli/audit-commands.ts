@@ -3,6 +3,7 @@
  * those that read whole logs in tools/replay. Questions and proofs add theirs to `audit` here.
  */
 import { type Command, InvalidArgumentError } from "commander";
+import { addQuestionCommands } from "./audit-question-commands.ts";
 import { type ProgramContext, height, runner } from "./registration.ts";
 
 const VERIFY_HELP = `
@@ -46,4 +47,6 @@ export function addAuditCommands(program: Command, context: ProgramContext): voi
 }
 
 /** `sky audit …`: each question one command. `group` makes the group, to be called once by whoever adds the first. */
-function addQuestions(_group: () => Command, _context: ProgramContext): void {}
+function addQuestions(group: () => Command, context: ProgramContext): void {
+  addQuestionCommands(group(), context);
+}

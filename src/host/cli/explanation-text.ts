@@ -1,6 +1,6 @@
 /** An explanation as sentences for a terminal. */
-import type { Explanation, Known, Reached } from "../../events/facts/explanation.ts";
-import type { Assertion, GraphNode, NodeEdge } from "../../events/facts/graph.ts";
+import { type ChainLink, type Explanation, type Known, type Reached, linksOf } from "../../events/facts/explanation.ts";
+import type { Assertion, GraphNode } from "../../events/facts/graph.ts";
 import { formatNode } from "./graph-text.ts";
 
 /** The lines under a verdict; `note` adds to a link of the chain, such as since when it holds. */
@@ -26,21 +26,6 @@ export function explanationLines(explanation: Explanation, note: LinkNote = () =
 
 /** What else is to be said of a link of the chain: lines that follow it, indented. */
 export type LinkNote = (link: ChainLink) => readonly string[];
-export type ChainLink =
-  | { readonly kind: "subjectMap" | "objectMap"; readonly edge: NodeEdge }
-  | { readonly kind: "assertion"; readonly assertion: Assertion };
-
-/** The chain's links in order: the subject's maps, the assertion, the object's maps. */
-export const linksOf = ({
-  subjectMaps,
-  assertion,
-  objectMaps,
-}: NonNullable<Explanation["path"]>): readonly ChainLink[] => [
-  ...subjectMaps.map((edge): ChainLink => ({ kind: "subjectMap", edge })),
-  { kind: "assertion", assertion },
-  ...objectMaps.map((edge): ChainLink => ({ kind: "objectMap", edge })),
-];
-
 export function linkText(link: ChainLink): string {
   switch (link.kind) {
     case "subjectMap":
@@ -80,7 +65,7 @@ function* unknownLines({ subject, object, known }: Explanation): Generator<strin
     if (!names.node) yield unknownText(kind, node, names);
 }
 
-function unknownText(kind: string, node: GraphNode, { namespace, relation }: Known): string {
+export function unknownText(kind: string, node: GraphNode, { namespace, relation }: Known): string {
   const absent = [
     ...(namespace ? [] : [`namespace ${node.namespace}`]),
     ...(relation ? [] : [`relation ${formatNode({ ...node.relation, relation: { namespace: "", name: "" } })}`]),

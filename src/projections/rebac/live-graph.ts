@@ -1,4 +1,5 @@
 /** The graph as readers see it: what the last whole block left. Blocks reach it through a BlockOverlay. Source: DESIGN §3, §5. */
+import type { ChainLink } from "../../events/facts/explanation.ts";
 import type { Assertion, GraphNode, Relation } from "../../events/facts/graph.ts";
 import { HIDDEN_FROM_READERS } from "./edge-table.ts";
 import { type ExplainBounds, type Explanation, explain } from "./explain.ts";
@@ -62,6 +63,22 @@ export class LiveGraph implements GraphView {
   /** Why a check is true, or what was tried. */
   explain(check: Assertion, bounds: ExplainBounds): Explanation {
     return explain(this.#steps, check, bounds);
+  }
+
+  /** A small number for an edge that is there: no other has it until this one goes. 0 when it is not there. */
+  edgeId(link: ChainLink): number {
+    const side = link.kind === "objectMap" ? "object" : "subject";
+    const [from, to] =
+      link.kind === "assertion"
+        ? [this.#find("subject", link.assertion.subject), this.#find("object", link.assertion.object)]
+        : [this.#find(side, link.edge.parent), this.#find(side, link.edge.child)];
+    if (from === 0 || to === 0) return 0;
+    const edge = this.store[link.kind].find(from, to);
+    return (this.store[link.kind].stateOf(edge) & HIDDEN_FROM_READERS) === 0 ? edge : 0;
+  }
+
+  #find(side: "subject" | "object", node: GraphNode): number {
+    return this.store[side].find(node, HIDDEN_FROM_READERS);
   }
 
   get size(): GraphSize {

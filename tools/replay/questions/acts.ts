@@ -46,12 +46,11 @@ function capacityOf(
   return principal === null ? "author" : "gateway";
 }
 
-/** A receipt of somebody else's signature is no act of the identifier; an escrow that log time ended is none either. */
+/** What waits in an escrow may not be signed at all, and receipts are others': neither is an act of the identifier. */
 function isSignedBy({ data }: Fact, aid: Aid): boolean {
   switch (data.kind) {
     case "identifierIncepted":
     case "keyEventAccepted":
-    case "keyEventEscrowed":
     case "keyEventForked":
     case "keriReplyAccepted":
       return data.aid === aid;

@@ -1,0 +1,71 @@
+/** `sky audit who | why | changes | acts`. What they do stands in tools/replay/questions. */
+import { type Command, InvalidArgumentError } from "commander";
+import { type ProgramContext, height, runner } from "./registration.ts";
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z$/;
+const LAST_OF_DAY = "T23:59:59.999Z";
+
+/** Log time as people write it: UTC, and a day is its end. Units: ms since 1970. */
+function logTime(value: string): number {
+  const time = DAY.test(value) ? Date.parse(`${value}${LAST_OF_DAY}`) : INSTANT.test(value) ? Date.parse(value) : NaN;
+  if (Number.isSafeInteger(time)) return time;
+  throw new InvalidArgumentError("UTC by ISO 8601: a day 2026-11-22 (its end), or an instant 2026-11-22T13:00:00Z.");
+}
+
+const LOG_HELP = `
+DIR is a node's data directory, a copy or backup of one, or a log.db; a running node is not disturbed, and nothing is written there. The log is
+verified from genesis meanwhile, as by sky verify: nothing is answered from a log that does not hold. Dates are log time, the blocks' own.
+With --json every line is one object; the last one says { ok, … }, or why not.`;
+
+const ANSWER_CODES = `
+Exit codes: 0 answered, 1 the log does not hold, or ends before what was asked, 2 the command line is wrong, 3 the log cannot be read.`;
+
+const WHY_CODES = `
+Exit codes: 0 yes, 1 no, or the log does not hold (the last line says which), 2 the command line is wrong, 3 the log cannot be read.`;
+
+const CHANGES_HELP = `
+WHAT is a subject or object NAMESPACE:NAME#RELATION, a namespace (NAMESPACE:), or an identifier. A bare word is all that has that name.
+An identifier's changes are its key events, its certificates, and what it was granted of the policy (sky:cluster#…).`;
+
+const ACTS_HELP = `
+Commands that it signed, and as which a gateway signed for it, with what became of them; batches that name it and did not hold (nothing proves
+that it signed these); and what its keys signed into its key event log, whoever handed it in. Votes and bundles of nodes are left out.`;
+
+export function addQuestionCommands(audit: Command, context: ProgramContext): void {
+  const run = runner(context);
+  const questions = async () => import("../../../tools/replay/questions/command.ts");
+  const add = (name: string, description: string): Command =>
+    audit
+      .command(name)
+      .description(description)
+      .option("--data <directory>", "the node's data directory, a copy of it, or a log.db")
+      .option("--founding <file>", "the signed founding document that genesis must be");
+  const moment = (command: Command): Command =>
+    command
+      .option("--on <date>", "in the state of then; without it and --height, of the log's end", logTime)
+      .option("--height <height>", "in the state that this block left", height);
+  const span = (command: Command): Command =>
+    command
+      .option("--from <height>", "from this height on (default: genesis)", height)
+      .option("--to <height>", "up to this height (default: the log's end)", height);
+  moment(add("who", "who could do something: every subject for which check was true"))
+    .argument("<object>")
+    .addHelpText("after", LOG_HELP + ANSWER_CODES)
+    .action(run(async () => ({ run: (await questions()).who })));
+  moment(
+    add("why", "whether a subject could, since when, by which chain, and by whose signed act each link of it came"),
+  )
+    .argument("<subject>")
+    .argument("<object>")
+    .addHelpText("after", LOG_HELP + WHY_CODES)
+    .action(run(async () => ({ run: (await questions()).why })));
+  span(add("changes", "every change to a node of the graph, a namespace or an identifier, and whose act it was"))
+    .argument("<what>")
+    .addHelpText("after", CHANGES_HELP + LOG_HELP + ANSWER_CODES)
+    .action(run(async () => ({ run: (await questions()).changes })));
+  span(add("acts", "everything that an identifier did, what was refused and why included"))
+    .argument("<aid>")
+    .addHelpText("after", ACTS_HELP + LOG_HELP + ANSWER_CODES)
+    .action(run(async () => ({ run: (await questions()).acts })));
+}
