@@ -180,14 +180,22 @@ export class Keys {
       .catch(() => {}); // told to whoever rotates; the batch is tried again while time is left
   }
 
-  /** No node answered: if another process has rotated the keys since, connections go on with a certificate of those. */
+  /**
+   * No node answered, or they refuse the certificate: if another process has rotated the keys since, connections go on with a certificate of
+   * those; if others brought the pending rotation into force, with one of its keys, which nobody takes sooner.
+   */
   async unanswered(deadlineMs: number): Promise<void> {
     const { ports, store } = this.#options;
     const now = ports.now();
-    if (this.#settling !== undefined || now - this.#readAt < READ_AGAIN_MS) return;
+    if (now - this.#readAt < READ_AGAIN_MS) return;
     this.#readAt = now;
-    const kept = store.read();
-    if (shownSaid(kept) !== shownSaid(this.#kept)) await this.#adopt(kept, deadlineMs, false, true);
+    if (this.#settling === undefined) {
+      const kept = store.read();
+      if (shownSaid(kept) !== shownSaid(this.#kept)) return this.#adopt(kept, deadlineMs, false, true);
+    }
+    const { pending } = this.#kept;
+    if (pending !== null && pending.next !== null && !isShowable(this.#kept))
+      await this.#certify(this.#kept, this.#within(deadlineMs), true);
   }
 
   /** Before a call: what an earlier life began is finished, once; a certificate that ended is renewed first, one that is old meanwhile. */
@@ -294,7 +302,9 @@ export class Keys {
         isTaken = true;
       }
     } catch (error) {
-      if (!isStale(error)) throw error;
+      // Whatever the last attempt met: the log has it, and so far it was not in force.
+      const stillWaits = isTaken && waitsForOthers && error instanceof SkyError && error.retryable;
+      if (!isStale(error) && !stillWaits) throw error;
       const sentence = waiting("rotation", delegator !== null, witnesses.length > 0);
       throw new SkyError("NOT_IN_FORCE", sentence, { retryable: waitsForOthers, cause: error });
     }
@@ -320,13 +330,13 @@ export class Keys {
   }
 
   /** False: no node took the new certificate in time, and the old one is still in use. */
-  async #certify(kept: KeptIdentity, deadlineMs: number): Promise<boolean> {
+  async #certify(kept: KeptIdentity, deadlineMs: number, pendingToo = isShowable(kept)): Promise<boolean> {
     const { cluster, lifetimeMs, ports, store, move } = this.#options;
     const tls = await issueTls({
       controller: kept,
       cluster,
       role: store.role,
-      pendingToo: isShowable(kept),
+      pendingToo,
       random: (length) => ports.randomBytes(length),
       now: ports.now(),
       lifetimeMs,

@@ -1,6 +1,8 @@
 /** Clients and operators rotate their keys: no request fails meanwhile, and the old keys are refused afterwards. */
 import { copyFileSync, cpSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Aid } from "../../src/base/brands.ts";
+import { KerlClient } from "../../src/client/kerl-client.ts";
 import {
   type RotationEvent,
   type RotationPolicy,
@@ -10,6 +12,8 @@ import {
 } from "../../src/client/sky-client.ts";
 import { ClientFolderStore, clientFiles } from "../../src/host/founding/client-folder.ts";
 import { prepareInteraction, promoted } from "../../src/keri/controller.ts";
+import { policySubject } from "../../src/projections/ledger/policy.ts";
+import { policyObject } from "../../src/projections/rebac/names.ts";
 import { Cluster, type CommandEnd, sky, until } from "./cluster.ts";
 import { nodeNamed, skyClient } from "./clients.ts";
 
@@ -34,6 +38,25 @@ const open = (folder: string, names = cluster.names, policy: RotationPolicy = {}
     identity: new ClientFolderStore(folder),
     ...policy,
   });
+
+const kerlOptions = (folder: string) => {
+  const files = clientFiles(folder);
+  return {
+    endpoints: cluster.names.map((name) => `127.0.0.1:${cluster.node(name).ports.service}`),
+    ca: readFileSync(files.anchors),
+    cert: readFileSync(files.certificate),
+    key: readFileSync(files.key),
+    ...identityOf(readFileSync(files.identity)),
+  };
+};
+
+/** The administrator lets an identifier write and read. */
+async function allow(aid: Aid): Promise<void> {
+  const admin = await open(folderOf("admin"));
+  const assertion = { subject: policySubject(aid), object: policyObject("write") };
+  await admin.write([{ kind: "addAssertion", assertion }]);
+  admin.close();
+}
 
 /** Callers that never rest: each writes, or checks what it wrote, by calls or over a stream. */
 class Callers {
@@ -211,6 +234,61 @@ describe("sky kel against the cluster", () => {
       delegated: { appended: true, anchored: [], messages: [] },
     });
     expect(await kel("show", ...online, "--aid", String(made["aid"]))).toMatchObject({ sn: 2 });
+  }, 60_000);
+
+  it("a delegated client rotates: it goes on under its old keys until its delegator anchors, then under the new ones", async () => {
+    const online = ["--client", folderOf("default"), "--cluster", cluster.directory, "--json"];
+    const done = async (...words: readonly string[]): Promise<Record<string, unknown>> => {
+      const end = await sky(...words);
+      expect(end.code, end.out + end.err).toBe(0);
+      return JSON.parse(end.out) as Record<string, unknown>;
+    };
+    const delegate = cluster.path("clients", "delegate");
+    const { aid: delegator } = await done("kel", "show", ...online);
+    const made = await done("kel", "incept", "--dir", delegate, "--delegator", String(delegator), "--json");
+    await done("kel", "delegate", delegate, ...online);
+    await allow(made["aid"] as Aid);
+    await done("init", "client", "--dir", delegate, "--founding", cluster.path("founding.sky"), "--json");
+    const client = await open(delegate);
+    expect(await client.write([grant("delegated")])).toMatchObject({ changed: [true] });
+    await expect(client.rotate({ timeoutMs: 5_000 })).rejects.toMatchObject({ code: "NOT_IN_FORCE", retryable: true });
+    expect(await client.write([grant("waiting")])).toMatchObject({ changed: [true] });
+    expect(client.keyState.sn).toBe(0);
+    await done("kel", "delegate", delegate, ...online);
+    // It meets stale keys, finishes what it began, and is signed anew.
+    expect(await client.write([grant("anchored")])).toMatchObject({ changed: [true] });
+    expect(client.keyState.sn).toBe(1);
+    expect(new ClientFolderStore(delegate).read().pending).toBeNull();
+    expect(await client.write([grant("rotated")])).toMatchObject({ changed: [true] });
+    client.close();
+  }, 60_000);
+
+  it("a client that the nodes witness rotates, and the new keys hold once they gave their receipts", async () => {
+    const witnessed = cluster.path("clients", "witnessed");
+    const admin = await open(folderOf("admin"));
+    const kerl = KerlClient.connect(kerlOptions(folderOf("default")));
+    const { witnesses } = await until("every node has named its witness", async () => {
+      const found = await kerl.witnesses();
+      return found.witnesses.length === cluster.nodes.length ? found : undefined;
+    });
+    const named = witnesses.flatMap(({ aid }) => ["--witness", aid]);
+    const made = await sky("kel", "incept", "--dir", witnessed, ...named, "--toad", "3", "--json");
+    expect(made.code, made.out + made.err).toBe(0);
+    const { aid } = JSON.parse(made.out) as { readonly aid: Aid };
+    await admin.append(new ClientFolderStore(witnessed).read().kel);
+    await until("its witnesses brought it into force", async () => {
+      const { keyState } = await kerl.keyState(aid).catch(() => ({ keyState: undefined }));
+      return keyState !== undefined;
+    });
+    await allow(aid);
+    const founded = await sky("init", "client", "--dir", witnessed, "--founding", cluster.path("founding.sky"));
+    expect(founded.code, founded.out + founded.err).toBe(0);
+    const client = await open(witnessed);
+    expect(await client.write([grant("witnessed")])).toMatchObject({ changed: [true] });
+    expect(await client.rotate()).toMatchObject({ sn: 1 });
+    expect(await client.write([grant("witnessed-anew")])).toMatchObject({ changed: [true] });
+    expect((await kerl.receipts(aid, 1)).witnesses.length).toBeGreaterThanOrEqual(3);
+    for (const one of [client, admin, kerl]) one.close();
   }, 60_000);
 
   it("hands any stream over by commands that it cuts, says what became of each message, and where it was refused", async () => {
