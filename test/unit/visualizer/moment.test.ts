@@ -110,7 +110,12 @@ describe("the views of consensus", () => {
     const row = store.consensus.of(5);
     expect(row?.leader).toBe("n2");
     expect(row?.proposals.map(({ hash }) => hash).sort()).toEqual(["aa", "bb"]);
-    expect(row?.votes.map(({ member, hash }) => `${member} ${String(hash)}`)).toEqual(["n3 aa", "n4 bb"]);
+    expect(row?.votes.map(({ member, hash }) => `${member} ${String(hash)}`)).toEqual([
+      "n2 aa",
+      "n3 aa",
+      "n4 bb",
+      "n2 bb",
+    ]);
     expect(row?.evidence).toHaveLength(1);
     expect(row && outcomeOf(row)).toBe("open");
   });

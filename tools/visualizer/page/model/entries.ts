@@ -9,7 +9,7 @@ export const nameOfKey = ({ node, life, n }: EntryKey): string => `${node}:${lif
 
 /** Reads what `nameOfKey` wrote. Refuses: null for anything else. */
 export function parseKey(text: string): EntryKey | null {
-  const match = /^([^:]{1,64}):(\d{1,9}):(\d{1,15})$/.exec(text);
+  const match = /^([^:]{1,64}):(\d{1,15}):(\d{1,15})$/.exec(text);
   if (match === null) return null;
   const [, node = "", life, n] = match;
   return { node, life: Number(life), n: Number(n) };

@@ -36,7 +36,7 @@ export class Marks {
       case "ended":
         return { kind: "ended", entry, text: `${entry.node} ended: ${entry.reason}` };
       case "booted": {
-        const isBack = this.#seen.has(entry.node) || entry.life > 0;
+        const isBack = this.#seen.has(entry.node);
         this.#seen.add(entry.node);
         return isBack ? { kind: "booted", entry, text: `${entry.node} came back` } : null;
       }

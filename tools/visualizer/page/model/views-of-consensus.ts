@@ -123,7 +123,9 @@ export class ConsensusViews {
   #addEvent(step: Stepped, event: Summary): void {
     switch (event.type) {
       case "proposalVerified":
-        return this.#addProposal(step, event, this.#member(event, "from", "member"));
+        this.#addProposal(step, event, this.#member(event, "from", "member"));
+        // A proposal is its leader's notarize vote.
+        return this.#addVote(step, { ...event, kind: "notarize" }, this.#member(event, "from", "member"));
       case "proposalBuilt":
         return this.#addProposal(step, event, step.node);
       case "voteVerified":

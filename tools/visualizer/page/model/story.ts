@@ -1,0 +1,90 @@
+/** What a newcomer should know of a moment, in plain sentences: who leads, where the log stands, who is gone and why. */
+import type { EntryKey, SourceDescription } from "../../../../src/host/inspector/contract.ts";
+import type { Mark } from "./marks.ts";
+import type { Moment, NodeMoment } from "./moment.ts";
+import type { Store } from "./store.ts";
+import { nameOfState, spanOf, timeOf } from "./words.ts";
+
+export interface Sentence {
+  readonly tone: "plain" | "good" | "bad" | "warn" | "evidence";
+  readonly text: string;
+  /** The entry that it tells of. */
+  readonly key: EntryKey | null;
+}
+
+/** Marks that are told: the newest before the cursor. */
+const TOLD_MAX = 3;
+const list = (names: readonly string[]): string =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;
+
+function leaderSentence({ leader, view, nodes }: Moment): Sentence | null {
+  if (view === null || leader === null) return null;
+  const isDead = nodes.get(leader)?.standing === "ended";
+  const isQuiet = nodes.get(leader)?.states.consensus?.some((state) => nameOfState(state) === "quiet") === true;
+  const text = isDead
+    ? `View ${view} belongs to ${leader}, which is not running: the others will give it up`
+    : `${leader} leads view ${view}${isQuiet ? ", with nothing to order" : ""}`;
+  return { tone: isDead ? "bad" : "plain", text, key: null };
+}
+
+function blockSentence({ nodes, height, at }: Moment): Sentence | null {
+  if (height === null) return null;
+  const seen = [...nodes.values()].filter(({ block }) => block?.height === height);
+  const first = Math.min(...seen.map(({ blockAt }) => blockAt ?? Infinity));
+  if (!Number.isFinite(first) || at === null) return { tone: "plain", text: `last block ${height}`, key: null };
+  return { tone: "plain", text: `last block ${height}, ${spanOf(at - first)} ago`, key: null };
+}
+
+function aliveSentence(nodes: readonly NodeMoment[]): Sentence | null {
+  const known = nodes.filter(({ standing }) => standing !== "unknown");
+  const dead = known.filter(({ standing }) => standing === "ended");
+  if (known.length === 0) return null;
+  const faulty = Math.floor((nodes.length - 1) / 3);
+  if (dead.length === 0) {
+    const text =
+      known.length === nodes.length ? `all ${nodes.length} nodes run` : `${known.length} of ${nodes.length} nodes seen`;
+    return { tone: "good", text, key: null };
+  }
+  const names = list(dead.map(({ name }) => name));
+  const isAre = dead.length === 1 ? "is" : "are";
+  const text =
+    dead.length > faulty
+      ? `${names} ${isAre} down: more than ${faulty} of ${nodes.length}, so nothing can be decided`
+      : `${names} ${isAre} down; ${nodes.length - dead.length} of ${nodes.length} are enough to go on`;
+  return { tone: dead.length > faulty ? "bad" : "warn", text, key: null };
+}
+
+const TONES: Readonly<Record<Mark["kind"], Sentence["tone"]>> = {
+  ended: "bad",
+  booted: "good",
+  nullified: "warn",
+  evidence: "evidence",
+  fault: "warn",
+  halted: "bad",
+};
+
+/** The newest marks not after the cursor; of views nullified one after the other only the last. */
+function told(store: Store, { position }: Moment, source: SourceDescription | null): readonly Sentence[] {
+  const sentences: Sentence[] = [];
+  const marks = store.marks.all();
+  let hasNullified = false;
+  for (let index = marks.length - 1; index >= 0 && sentences.length < TOLD_MAX; index -= 1) {
+    const mark = marks[index];
+    if (mark === undefined || (mark.kind === "nullified" && hasNullified)) continue;
+    if (store.history.positionOf(mark.entry).position > position) continue;
+    hasNullified ||= mark.kind === "nullified";
+    const { node, life, n } = mark.entry;
+    const text = `${timeOf(mark.entry.at, source, false)} ${mark.text}`;
+    sentences.push({ tone: TONES[mark.kind], text, key: { node, life, n } });
+  }
+  return sentences;
+}
+
+/** Now first, then what came before it, newest first. */
+export function storyOf(
+  store: Store,
+  moment: Moment,
+): { readonly now: readonly Sentence[]; readonly before: readonly Sentence[] } {
+  const now = [leaderSentence(moment), blockSentence(moment), aliveSentence([...moment.nodes.values()])];
+  return { now: now.filter((sentence) => sentence !== null), before: told(store, moment, store.source) };
+}

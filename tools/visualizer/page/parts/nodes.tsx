@@ -1,0 +1,72 @@
+/** Every node at the moment: alive or not, leading or not, where it stands. */
+import type { Moment, NodeMoment } from "../model/moment.ts";
+import type { Store } from "../model/store.ts";
+import { nameOfState, spanOf, spoken } from "../model/words.ts";
+
+/** What a node is doing, in words. */
+function doing(node: NodeMoment): string {
+  if (node.standing === "unknown") return "nothing heard yet";
+  if (node.standing === "ended") return node.reason ?? "ended";
+  const ceremony = node.states.ceremony?.map(nameOfState)[0];
+  if (ceremony !== undefined && ceremony !== "unsealed") return spoken(ceremony);
+  return node.states.consensus?.map((state) => spoken(nameOfState(state))).join(", ") ?? "running";
+}
+
+/** Class of a member's colour. */
+export const memberClass = (store: Store, name: string): string => {
+  const index = store.source?.nodes.find((node) => node.name === name)?.index;
+  return index === undefined ? "member" : `member member-${index % 8}`;
+};
+
+function NodeCard(props: { readonly store: Store; readonly node: NodeMoment; readonly moment: Moment }) {
+  const { store, node, moment } = props;
+  const isLeader = moment.leader === node.name;
+  const role = store.source?.nodes.find(({ name }) => name === node.name)?.role ?? "honest";
+  const isDead = node.standing === "ended";
+  const word = { unknown: "unknown", alive: "running", ended: "down" }[node.standing];
+  const lag = moment.height !== null && node.finalHeight !== null ? moment.height - node.finalHeight : 0;
+  const { last } = node;
+  return (
+    <li>
+      <button
+        type="button"
+        class={`node-card ${memberClass(store, node.name)} ${node.standing} ${isLeader ? "leader" : ""}`}
+        data-node={node.name}
+        title={last === null ? "" : "Show its machines"}
+        onClick={() => {
+          const machine = store.focusOf("states")?.split("/")[1] ?? "consensus";
+          store.setFocus("states", `${node.name}/${machine}`);
+          store.show("states");
+        }}
+      >
+        <span class="node-name">
+          <span class="disc" aria-hidden="true" />
+          {node.name}
+          {isLeader && <span class="badge leads">leads</span>}
+          {role !== "honest" && <span class="badge byzantine">{role}</span>}
+          <span class={`standing ${node.standing}`}>{word}</span>
+        </span>
+        <span class="node-doing">
+          {doing(node)}
+          {isDead && node.since !== null && moment.at !== null && `, ${spanOf(moment.at - node.since)} ago`}
+        </span>
+        <span class="node-where number">
+          view {node.view ?? "–"} · block {node.finalHeight ?? "–"}
+          {lag > 0 && <span class="warn"> · {lag} behind</span>}
+        </span>
+      </button>
+    </li>
+  );
+}
+
+export function Nodes({ store, moment }: { readonly store: Store; readonly moment: Moment }) {
+  return (
+    <section class="nodes" aria-label="Nodes">
+      <ul>
+        {[...moment.nodes.values()].map((node) => (
+          <NodeCard key={node.name} store={store} node={node} moment={moment} />
+        ))}
+      </ul>
+    </section>
+  );
+}
