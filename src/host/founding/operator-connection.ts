@@ -10,6 +10,7 @@ import type { FounderCard } from "../../events/facts/founding.ts";
 import { type Controller, isShowable } from "../../keri/controller.ts";
 import { CeremonyServiceClient } from "../../wire/generated/sky/ceremony/v1/ceremony.ts";
 import { MemberServiceClient } from "../../wire/generated/sky/member/v1/member.ts";
+import { ProjectionServiceClient } from "../../wire/generated/sky/projection/v1/projection.ts";
 import type { Founding } from "./document.ts";
 import type { Random } from "./identity.ts";
 
@@ -52,6 +53,7 @@ export interface OperatorConnection {
   readonly node: FounderCard;
   readonly ceremony: CeremonyServiceClient;
   readonly member: MemberServiceClient;
+  readonly projection: ProjectionServiceClient;
   readonly close: () => void;
 }
 
@@ -97,11 +99,10 @@ export async function connectOperator(
   const credentials = ChannelCredentials.createFromSecureContext(context, { checkServerIdentity: () => undefined });
   const options = { "grpc.enable_retries": 0, "grpc.ssl_target_name_override": SERVER_NAME };
   const ceremony = new CeremonyServiceClient(node.endpoints.api, credentials, options);
-  const member = new MemberServiceClient(node.endpoints.api, credentials, {
-    ...options,
-    channelOverride: ceremony.getChannel(),
-  });
-  return ok({ node, ceremony, member, close: () => ceremony.close() });
+  const shared = { ...options, channelOverride: ceremony.getChannel() };
+  const member = new MemberServiceClient(node.endpoints.api, credentials, shared);
+  const projection = new ProjectionServiceClient(node.endpoints.api, credentials, shared);
+  return ok({ node, ceremony, member, projection, close: () => ceremony.close() });
 }
 
 /** The leaf that a server shows in a handshake that ends there. */

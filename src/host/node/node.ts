@@ -30,6 +30,7 @@ import type { CallerOf } from "../services/oracle-port.ts";
 import { addReflection } from "../services/reflection.ts";
 import type { OperatorCalls } from "../services/ceremony-context.ts";
 import { type MemberContext, member, memberService } from "../services/member.ts";
+import { type ProjectionContext, projection, projectionService } from "../services/projection.ts";
 import { serverOptions } from "../services/server-options.ts";
 import { sphinx, sphinxService } from "../services/sphinx.ts";
 import { configuredIssuer, issuerNames } from "../issuers/configured.ts";
@@ -74,6 +75,7 @@ const API_SERVICES = [
   "com.hellblazer.nut.internal.v1.Sphinx",
   "sky.ceremony.v1.CeremonyService",
   "sky.member.v1.MemberService",
+  "sky.projection.v1.ProjectionService",
 ];
 /** How often certificates are looked at, at most. Units: ms. */
 const CERTIFICATES_LOOK_MS = 60_000;
@@ -410,6 +412,7 @@ class Node implements RunningNode {
     server.addService(ceremonyService, ceremony(context));
     server.addService(sphinxService, sphinx(context));
     server.addService(memberService, member(this.#memberContext(context)));
+    server.addService(projectionService, projection(this.#projectionContext(context)));
     const health = await addHealth(server, API_SERVICES);
     addReflection(server, [...API_SERVICES, "grpc.health.v1.Health"]);
     const admitted = new Set<Aid>([...document.operators, ...document.admins].map(({ aid }) => aid));
@@ -445,6 +448,15 @@ class Node implements RunningNode {
     callerOf = listener.callerOf;
     for (const name of ["", ...API_SERVICES]) health.setServing(name, true);
     return listener;
+  }
+
+  #projectionContext(calls: OperatorCalls): ProjectionContext {
+    return {
+      ...calls,
+      rebuild: () => this.#serving?.rebuild(),
+      onAsked: (what, operator) =>
+        this.#options.logger.info("An operator asks for another projection", { kind: what, operator }),
+    };
   }
 
   #memberContext(calls: OperatorCalls): MemberContext {
