@@ -53,16 +53,19 @@ describe("two states, in sentences", () => {
   it("groups what differs by what it is, permissions first, and by side", () => {
     const differences: DifferencePage["differences"] = [
       { kind: "subject", side: "right", text: "my-org:Jale" },
-      { kind: "assertion", side: "left", text: "a → b" },
+      { kind: "assertion", side: "left", text: "a b" },
+      { kind: "edge", side: "left", text: "subject a g" },
+      { kind: "edge", side: "left", text: "object o p" },
       { kind: "keyState", side: "both", text: "E123: 1 and 2" },
-      { kind: "assertion", side: "right", text: "c → d" },
+      { kind: "assertion", side: "right", text: "c d" },
     ];
     expect(groupsOf(page({ differences }))).toEqual([
-      { title: "Grants", left: ["a → b"], right: ["c → d"], both: [] },
+      { title: "Grants", left: ["a has b"], right: ["c has d"], both: [] },
+      { title: "Maps", left: ["a belongs to g", "o inherits from p"], right: [], both: [] },
       { title: "Subjects", left: [], right: ["my-org:Jale"], both: [] },
       { title: "Key states", left: [], right: [], both: ["E123: 1 and 2"] },
     ]);
-    expect(differenceSentence(page({ differences }))).toBe("n1 at height 4 and n2 at height 4 differ in 4 things.");
+    expect(differenceSentence(page({ differences }))).toBe("n1 at height 4 and n2 at height 4 differ in 6 things.");
   });
 
   it("does not call states equal whose roots differ", () => {

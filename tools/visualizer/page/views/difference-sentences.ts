@@ -26,9 +26,17 @@ export function groupsOf(page: DifferencePage): readonly DifferenceGroup[] {
   return ORDER.flatMap((kind) => {
     const own = page.differences.filter((difference) => difference.kind === kind);
     const of = (side: "left" | "right" | "both"): readonly string[] =>
-      own.flatMap((difference) => (difference.side === side ? [difference.text] : []));
+      own.flatMap((difference) => (difference.side === side ? [textOf(difference)] : []));
     return own.length === 0 ? [] : [{ title: TITLES[kind], left: of("left"), right: of("right"), both: of("both") }];
   });
+}
+
+/** A difference in words: who may what, who belongs to whom; names alone are left as they are. */
+export function textOf({ kind, text }: Difference): string {
+  const [first = "", second, third] = text.split(" ");
+  if (kind === "assertion" && second !== undefined && third === undefined) return `${first} has ${second}`;
+  if (kind !== "edge" || second === undefined || third === undefined) return text;
+  return first === "object" ? `${second} inherits from ${third}` : `${second} belongs to ${third}`;
 }
 
 export function differenceSentence({ left, right, differences, truncated }: DifferencePage): string {

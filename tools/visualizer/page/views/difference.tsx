@@ -118,8 +118,10 @@ function Differences({ page }: { readonly page: DifferencePage }) {
       {groupsOf(page).map((group) => (
         <section key={group.title} class="difference-group">
           <h4>{group.title}</h4>
-          <Only title={`only ${named(page.left)}`} texts={group.left} sign="−" />
-          <Only title={`only ${named(page.right)}`} texts={group.right} sign="+" />
+          <div class="sides">
+            <Only title={`only ${named(page.left)}`} texts={group.left} sign="−" />
+            <Only title={`only ${named(page.right)}`} texts={group.right} sign="+" />
+          </div>
           <Only title="in both, not the same" texts={group.both} sign="≠" />
         </section>
       ))}

@@ -13,13 +13,19 @@ interface Props {
   readonly onChoose: (point: GraphPoint) => void;
 }
 
-/** Letters that fit into a box. */
-const LETTERS = 23;
+/** Letters that fit into a box: of the bold name, of the line under it. */
+const NAME_LETTERS = 18;
+const PLACE_LETTERS = 27;
 const STEP = 1.25;
 /** A drag shorter than this is a click. Units: px. */
 const CLICK_PX = 4;
 
-const short = (text: string): string => (text.length <= LETTERS ? text : `${text.slice(0, LETTERS - 1)}…`);
+/** Identifiers differ at their ends: the middle is what goes. */
+function short(text: string, letters: number): string {
+  if (text.length <= letters) return text;
+  const half = Math.floor((letters - 1) / 2);
+  return `${text.slice(0, letters - 1 - half)}…${text.slice(-half)}`;
+}
 
 function Box({
   placed,
@@ -53,10 +59,10 @@ function Box({
       <title>{point.id}</title>
       <rect width={BOX_WIDTH} height={BOX_HEIGHT} rx={point.kind === "subject" ? BOX_HEIGHT / 2 : 5} />
       <text class="point-name" x={BOX_WIDTH / 2} y="16" text-anchor="middle">
-        {short(point.name)}
+        {short(point.name, NAME_LETTERS)}
       </text>
       <text class="point-relation" x={BOX_WIDTH / 2} y="29" text-anchor="middle">
-        {short(`${point.namespace}${relation}`)}
+        {short(`${point.namespace}${relation}`, PLACE_LETTERS)}
       </text>
     </g>
   );

@@ -32,6 +32,11 @@ export const BOX_HEIGHT = 36;
 const GAP_X = 84;
 const GAP_Y = 14;
 const MARGIN = 16;
+/** Where a link passes a layer. Its name cannot be a point's: theirs begin with their kind. */
+const LANE = "~";
+const LANE_HEIGHT = 4;
+/** Beyond it links run behind boxes: a picture of so many cannot be followed anyway. */
+const LANES_MAX = 4_000;
 /** Sweeps of the ordering by neighbours; more change next to nothing. */
 const SWEEPS = 6;
 
@@ -135,44 +140,102 @@ function untangle(layers: string[][], links: readonly (readonly [string, string]
   }
 }
 
+/** A link that passes other layers gets a lane of its own in each, so that it does not run behind their boxes. Bounds: LANES_MAX. */
+function withLanes(
+  layers: readonly (readonly string[])[],
+  links: readonly GraphLink[],
+): { readonly layers: string[][]; readonly ways: ReadonlyMap<GraphLink, readonly string[]> } {
+  const layerOf = new Map(layers.flatMap((layer, at) => layer.map((id): [string, number] => [id, at])));
+  const laned = layers.map((layer) => [...layer]);
+  const ways = new Map<GraphLink, readonly string[]>();
+  let lanes = 0;
+  for (const link of links.toSorted((a, b) => byId(nameOf(a), nameOf(b)))) {
+    const [from, to] = drawn(link);
+    const [start, end] = [layerOf.get(from), layerOf.get(to)];
+    if (start === undefined || end === undefined) continue;
+    const way = [from];
+    for (let at = start + 1; at < end && lanes < LANES_MAX; at++) {
+      const lane = `${LANE}${nameOf(link)} ${at}`;
+      laned[at]?.push(lane);
+      way.push(lane);
+      lanes += 1;
+    }
+    ways.set(link, [...way, to]);
+  }
+  return { layers: laned, ways };
+}
+
+const nameOf = ({ from, to, kind }: GraphLink): string => `${kind} ${from} ${to}`;
+
+/** Pairs of neighbours along every way. */
+const stepsOf = (ways: ReadonlyMap<GraphLink, readonly string[]>): (readonly [string, string])[] =>
+  [...ways.values()].flatMap((way) => way.slice(1).map((id, at): readonly [string, string] => [way[at] ?? id, id]));
+
+interface Spot {
+  readonly x: number;
+  /** Of its middle. */
+  readonly y: number;
+}
+
+/** Stacks the layers side by side, each about the middle of the tallest. Returns where it ends below. */
+function stackUp(layers: readonly (readonly string[])[], top: number, spots: Map<string, Spot>): number {
+  const heights = layers.map((layer) => layer.reduce((sum, id) => sum + heightOf(id) + GAP_Y, 0));
+  const tallest = Math.max(0, ...heights);
+  for (const [column, layer] of layers.entries()) {
+    let y = top + (tallest - (heights[column] ?? 0)) / 2;
+    for (const id of layer) {
+      spots.set(id, { x: MARGIN + column * (BOX_WIDTH + GAP_X), y: y + heightOf(id) / 2 });
+      y += heightOf(id) + GAP_Y;
+    }
+  }
+  return top + tallest;
+}
+
+const heightOf = (id: string): number => (id.startsWith(LANE) ? LANE_HEIGHT : BOX_HEIGHT);
+
 /** Places of all points and paths of all links whose ends are in the picture. */
 export function layOut(picture: GraphPicture): Layout {
-  const points = new Map(picture.points.map((point) => [point.id, point]));
   const { main, relations } = layersOf(picture);
-  untangle(main, picture.links.filter(({ kind }) => kind !== "relationMapped").map(drawn));
-  untangle(relations, picture.links.filter(({ kind }) => kind === "relationMapped").map(drawn));
-  const places = new Map<string, Placed>();
-  const stepX = BOX_WIDTH + GAP_X;
-  const stepY = BOX_HEIGHT + GAP_Y;
-  const put = (layers: readonly (readonly string[])[], top: number): number => {
-    const longest = Math.max(0, ...layers.map((layer) => layer.length));
-    for (const [column, layer] of layers.entries())
-      for (const [index, id] of layer.entries()) {
-        const point = points.get(id);
-        const y = top + ((longest - layer.length) / 2 + index) * stepY;
-        if (point !== undefined) places.set(id, { point, x: MARGIN + column * stepX, y });
-      }
-    return top + longest * stepY;
-  };
-  const below = put(main, MARGIN);
-  const bottom = relations.length === 0 ? below : put(relations, below + stepY / 2);
+  const upper = withLanes(
+    main,
+    picture.links.filter(({ kind }) => kind !== "relationMapped"),
+  );
+  const lower = withLanes(
+    relations,
+    picture.links.filter(({ kind }) => kind === "relationMapped"),
+  );
+  for (const { layers, ways } of [upper, lower]) untangle(layers, stepsOf(ways));
+  const spots = new Map<string, Spot>();
+  const below = stackUp(upper.layers, MARGIN, spots);
+  const bottom = relations.length === 0 ? below : stackUp(lower.layers, below + BOX_HEIGHT / 2, spots);
+  const places = picture.points.flatMap((point): [string, Placed][] => {
+    const spot = spots.get(point.id);
+    return spot === undefined ? [] : [[point.id, { point, x: spot.x, y: spot.y - BOX_HEIGHT / 2 }]];
+  });
   return {
-    width: 2 * MARGIN + Math.max(1, main.length, relations.length) * stepX - GAP_X,
+    width: 2 * MARGIN + Math.max(1, main.length, relations.length) * (BOX_WIDTH + GAP_X) - GAP_X,
     height: bottom - GAP_Y + MARGIN,
-    places,
+    places: new Map(places.toSorted(([a], [b]) => byId(a, b))),
     links: picture.links.flatMap((link) => {
-      const [from, to] = drawn(link).map((id) => places.get(id));
-      return from === undefined || to === undefined ? [] : [{ link, path: curve(from, to) }];
+      const way = (upper.ways.get(link) ?? lower.ways.get(link) ?? []).flatMap((id) => spots.get(id) ?? []);
+      return way.length < 2 ? [] : [{ link, path: pathAlong(way) }];
     }),
   };
 }
 
-/** From the right edge of one box to the left edge of the other; a bow over the top when it has to go back. */
-function curve(from: Placed, to: Placed): string {
-  const x1 = from.x + BOX_WIDTH;
-  const y1 = from.y + BOX_HEIGHT / 2;
-  const x2 = to.x;
-  const y2 = to.y + BOX_HEIGHT / 2;
-  const bend = Math.max(GAP_X / 2, Math.abs(x2 - x1) / 2);
-  return `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+/** From the right edge of one box, straight through lanes, to the left edge of the other. */
+function pathAlong(way: readonly Spot[]): string {
+  const [first, ...rest] = way;
+  if (first === undefined) return "";
+  let path = `M${first.x + BOX_WIDTH} ${first.y}`;
+  let x = first.x + BOX_WIDTH;
+  let { y } = first;
+  for (const [at, spot] of rest.entries()) {
+    const bend = Math.max(GAP_X / 2, Math.abs(spot.x - x) / 2);
+    path += `C${x + bend} ${y} ${spot.x - bend} ${spot.y} ${spot.x} ${spot.y}`;
+    if (at < rest.length - 1) path += `H${spot.x + BOX_WIDTH}`;
+    x = spot.x + BOX_WIDTH;
+    y = spot.y;
+  }
+  return path;
 }

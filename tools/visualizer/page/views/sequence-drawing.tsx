@@ -5,7 +5,7 @@ import { type Life, type Row, type Rows, typeOf } from "./sequence-rows.ts";
 export const ROW = 18;
 /** Where the words of a row stand; lifelines begin right of it. Units: px. */
 const GUTTER_WIDE = 190;
-const GUTTER_NARROW = 128;
+const GUTTER_NARROW = 142;
 const COLUMN_MAX = 170;
 /** Below this the drawing is that of a phone. Units: px. */
 const NARROW = 560;
@@ -14,6 +14,8 @@ export interface Columns {
   readonly names: readonly string[];
   readonly width: number;
   readonly gutter: number;
+  /** Between two lifelines. */
+  readonly step: number;
   readonly x: (name: string) => number;
 }
 
@@ -22,7 +24,7 @@ export function columnsFor(names: readonly string[], width: number): Columns {
   const gutter = width < NARROW ? GUTTER_NARROW : GUTTER_WIDE;
   const step = Math.min(COLUMN_MAX, (width - gutter) / Math.max(1, names.length));
   const places = new Map(names.map((name, at) => [name, gutter + step * (at + 0.5)]));
-  return { names, width, gutter, x: (name) => places.get(name) ?? gutter };
+  return { names, width, gutter, step, x: (name) => places.get(name) ?? gutter };
 }
 
 const middle = (row: number): number => row * ROW + ROW / 2;
@@ -67,10 +69,12 @@ export function Arrow({
   message,
   rows,
   columns,
+  isChosen,
 }: {
   readonly message: Message;
   readonly rows: Rows;
   readonly columns: Columns;
+  readonly isChosen: boolean;
 }) {
   const ends = rows.endsOf(message.id);
   if (ends === undefined) return null;
@@ -81,12 +85,12 @@ export function Arrow({
   const y1 = middle(start);
   const y2 = middle(end);
   const side = x2 > x1 ? 1 : -1;
-  const type = typeOf(message.summary);
+  const look = `${isChosen ? "chosen" : ""} m-${typeOf(message.summary)}`;
   if (message.dropped !== null) {
     const x = x1 + (x2 - x1) * 0.7;
     const y = y1 + (y2 - y1) * 0.7;
     return (
-      <g class={`arrow dropped m-${type}`}>
+      <g class={`arrow dropped ${look}`}>
         <line x1={x1} y1={y1} x2={x} y2={y} />
         <path class="cross" d={`M${x - 4} ${y - 4}l8 8M${x - 4} ${y + 4}l8 -8`}>
           <title>{`dropped: ${message.dropped.reason}`}</title>
@@ -97,7 +101,7 @@ export function Arrow({
   const isSeen = message.delivered !== null;
   const tip = `M${x2 - side * 2} ${y2}l${-side * 7} -3.5v7z`;
   return (
-    <g class={`arrow ${isSeen ? "" : "unseen"} ${message.sent === null ? "unsent" : ""} m-${type}`}>
+    <g class={`arrow ${isSeen ? "" : "unseen"} ${message.sent === null ? "unsent" : ""} ${look}`}>
       <line
         x1={x1}
         y1={y1}
@@ -133,7 +137,8 @@ export function RowMark(props: {
       </g>
     );
   const first = messages.all[row.messages[0] ?? -1];
-  const to = row.messages.length > 1 ? "all" : (first?.to ?? "");
+  const receivers = row.messages.flatMap((id) => messages.all[id]?.to ?? []);
+  const to = receivers.length > 1 && receivers.length === columns.names.length - 1 ? "all" : receivers.join(",");
   const word = row.kind === "delivered" ? `${row.node}  ${row.label}` : `${row.node}→${to} ${row.label}`;
   return (
     <g class={`words ${row.kind} m-${first === undefined ? "" : typeOf(first.summary)}`}>
@@ -145,8 +150,8 @@ export function RowMark(props: {
   );
 }
 
-/** Of the font of this diagram, about so wide is a letter. Units: px. */
-const LETTER = 6.3;
+/** Of the font of this diagram, so wide is a letter. Units: px. */
+const LETTER = 6.05;
 
 function fitted(words: string, gutter: number): string {
   const most = Math.floor((gutter - 8) / LETTER);

@@ -102,6 +102,11 @@ export class Rows {
       return;
     const label = labelOf(message.summary);
     const last = this.#rows.at(-1);
+    if (entry.kind === "dropped" && last?.kind === "sent" && last.messages.includes(message.id)) {
+      // Lost as it was sent: its cross stands in the same row.
+      this.#rows[this.#rows.length - 1] = { ...last, last: position };
+      return;
+    }
     if (
       last?.kind === "sent" &&
       entry.kind === "sent" &&

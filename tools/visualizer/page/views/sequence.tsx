@@ -97,13 +97,15 @@ function Drawing({ store, diagram, columns, size, scrollTop, cursorRow }: Drawin
   const count = rows.all.length;
   const { from, to } = rowsInSight(scrollTop, size.height, ROW, count);
   const shown = rows.all.slice(from, to + 1);
+  const chosenRow = rows.all[cursorRow];
+  const chosen = new Set(chosenRow === undefined || chosenRow.kind === "note" ? [] : chosenRow.messages);
   return (
     <svg class="seq-svg" width={columns.width} height={Math.max(count * ROW, 1)} role="presentation">
       {cursorRow >= 0 && <rect class="seq-cursor" x="0" y={cursorRow * ROW} width={columns.width} height={ROW} />}
       <Lifelines columns={columns} lives={rows.lives} from={from} to={to} count={count} />
       {rows.messagesBetween(from, to).map((id) => {
         const message = messages.all[id];
-        return message && <Arrow key={id} message={message} rows={rows} columns={columns} />;
+        return message && <Arrow key={id} {...{ message, rows, columns }} isChosen={chosen.has(id)} />;
       })}
       {shown.map((row, at) => (
         <g
@@ -140,7 +142,9 @@ function Scroller({
   cursorRow,
   size,
   box,
-}: Omit<DrawingProps, "scrollTop"> & { readonly box: ReturnType<typeof useSize<HTMLDivElement>>["ref"] }) {
+}: Omit<DrawingProps, "scrollTop"> & {
+  readonly box: ReturnType<typeof useSize<HTMLDivElement>>["ref"];
+}) {
   const [scrollTop, setScrollTop] = useState(0);
   const count = diagram.rows.all.length;
   const frame = useRef(0);
@@ -191,6 +195,7 @@ function Heads({
   readonly moment: Moment;
   readonly source: SourceDescription;
 }) {
+  const pill = Math.min(48, columns.step - 4);
   return (
     <svg class="seq-heads" width={columns.width} height="38" role="img" aria-label="Lifelines of the nodes">
       {columns.names.map((name) => {
@@ -205,7 +210,7 @@ function Heads({
             class={`head member member-${described?.index ?? ""} ${node?.standing ?? "unknown"} ${leads ? "leader" : ""} ${role === "honest" ? "" : "byzantine"}`}
           >
             <title>{`${name}${leads ? ", leads this view" : ""}${role === "honest" ? "" : `, ${role}`}`}</title>
-            <rect x={x - 22} y="3" width="44" height="20" rx="10" />
+            <rect x={x - pill / 2} y="3" width={pill} height="20" rx="10" />
             <text x={x} y="17" text-anchor="middle">
               {name}
             </text>
@@ -251,4 +256,9 @@ function Sequence({ store, moment }: ViewProps) {
   );
 }
 
-export const view: View = { name: NAME, title: "Sequence", key: "2", Component: Sequence };
+export const view: View = {
+  name: NAME,
+  title: "Sequence",
+  key: "2",
+  Component: Sequence,
+};
