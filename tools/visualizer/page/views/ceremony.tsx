@@ -1,6 +1,6 @@
 /** The unseal ceremony of every node: who has given what, how it was judged, how far it is. Never a share. */
 import { useMemo } from "preact/hooks";
-import type { Moment } from "../model/moment.ts";
+import type { Moment, NodeMoment } from "../model/moment.ts";
 import type { Store } from "../model/store.ts";
 import type { View, ViewProps } from "../view.ts";
 import { type ShownCeremony, type ShownOperator, custodySentence, readCeremony } from "./ceremony-context.ts";
@@ -108,29 +108,47 @@ function Chapters({ store, story }: { readonly store: Store; readonly story: Cer
   );
 }
 
-function NodeCeremony({
-  store,
-  moment,
-  story,
-  index,
-}: {
-  readonly store: Store;
-  readonly moment: Moment;
-  readonly story: CeremonyStory;
-  /** Its place in the committee: its colour. */
-  readonly index: number;
-}) {
-  const of = moment.nodes.get(story.node);
-  const key = story.last ?? (of?.last?.kind === "ended" ? null : (of?.last ?? null));
+/** What the machine's context says after its last step before the cursor. */
+function useShown(store: Store, story: CeremonyStory, of: NodeMoment | undefined): ShownCeremony | null {
+  const last = of?.standing === "alive" ? of.last : null;
+  const key = story.last ?? last;
   const { answer } = useAnswer<unknown>(store, key === null ? null : "context", {
     node: story.node,
     life: key?.life,
     n: key?.n,
     machine: "ceremony",
   });
-  const shown = useMemo(() => (answer?.ok === true ? readCeremony(answer.value) : null), [answer]);
-  const custody = custodySentence(shown?.custody ?? null);
+  return useMemo(() => (answer?.ok === true ? readCeremony(answer.value) : null), [answer]);
+}
+
+/** How far it is, and who has done what for it. */
+function Progress({ shown, story }: { readonly shown: ShownCeremony; readonly story: CeremonyStory }) {
   const isOpen = story.phase === "collecting" || story.phase === "verifying" || story.phase === "unwrapping";
+  const custody = custodySentence(shown.custody);
+  return (
+    <>
+      {isOpen ? (
+        <Threshold shown={shown} />
+      ) : (
+        shown.threshold !== null && <p>{`${shown.threshold} of ${shown.operators.length} operators open it.`}</p>
+      )}
+      {custody !== null && <p class="quiet">{custody}</p>}
+      <Operators shown={shown} story={story} />
+      {shown.blamed.length > 0 && <p class="bad">{`To blame for the failure: ${shown.blamed.join(", ")}.`}</p>}
+    </>
+  );
+}
+
+function NodeCeremony(props: {
+  readonly store: Store;
+  readonly moment: Moment;
+  readonly story: CeremonyStory;
+  /** Its place in the committee: its colour. */
+  readonly index: number;
+}) {
+  const { store, moment, story, index } = props;
+  const of = moment.nodes.get(story.node);
+  const shown = useShown(store, story, of);
   return (
     <section class={`ceremony-node member member-${index}`} aria-label={`Ceremony of ${story.node}`}>
       <h3>{story.node}</h3>
@@ -138,15 +156,7 @@ function NodeCeremony({
       {of?.standing === "ended" && (
         <p class="bad">{`${story.node} has ended: ${of.reason ?? "the reason is not known"}`}</p>
       )}
-      {shown !== null && isOpen && <Threshold shown={shown} />}
-      {shown !== null && !isOpen && shown.threshold !== null && (
-        <p>{`${shown.threshold} of ${shown.operators.length} operators open it.`}</p>
-      )}
-      {custody !== null && <p class="quiet">{custody}</p>}
-      {shown !== null && <Operators shown={shown} story={story} />}
-      {shown !== null && shown.blamed.length > 0 && (
-        <p class="bad">{`To blame for the failure: ${shown.blamed.join(", ")}.`}</p>
-      )}
+      {shown !== null && <Progress shown={shown} story={story} />}
       <Chapters store={store} story={story} />
     </section>
   );

@@ -1,12 +1,13 @@
 /** The ReBAC graph at the cursor's height, and why a check is true or false there. */
 import { useMemo } from "preact/hooks";
-import type { GraphPicture } from "../../../../src/host/inspector/contract.ts";
+import type { GraphPicture, GraphPoint } from "../../../../src/host/inspector/contract.ts";
 import type { Explanation } from "../../../../src/projections/rebac/explain.ts";
+import type { Answer } from "../model/api.ts";
 import type { Moment } from "../model/moment.ts";
 import type { Store } from "../model/store.ts";
 import type { View, ViewProps } from "../view.ts";
 import { CheckForm, CheckAnswer } from "./check.tsx";
-import { highlightOf, storyOf } from "./check-sentences.ts";
+import { type Highlight, highlightOf, storyOf } from "./check-sentences.ts";
 import { Drawing } from "./graph-drawing.tsx";
 import { type GraphFocus, readGraphFocus, writeGraphFocus } from "./graph-focus.ts";
 import { layOut } from "./graph-layout.ts";
@@ -16,8 +17,13 @@ const NAME = "graph";
 /** More cannot be told apart; the search narrows it. Units: points. */
 const SHOWN_MAX = 400;
 
+interface Whose {
+  readonly node: string | null;
+  readonly height: number | null;
+}
+
 /** Whose graph, and of which height: a living node of the moment that has come furthest. */
-function whose(moment: Moment): { readonly node: string | null; readonly height: number | null } {
+function whose(moment: Moment): Whose {
   const known = [...moment.nodes.values()].filter(({ executed }) => executed !== null);
   const alive = known.filter(({ standing }) => standing === "alive");
   const best = (alive.length > 0 ? alive : known).toSorted(
@@ -55,53 +61,69 @@ function Search({ focus, onFocus }: { readonly focus: string; readonly onFocus: 
   );
 }
 
-function GraphOf({ store, moment }: { readonly store: Store; readonly moment: Moment }) {
-  const focus = readGraphFocus(store.focusOf(NAME));
-  const { node, height } = whose(moment);
-  const question = node === null ? null : "graph";
-  const around = focus.around === "" ? null : focus.around;
-  const { answer } = useAnswer<GraphPicture>(store, question, { node, height, focus: around, limit: SHOWN_MAX });
-  const isChecking = focus.subject !== "" && focus.object !== "" && node !== null;
+/** The answer to the check that is looked at, if there is one. */
+function useCheck(store: Store, focus: GraphFocus, { node, height }: Whose) {
   const { subject, object } = focus;
-  const checked = useAnswer<Explanation>(store, isChecking ? "check" : null, { node, height, subject, object });
-  const explanation = checked.answer?.ok === true && isChecking ? checked.answer.value : null;
+  const isAsked = subject !== "" && object !== "" && node !== null;
+  const { answer } = useAnswer<Explanation>(store, isAsked ? "check" : null, { node, height, subject, object });
+  const explanation = isAsked && answer?.ok === true ? answer.value : null;
+  const highlight = useMemo(() => (explanation === null ? null : highlightOf(explanation)), [explanation]);
+  return { isAsked, explanation, highlight, refusal: answer?.ok === false ? answer.refusal.message : null };
+}
+
+function Picture(props: {
+  readonly answer: Answer<GraphPicture> | null;
+  readonly highlight: Highlight | null;
+  readonly onChoose: (point: GraphPoint) => void;
+}) {
+  const { answer, highlight, onChoose } = props;
   const picture = answer?.ok === true ? answer.value : null;
   const layout = useMemo(() => (picture === null ? null : layOut(picture)), [picture]);
-  const highlight = useMemo(() => (explanation === null ? null : highlightOf(explanation)), [explanation]);
+  if (answer?.ok === false) return <p class="bad">{answer.refusal.message}</p>;
+  if (picture === null || layout === null) return <p class="quiet">Asking for the graph…</p>;
+  if (picture.points.length === 0) return <p class="quiet">There is nothing of that name at this height.</p>;
+  return <Drawing {...{ layout, picture, highlight, onChoose }} />;
+}
+
+function GraphOf({ store, moment }: { readonly store: Store; readonly moment: Moment }) {
+  const focus = readGraphFocus(store.focusOf(NAME));
+  const from = whose(moment);
+  const { node, height } = from;
+  const around = focus.around === "" ? null : focus.around;
+  const { answer } = useAnswer<GraphPicture>(store, node === null ? null : "graph", {
+    node,
+    height,
+    focus: around,
+    limit: SHOWN_MAX,
+  });
+  const check = useCheck(store, focus, from);
   const look = (change: Partial<GraphFocus>): void => store.setFocus(NAME, writeGraphFocus({ ...focus, ...change }));
+  if (node === null) return <p class="looks">Nothing has been executed yet at this moment.</p>;
   return (
     <div class="looks graph">
-      <p class="lead">
-        {node === null
-          ? "Nothing has been executed yet at this moment."
-          : `What ${node} holds at height ${picture?.height ?? height ?? 0}.`}
-      </p>
+      <p class="lead">{`What ${node} holds at height ${height ?? 0}.`}</p>
       <div class="graph-forms">
         <CheckForm
           subject={focus.subject}
           object={focus.object}
-          points={picture?.points ?? []}
-          onCheck={(from, to) => look({ subject: from, object: to })}
+          points={answer?.ok === true ? answer.value.points : []}
+          onCheck={(subject, object) => look({ subject, object })}
         />
         <Search focus={focus.around} onFocus={(text) => look({ around: text })} />
       </div>
-      {isChecking && (
+      {check.isAsked && (
         <CheckAnswer
-          story={explanation === null ? null : storyOf(explanation)}
-          result={explanation?.result ?? null}
-          refusal={checked.answer?.ok === false ? checked.answer.refusal.message : null}
+          story={check.explanation === null ? null : storyOf(check.explanation)}
+          result={check.explanation?.result ?? null}
+          refusal={check.refusal}
           height={height}
         />
       )}
-      {answer?.ok === false && <p class="bad">{answer.refusal.message}</p>}
-      {picture !== null && layout !== null && (
-        <Drawing
-          layout={layout}
-          picture={picture}
-          highlight={highlight}
-          onChoose={(point) => look({ around: point.id.slice(point.kind.length + 1) })}
-        />
-      )}
+      <Picture
+        answer={answer}
+        highlight={check.highlight}
+        onChoose={(point) => look({ around: point.id.slice(point.kind.length + 1) })}
+      />
     </div>
   );
 }
