@@ -3,7 +3,8 @@ import type { Command } from "commander";
 import { type ProgramContext, runner, wholeNumber } from "./registration.ts";
 
 const INSPECT_HELP = `
-WHAT is a recording: sky simulate --record FILE. The printed link opens the page once, on this machine; Ctrl-C ends it. Nothing is written to what is inspected.
+WHAT is a recording (sky simulate --record FILE), a copied data directory of a node, a bare log.db, or a directory with those of several
+nodes, such as that of a stopped sky dev: their logs are verified first, as sky verify does. The printed link opens the page once, on this machine; Ctrl-C ends it. Nothing is written to what is inspected.
 Exit codes: 0 ended by Ctrl-C, or the link was printed; 1 WHAT cannot be shown, and a sentence says why; 2 wrong options; 3 a file cannot
 be read, a port cannot be had, or a node cannot be reached.`;
 
@@ -11,8 +12,8 @@ be read, a port cannot be had, or a node cannot be reached.`;
 export function addInspectCommand(program: Command, context: ProgramContext): void {
   program
     .command("inspect")
-    .description("look at a recording of the simulator in the browser")
-    .argument("<what>", "a recording")
+    .description("look at a recording of the simulator or at copied data directories, in the browser")
+    .argument("<what>", "a recording, or data directories")
     .option("--port <port>", "serve the page on this port (default: any free one)", wholeNumber(1, 65_535, "A port"))
     .addHelpText("after", INSPECT_HELP)
     .action(runner(context)(() => import("./inspect.ts")));

@@ -1,5 +1,6 @@
 /** `sky inspect`: serves the inspector's page for a recording or a copied data directory, until Ctrl-C. */
-import { type Stats, statSync } from "node:fs";
+import { type Stats, closeSync, openSync, readSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { Fault } from "../../base/errors.ts";
 import type { InspectorSource } from "../inspector/source.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure } from "./io.ts";
@@ -11,7 +12,7 @@ export interface InspectOptions {
 }
 
 /** What opening may refuse for good: the file is another thing. */
-const REFUSED = new Set(["NOT_A_RECORDING", "RECORDING_DAMAGED"]);
+const REFUSED = new Set(["NOT_A_RECORDING", "RECORDING_DAMAGED", "NO_LOG", "LOG_DOES_NOT_HOLD"]);
 /** Progress is told of what takes longer than this. Units: ms. */
 const QUIET_MS = 1000;
 
@@ -26,6 +27,7 @@ export async function run(options: InspectOptions, io: CliIo): Promise<ExitCode>
   try {
     source = await open(what, io);
   } catch (error) {
+    if (error instanceof Error && error.name === "AbortError") return EXIT.ok; // Ctrl-C while logs were verified
     if (!(error instanceof Fault) || !REFUSED.has(error.code)) throw error;
     reportFailure(io, error.code, error.message, json);
     return EXIT.refused;
@@ -38,11 +40,30 @@ export async function run(options: InspectOptions, io: CliIo): Promise<ExitCode>
 }
 
 async function open(what: string, io: CliIo): Promise<InspectorSource> {
-  if (!statOf(what).isDirectory()) {
+  const tell = progressTo(io);
+  if (!statOf(what).isDirectory() && !isDatabase(what)) {
     const { openRecording } = await import("../inspector/recording-source.ts");
-    return openRecording(what, progressTo(io, what));
+    return openRecording(what, (done, total) => tell(`reading ${what}`, done, total));
   }
-  throw new Fault("NOT_A_RECORDING", `${what} is a directory.`);
+  const { openDirectory } = await import("../inspector/directory-source.ts");
+  const progress = (log: string, at: number, last: number): void => tell(`verifying the log of ${log}`, at, last);
+  return openDirectory(what, { progress, signal: io.interruption(), threads: availableParallelism() - 1 });
+}
+
+/** Whether a file is a database of SQLite's, as a bare log is; of one that cannot be read, whoever opens it tells. */
+function isDatabase(path: string): boolean {
+  const magic = Buffer.alloc(16);
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch {
+    return false;
+  }
+  try {
+    return readSync(file, magic, 0, 16, 0) === 16 && magic.toString("latin1") === "SQLite format 3\0";
+  } finally {
+    closeSync(file);
+  }
 }
 
 function statOf(what: string): Stats {
@@ -53,14 +74,13 @@ function statOf(what: string): Stats {
   }
 }
 
-function progressTo(io: CliIo, what: string): (done: number, total: number) => void {
-  const began = performance.now();
-  let told = began;
-  return (done, total) => {
+function progressTo(io: CliIo): (what: string, done: number, total: number) => void {
+  let told = performance.now();
+  return (what, done, total) => {
     const now = performance.now();
-    if (now - began < QUIET_MS || now - told < QUIET_MS) return;
+    if (now - told < QUIET_MS) return;
     told = now;
-    io.err(`reading ${what}: ${Math.floor((100 * done) / Math.max(1, total))} %`);
+    io.err(`${what}: ${Math.floor((100 * done) / Math.max(1, total))} %`);
   };
 }
 
