@@ -15,8 +15,11 @@ function logTime(value: string): number {
 
 const LOG_HELP = `
 DIR is a node's data directory, a copy or backup of one, or a log.db; a running node is not disturbed, and nothing is written there. The log is
-verified from genesis meanwhile, as by sky verify: nothing is answered from a log that does not hold. Dates are log time, the blocks' own.
+verified from genesis meanwhile, as by sky verify, up to the height that is asked for. Dates are log time, the blocks' own.
 With --json every line is one object; the last one says { ok, … }, or why not.`;
+
+const STREAM_HELP = `
+Lines come as blocks are verified and executed; that those blocks are final is known at the end: believe them when the command ends with 0.`;
 
 const ANSWER_CODES = `
 Exit codes: 0 answered, 1 the log does not hold, or ends before what was asked, 2 the command line is wrong, 3 the log cannot be read.`;
@@ -62,10 +65,10 @@ export function addQuestionCommands(audit: Command, context: ProgramContext): vo
     .action(run(async () => ({ run: (await questions()).why })));
   span(add("changes", "every change to a node of the graph, a namespace or an identifier, and whose act it was"))
     .argument("<what>")
-    .addHelpText("after", CHANGES_HELP + LOG_HELP + ANSWER_CODES)
+    .addHelpText("after", CHANGES_HELP + LOG_HELP + STREAM_HELP + ANSWER_CODES)
     .action(run(async () => ({ run: (await questions()).changes })));
   span(add("acts", "everything that an identifier did, what was refused and why included"))
     .argument("<aid>")
-    .addHelpText("after", ACTS_HELP + LOG_HELP + ANSWER_CODES)
+    .addHelpText("after", ACTS_HELP + LOG_HELP + STREAM_HELP + ANSWER_CODES)
     .action(run(async () => ({ run: (await questions()).acts })));
 }

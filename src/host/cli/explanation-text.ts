@@ -19,7 +19,7 @@ export function explanationLines(explanation: Explanation, note: LinkNote = () =
     lines.push("What the subject reaches is granted other things only:");
     lines.push(...listed(tried.bySubjects.map(grantText)));
   }
-  if (truncated)
+  if (truncated && !(result && path === null))
     lines.push(result ? "A shorter way may be there: not everything was looked at." : "There is more: lists are cut.");
   return lines;
 }
