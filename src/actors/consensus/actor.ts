@@ -73,6 +73,7 @@ export class ConsensusActor {
     this.#ports = ports;
     this.#frontier = start.frontier;
     this.#machine = createStepper(consensusMachine, { input: start.context });
+    ports.observer.began?.(this.#machine.snapshot());
     this.signatures = new Signatures(committee);
     this.blocks = new Blocks(start.context.final.hash, start.frontier);
     this.bundles = new Bundles(committee.keys.length);
@@ -252,8 +253,9 @@ export class ConsensusActor {
           if (event.type === "timerFired" && token !== undefined && !this.#timers.stands(event.timer, token)) continue;
           const stepped = this.#machine.step(event);
           effects.push(...stepped.effects);
-          this.#ports.observer.stepped?.(event, stepped.effects);
-          if (stepped.refused !== undefined) this.#ports.observer.refused(stepped.refused.code, null);
+          const { observer } = this.#ports;
+          observer.stepped?.(event, stepped.effects, this.#machine.snapshot(), stepped.refused?.message);
+          if (stepped.refused !== undefined) observer.refused(stepped.refused.code, null);
         }
         this.#record(effects);
         // Blocks that were fetched are in the log before the machine knows of them: only now their bundles are no work any more.

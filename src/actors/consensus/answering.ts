@@ -17,7 +17,7 @@ export interface AnsweringPorts {
   readonly log: Pick<ConsensusPorts["log"], "path" | "event" | "events" | "eventByHash" | "bundle">;
   readonly peers: Pick<ConsensusPorts["peers"], "send">;
   readonly clock: Pick<ConsensusPorts["clock"], "now">;
-  readonly observer: Pick<ConsensusPorts["observer"], "refused">;
+  readonly observer: Pick<ConsensusPorts["observer"], "refused" | "sent">;
   readonly checkpoints?: Pick<Checkpoints, "segmentsOf" | "segment">;
 }
 
@@ -54,6 +54,7 @@ export class Answering {
     const frame = encode(peerMessageShape, message);
     this.#served.spend(to, frame.length, this.#ports.clock.now());
     this.#ports.peers.send(to, frame);
+    this.#ports.observer.sent?.(to, message);
   }
 
   /** Throws: LogDamage where the answer is damaged. */

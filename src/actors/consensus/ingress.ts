@@ -42,6 +42,7 @@ export class Ingress {
     if (!this.#faults.has(from, this.#ports.clock.now())) return this.#refuse("PEER_SENDS_FAULTS", from);
     const message = decode(peerMessageShape, frame, FRAME_BYTES_MAX);
     if (!message.ok) return this.#fault(message.refusal.code, from);
+    this.#ports.observer.delivered?.(from, message.value);
     this.#take(from, message.value);
   }
 

@@ -17,13 +17,17 @@ export interface OutgoingStores {
   readonly surveyNonce: Uint8Array;
 }
 
+export interface OutgoingPorts extends Pick<ConsensusPorts, "peers" | "sign"> {
+  readonly observer: Pick<ConsensusPorts["observer"], "sent">;
+}
+
 export class Outgoing {
-  readonly #ports: Pick<ConsensusPorts, "peers" | "sign">;
+  readonly #ports: OutgoingPorts;
   readonly #stores: OutgoingStores;
   /** The other members. */
   readonly others: readonly MemberIndex[];
 
-  constructor(ports: Pick<ConsensusPorts, "peers" | "sign">, stores: OutgoingStores) {
+  constructor(ports: OutgoingPorts, stores: OutgoingStores) {
     this.#ports = ports;
     this.#stores = stores;
     const { keys, self } = stores.committee;
@@ -32,12 +36,16 @@ export class Outgoing {
 
   send(to: MemberIndex, message: PeerMessage): void {
     this.#ports.peers.send(to, encode(peerMessageShape, message));
+    this.#ports.observer.sent?.(to, message);
   }
 
   /** Encoded once for all. */
   broadcast(message: PeerMessage): void {
     const frame = encode(peerMessageShape, message);
-    for (const member of this.others) this.#ports.peers.send(member, frame);
+    for (const member of this.others) {
+      this.#ports.peers.send(member, frame);
+      this.#ports.observer.sent?.(member, message);
+    }
   }
 
   notify(to: MemberIndex, notice: PeerNotice): void {

@@ -4,7 +4,10 @@ import type { MerkleFrontier } from "../../crypto/merkle.ts";
 import type { Block, LogEvent } from "../../events/facts/block.ts";
 import type { CheckpointStatement } from "../../events/facts/checkpoint.ts";
 import type { BeginningLog, Log } from "../../events/store/log.ts";
+import type { PeerMessage } from "../../events/facts/peer-message.ts";
+import type { consensusMachine } from "../../machines/consensus/consensus.machine.ts";
 import type { ConsensusEffect, ConsensusEvent, Divergence, Timings } from "../../machines/consensus/types.ts";
+import type { Stepper } from "../../machines/step.ts";
 
 /** A final block on its way to the executor, in order of height. */
 export interface Delivery {
@@ -48,10 +51,26 @@ export interface ConsensusPorts {
     /** It is recorded: no later life of this log votes either. */
     readonly halted: (divergence: Divergence) => void;
     readonly evidence: (kind: string, member: MemberIndex, view: number) => void;
-    /** The machine took an event: what it answers is not recorded yet. For the simulator's invariants and records. */
-    readonly stepped?: (event: ConsensusEvent, effects: readonly ConsensusEffect[]) => void;
+    /** The machine begins with this snapshot. */
+    readonly began?: (snapshot: ConsensusSnapshot) => void;
+    /**
+     * The machine took an event, or refused it: what it answers is not recorded yet. For the simulator's invariants and records, and for
+     * the inspector.
+     */
+    readonly stepped?: (
+      event: ConsensusEvent,
+      effects: readonly ConsensusEffect[],
+      after: ConsensusSnapshot,
+      refused: string | undefined,
+    ) => void;
+    /** A message is given to the network for this peer, and one of a peer was read. Nobody keeps its bytes. */
+    readonly sent?: (to: MemberIndex, message: PeerMessage) => void;
+    readonly delivered?: (from: MemberIndex, message: PeerMessage) => void;
   };
 }
+
+/** Of the consensus machine; immutable. */
+export type ConsensusSnapshot = ReturnType<Stepper<typeof consensusMachine>["snapshot"]>;
 
 /** A checkpoint whose segments are all kept: from its block on the log can go on, and the projection can be filled. */
 export interface FetchedCheckpoint {

@@ -93,6 +93,7 @@ export class Enclave {
         acknowledged: wrap.kind === "root" ? restored.acknowledged : [],
       },
     });
+    ports.began?.(this.#machine.snapshot());
   }
 
   status(): EnclaveStatus {
@@ -339,8 +340,10 @@ export class Enclave {
 
   /** One drain: records to disk, then replies and timers, then requests; these run after it, so it is never re-entered. */
   #step(event: CeremonyEvent): void {
+    const before = this.#machine.snapshot();
     const { effects, refused } = this.#machine.step(event);
     assert(refused === undefined, refused?.message ?? "");
+    this.#ports.stepped?.(event, effects, before, this.#machine.snapshot());
     const records = effects.flatMap((effect) => (effect.kind === "record" ? [effect.record] : []));
     if (records.some(({ kind }) => kind === "dealt"))
       this.#ports.bootFile.write(present(this.#dealing, "a root is dealt").dealt);

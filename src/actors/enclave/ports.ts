@@ -1,7 +1,16 @@
 /** What the enclave needs of the world; the host injects it (src/host/enclave), tests and the simulator inject theirs. */
 import type { Aid, Digest } from "../../base/brands.ts";
 import type { Refusal } from "../../base/result.ts";
-import type { CeremonyRecord, CeremonyReply, Outcome, Purpose } from "../../machines/ceremony/ceremony.types.ts";
+import type { ceremonyMachine } from "../../machines/ceremony/ceremony.machine.ts";
+import type {
+  CeremonyEffect,
+  CeremonyEvent,
+  CeremonyRecord,
+  CeremonyReply,
+  Outcome,
+  Purpose,
+} from "../../machines/ceremony/ceremony.types.ts";
+import type { Stepper } from "../../machines/step.ts";
 import type { Sealed } from "../../crypto/hpke.ts";
 import type { KeyStateRef } from "../../events/facts/command.ts";
 
@@ -28,7 +37,18 @@ export interface Dealt {
   readonly sealed: readonly Sealed[];
 }
 
+/** Of the ceremony machine; immutable. */
+export type CeremonySnapshot = ReturnType<Stepper<typeof ceremonyMachine>["snapshot"]>;
+
 export interface EnclavePorts {
+  /** The machine begins with this snapshot, and took an event: for the inspector, whose redaction stands in host/inspector. */
+  readonly began?: (snapshot: CeremonySnapshot) => void;
+  readonly stepped?: (
+    event: CeremonyEvent,
+    effects: readonly CeremonyEffect[],
+    before: CeremonySnapshot,
+    after: CeremonySnapshot,
+  ) => void;
   /** Units: ms since 1970. */
   readonly now: () => number;
   /** Fresh uniform bytes from the operating system. */

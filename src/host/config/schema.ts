@@ -76,6 +76,24 @@ export const SETTINGS = {
     description:
       "Where others reach the identity port, such as https://id.example.org: did:webs identifiers and the node's witness are named by it. Without it nobody is told of it.",
   }),
+  inspector: booleanSetting({
+    env: "SKY_INSPECTOR",
+    fallback: true,
+    description:
+      "Remember what the node's machines do and show it: at /inspect/ on the health port where that is loopback alone, and on the API port for operators and auditors.",
+  }),
+  inspectorEntries: integerSetting(100, 1_000_000, {
+    env: "SKY_INSPECTOR_ENTRIES",
+    fallback: 10_000,
+    description:
+      "How much the inspector looks back: steps and messages that the node holds in memory, at most 12 MB of them.",
+  }),
+  inspectorHosts: addressesSetting({
+    env: "SKY_INSPECTOR_HOSTS",
+    fallback: [],
+    description:
+      "Further names under which browsers reach the inspector on the health port, such as localhost:9000 of an SSH tunnel; any other name is refused.",
+  }),
   seeds: addressesSetting({
     env: "SEEDS",
     fallback: [],

@@ -7,6 +7,8 @@ import { Fault } from "../../base/errors.ts";
 import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import type { Timings } from "../../machines/consensus/types.ts";
+import type { Outcome } from "../inspector/block-rows.ts";
+import type { RecordingStart } from "../inspector/live-entries.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import { Outbox } from "./outbox.ts";
 import type { ConsensusWorkerData, FromConsensus, ToConsensus } from "./worker-protocol.ts";
@@ -28,6 +30,7 @@ export interface ConsensusHostOptions {
   readonly connectionMaxAgeMs: number;
   readonly keyStates: readonly KeyState[];
   readonly revokedKeys: readonly RevokedKey[];
+  readonly recording: RecordingStart | null;
   readonly signer: MessagePort;
   /** Chain (PEM) for the worker's fresh TLS key. */
   readonly certify: (spki: Uint8Array) => Promise<string>;
@@ -45,7 +48,8 @@ export interface ConsensusHost {
   readonly head: { readonly height: Height; readonly hash: Digest; readonly begins: Height | null };
   readonly submit: (signed: Uint8Array) => void;
   readonly startDelivery: (from: Height) => void;
-  readonly executed: (height: Height, root: Digest) => void;
+  /** What came of its commands is told for the inspector alone. */
+  readonly executed: (height: Height, root: Digest, outcome?: Outcome) => void;
   readonly checkpointWritten: (written: WrittenCheckpoint) => void;
   /** Key states of members that changed. */
   readonly keyStates: (keyStates: readonly KeyState[]) => void;
@@ -97,7 +101,7 @@ class WorkerConsensus implements ConsensusHost {
 
   constructor(options: ConsensusHostOptions) {
     const { directory, founding, self, timings, checkpointEvery, listen, connectionMaxAgeMs } = options;
-    const { keyStates, revokedKeys, signer } = options;
+    const { keyStates, revokedKeys, recording, signer } = options;
     const { port1, port2 } = new MessageChannel();
     const data: ConsensusWorkerData = {
       directory,
@@ -109,6 +113,7 @@ class WorkerConsensus implements ConsensusHost {
       connectionMaxAgeMs,
       keyStates,
       revokedKeys,
+      recording,
       signer,
       port: port2,
     };
@@ -125,7 +130,7 @@ class WorkerConsensus implements ConsensusHost {
     this.#worker = new Worker(ENTRIES.consensus, {
       name: "consensus",
       workerData: data,
-      transferList: [port2, signer],
+      transferList: [port2, signer, ...(recording === null ? [] : [recording.port])],
     });
     this.#worker.on("error", (error) => this.#died(error instanceof Error ? error : new Error(String(error))));
     this.#worker.on("exit", (code) => this.#died(new Error(`the consensus worker ended with code ${code}`)));
@@ -142,8 +147,8 @@ class WorkerConsensus implements ConsensusHost {
     this.#outbox.post({ kind: "startDelivery", from });
   }
 
-  executed(height: Height, root: Digest): void {
-    this.#outbox.post({ kind: "executed", height, root });
+  executed(height: Height, root: Digest, outcome?: Outcome): void {
+    this.#outbox.post({ kind: "executed", height, root, ...outcome });
   }
 
   abandon(): void {

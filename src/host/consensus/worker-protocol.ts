@@ -4,6 +4,8 @@ import type { Digest, Height, MemberIndex } from "../../base/brands.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import type { HealingReport } from "../../actors/consensus/healing.ts";
 import type { Delivery, Position } from "../../actors/consensus/ports.ts";
+import type { Outcome } from "../inspector/block-rows.ts";
+import type { RecordingStart } from "../inspector/live-entries.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
 import type { Divergence, Timings } from "../../machines/consensus/types.ts";
@@ -23,6 +25,8 @@ export interface ConsensusWorkerData {
   readonly keyStates: readonly KeyState[];
   /** Of the members' certificates, as far as the node knows. */
   readonly revokedKeys: readonly RevokedKey[];
+  /** What the inspector is to know; null: nothing is remembered for it. */
+  readonly recording: RecordingStart | null;
   /** Serves SigningRequests of the enclave. */
   readonly signer: MessagePort;
   readonly port: MessagePort;
@@ -49,7 +53,7 @@ export type ToConsensus =
   | { readonly kind: "revokedKeys"; readonly keys: readonly RevokedKey[] }
   | { readonly kind: "submit"; readonly signed: Uint8Array }
   | { readonly kind: "startDelivery"; readonly from: Height }
-  | { readonly kind: "executed"; readonly height: Height; readonly root: Digest }
+  | ({ readonly kind: "executed"; readonly height: Height } & Pick<Outcome, "root"> & Partial<Outcome>)
   /** The projector wrote the state after this height as segments. */
   | { readonly kind: "checkpointWritten"; readonly written: WrittenCheckpoint }
   | { readonly kind: "stop" };

@@ -40,6 +40,7 @@ import {
 import { RevokedKeys } from "../cluster/revoked-keys.ts";
 import { openMemberNetwork } from "./member-network.ts";
 import { Outbox } from "./outbox.ts";
+import { Recording } from "./recording.ts";
 import { isCorrupt, logPath, setAside } from "./set-aside.ts";
 import type { ConsensusWorkerData, FromConsensus, LogReport, ToConsensus } from "./worker-protocol.ts";
 import { reclaimOnce } from "../node/reclaim.ts";
@@ -72,6 +73,15 @@ class ConsensusWorker {
   #healing: { readonly member: Healing; readonly failed: (error: unknown) => void } | undefined;
   /** What this start did about the log, the newest of it. */
   #notes: readonly string[] = [];
+  readonly #recording =
+    data.recording === null
+      ? undefined
+      : new Recording(data.recording, {
+          log: () => this.#log,
+          actor: () => this.#actor,
+          connected: () => this.#network?.connected() ?? [],
+          onDamage: (damage) => this.#failed(damage),
+        });
 
   async start(): Promise<void> {
     this.#revoked.add(data.revokedKeys, Date.now());
@@ -245,6 +255,7 @@ class ConsensusWorker {
     if (isCorrupt(damage)) this.#setAside(damage);
     else if (this.#log !== undefined) markDamaged(this.#log);
     const height = damage instanceof LogDamage ? (damage.height ?? null) : null;
+    this.#recording?.fault("damaged", height);
     this.#host.post({ kind: "damaged", height, reason: damage instanceof LogDamage ? damage.reason : damage.message });
   }
 
@@ -331,8 +342,15 @@ class ConsensusWorker {
           this.#watchSurvey();
           this.#advanced(position);
         },
-        halted: (divergence) => this.#host.post({ kind: "halted", divergence }),
-        evidence: (evidence, member, view) => this.#host.post({ kind: "evidence", evidence, member, view }),
+        halted: (divergence) => {
+          this.#recording?.fault("halted", divergence.height);
+          this.#host.post({ kind: "halted", divergence });
+        },
+        evidence: (evidence, member, view) => {
+          this.#recording?.evidence(evidence, member, view);
+          this.#host.post({ kind: "evidence", evidence, member, view });
+        },
+        ...this.#recording?.observer,
       },
     };
   }
@@ -381,6 +399,7 @@ class ConsensusWorker {
 
   /** At each change, since a quiet cluster has no positions to report: readiness and sealing rest on it. */
   #tellPeers(): void {
+    this.#recording?.peersChanged();
     this.#host.post({
       kind: "peers",
       connected: this.#network?.connected().length ?? 0,
@@ -408,6 +427,7 @@ class ConsensusWorker {
       case "startDelivery":
         return this.#actor?.startDelivery(message.from);
       case "executed":
+        this.#recording?.executed(message.height, message.root, message);
         return this.#actor?.executed(message.height, message.root);
       case "checkpointWritten": {
         const { height, root, segments } = message.written;
@@ -421,6 +441,7 @@ class ConsensusWorker {
 
   async #stop(): Promise<void> {
     this.#halt();
+    this.#recording?.end();
     await this.#network?.close();
     await this.#markVerified().catch(() => {
       // Sealed meanwhile: the next start checks from the mark before.

@@ -4,6 +4,7 @@ import * as Comlink from "comlink";
 import { Fault } from "../../base/errors.ts";
 import { faultAcross } from "../node/disk-fault.ts";
 import type { EnclaveFounding } from "../../actors/enclave/ports.ts";
+import type { EntryBody } from "../inspector/recorder.ts";
 import type { EnclaveControl, EnclaveEvent, EnclaveWorkerData } from "./worker-protocol.ts";
 import { ENTRIES } from "../entries.ts";
 
@@ -14,6 +15,8 @@ export interface EnclaveHostOptions {
   readonly stopServing: () => Promise<void>;
   /** The worker with the keys is gone and a sealed one has taken its place; `exit`: the operator asked to end the process. */
   readonly onSealed: (exit: boolean) => void;
+  /** What the ceremony machine took, redacted. */
+  readonly onCeremony?: (body: EntryBody, context: unknown) => void;
   /** The worker died by itself: a fault of the disk or a defect. Every further call fails; the host decides what ends. */
   readonly onDeath: (error: Error) => void;
 }
@@ -37,7 +40,9 @@ export async function startEnclave(options: EnclaveHostOptions): Promise<Enclave
   const spawn = (): Promise<Running> => startWorker(options, (event) => void onEvent(event).catch(options.onDeath));
   let current = spawn();
 
-  async function onEvent({ kind, exit }: EnclaveEvent): Promise<void> {
+  async function onEvent(event: EnclaveEvent): Promise<void> {
+    if (event.kind === "ceremony") return options.onCeremony?.(event.body, event.context);
+    const { kind, exit } = event;
     const asked = current;
     const running = await asked;
     if (kind === "draining") {

@@ -16,6 +16,7 @@ import type {
 } from "../../actors/enclave/ports.ts";
 import type { KeyStateRef } from "../../events/facts/command.ts";
 import type { OcspInput, RevocationListInput } from "../../crypto/revocation.ts";
+import type { EntryBody } from "../inspector/recorder.ts";
 import type { CertificateRequest } from "./certificates.ts";
 
 /** What operators' services and the host ask; every call goes to the worker. `caller` is whom mutual TLS has named. */
@@ -68,7 +69,10 @@ export interface EnclaveWorkerData {
   readonly events: MessagePort;
 }
 
-export type EnclaveEvent = { readonly kind: "draining" | "sealed"; readonly exit: boolean };
+export type EnclaveEvent =
+  | { readonly kind: "draining" | "sealed"; readonly exit: boolean }
+  /** For the inspector: what the ceremony machine took and where it stands, redacted here. */
+  | { readonly kind: "ceremony"; readonly body: EntryBody; readonly context: unknown };
 
 export type SigningRequest =
   /** Complete messages: "sky/<type>/v1\0" ‖ cluster ‖ bytes; for the witness key, key events. One signature each, in order. */

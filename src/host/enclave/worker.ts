@@ -8,6 +8,7 @@ import { ok } from "../../base/result.ts";
 import { readPrivate, writeAtomic } from "../founding/files.ts";
 import { openCeremonyJournal } from "./journal.ts";
 import { demand, nodeFiles, readBootFile, readBootKey, writeBootFile } from "./node-files.ts";
+import { ceremonyBegan, ceremonyStepped } from "../inspector/ceremony-entries.ts";
 import type {
   EnclaveControl,
   EnclaveEvent,
@@ -42,6 +43,8 @@ const enclave = new Enclave(founding, {
     const timeout = setTimeout(fire, Math.max(0, at - Date.now()));
     return () => clearTimeout(timeout);
   },
+  began: (snapshot) => tell({ kind: "ceremony", ...ceremonyBegan(snapshot) }),
+  stepped: (...step) => tell({ kind: "ceremony", ...ceremonyStepped(...step) }),
   onDraining: (exit) => tell({ kind: "draining", exit }),
   onSealed: (exit) => tell({ kind: "sealed", exit }),
   onFatal: (error) => {

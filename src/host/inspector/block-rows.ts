@@ -7,6 +7,7 @@ import { BUNDLE_BYTES_MAX, bundleBodyShape, bundleShape } from "../../events/fac
 import { SIGNED_BYTES_MAX, signedBodyShape, signedShape } from "../../events/facts/command.ts";
 import { leaderOf } from "../../machines/consensus/committee.ts";
 import type { ReadableLog } from "../../events/store/log.ts";
+import type { ExecutedBlock } from "../../projections/ledger/ledger.ts";
 import type { BlockRow } from "./contract.ts";
 
 /** What executing a block came to. */
@@ -14,6 +15,11 @@ export interface Outcome {
   readonly root: Digest;
   readonly commands: number;
   readonly refused: number;
+}
+
+export function outcomeOf({ root, settled }: Pick<ExecutedBlock, "root" | "settled">): Outcome {
+  const refused = settled.reduce((sum, { outcome }) => sum + (outcome.kind === "commandRefused" ? 1 : 0), 0);
+  return { root, commands: settled.length, refused };
 }
 
 export interface RowSource {

@@ -3,12 +3,12 @@
  * there anyway. The machine is pure and its snapshots are immutable, so that transitions, summaries and contexts are made when somebody asks
  * for them; until then a step costs one small object. Not on the path of `check`, which no worker answers.
  */
+import type { ConsensusSnapshot } from "../../actors/consensus/ports.ts";
 import type { Height, MemberIndex } from "../../base/brands.ts";
 import { consensusMachine } from "../../machines/consensus/consensus.machine.ts";
 import type { ConsensusEffect, ConsensusEvent, Context } from "../../machines/consensus/types.ts";
 import type { PeerMessage } from "../../events/facts/peer-message.ts";
 import { leavesOf, takenBy } from "../../machines/taken.ts";
-import type { SnapshotFrom } from "xstate";
 import { type RowSource, rowOf } from "./block-rows.ts";
 import type { Entry, MachineName } from "./contract.ts";
 import {
@@ -20,8 +20,6 @@ import {
   noteOf,
 } from "./redaction.ts";
 import { Ring } from "./ring.ts";
-
-export type ConsensusSnapshot = SnapshotFrom<typeof consensusMachine>;
 
 /** An entry before its life and number: what the host hands in, and what is made without a snapshot. */
 export type EntryBody = Entry extends infer E
@@ -54,6 +52,8 @@ export interface RecorderOptions {
   readonly life: number;
   /** How many entries are held at most. */
   readonly entriesMax: number;
+  /** Of the ceremony, which goes on meanwhile in another thread. */
+  readonly ceremony: readonly string[];
   /** Units: ms since 1970. */
   readonly now: () => number;
 }
@@ -73,10 +73,12 @@ export class Recorder {
   readonly #options: RecorderOptions;
   readonly #ring: Ring<Kept>;
   #last: ConsensusSnapshot | undefined;
+  #ceremony: readonly string[];
   #grown = (): void => {};
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#ceremony = options.ceremony;
     this.#ring = new Ring(options.entriesMax, BYTES_MAX);
   }
 
@@ -98,9 +100,9 @@ export class Recorder {
   }
 
   /** The machine begins. */
-  readonly started = (snapshot: ConsensusSnapshot): void => {
+  readonly began = (snapshot: ConsensusSnapshot): void => {
     this.#last = snapshot;
-    this.made({ kind: "booted", states: { consensus: leavesOf(snapshot) } });
+    this.made({ kind: "booted", states: { consensus: leavesOf(snapshot), ceremony: this.#ceremony } });
   };
 
   readonly stepped = (
@@ -126,11 +128,11 @@ export class Recorder {
     this.#push({ kind: "message", at: this.#options.now(), way, peer, note }, bytes);
   };
 
-  readonly made = (body: EntryBody, contexts?: Contexts): void =>
-    this.#push(
-      { kind: "made", at: this.#options.now(), body, ...(contexts && { contexts }) },
-      NOTE_BYTES * (contexts === undefined ? 1 : 4),
-    );
+  readonly made = (body: EntryBody, contexts?: Contexts): void => {
+    if (body.kind === "stepped" && body.machine === "ceremony") this.#ceremony = body.states;
+    const kept: Kept = { kind: "made", at: this.#options.now(), body, ...(contexts && { contexts }) };
+    this.#push(kept, NOTE_BYTES * (contexts === undefined ? 1 : 4));
+  };
 
   /** Entries from number `from` on (or from the oldest that is held), at most so many. */
   page(from: number, max: number, rows: RowSource): readonly Entry[] {

@@ -11,6 +11,8 @@ export type ServerCode =
   | "FOREIGN_HOST"
   /** Another site's page asks. */
   | "FOREIGN_ORIGIN"
+  /** Somebody whom the graph does not let look. */
+  | "FORBIDDEN"
   | "METHOD_NOT_ALLOWED"
   | "BODY_REFUSED"
   | "FAILED";
@@ -27,6 +29,7 @@ export function statusOf(code: ServerCode): number {
       return 400;
     case "UNAUTHENTICATED":
       return 401;
+    case "FORBIDDEN":
     case "FOREIGN_HOST":
     case "FOREIGN_ORIGIN":
       return 403;

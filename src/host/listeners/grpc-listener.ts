@@ -6,6 +6,12 @@
  * OpenSSL's own verdict is not asked (`rejectUnauthorized: false`): our chains are anchored in the founding document and
  * bound to key states, which `authenticate` checks.
  */
+import {
+  type IncomingMessage,
+  type RequestListener,
+  type Server as HttpServer,
+  createServer as createHttpServer,
+} from "node:http";
 import { type AddressInfo, type Socket, isIPv6 } from "node:net";
 import { type SecureContext, type TLSSocket, createSecureContext, createServer } from "node:tls";
 import { type ConnectionInjector, type Server, ServerCredentials } from "@grpc/grpc-js";
@@ -46,6 +52,8 @@ export interface GrpcListenerOptions<C extends Caller = Caller> {
   /** Judges the leaf certificate (DER) that the peer has proved to own. Refuses with any code; the connection is closed (refused-session.ts). */
   readonly authenticate: (certificate: Uint8Array) => Result<C> | Promise<Result<C>>;
   readonly server: Server;
+  /** Takes what browsers ask, over HTTP/1.1; without it such connections are not let in. */
+  readonly http?: (callerOf: (request: IncomingMessage) => C | undefined) => RequestListener;
   /** Counts a connection that was not let in. */
   readonly onRefused?: (reason: ConnectionRefusal) => void;
   readonly limits?: Partial<ListenerLimits>;
@@ -113,6 +121,26 @@ const UNKNOWN = refuse(
   "The connection has no accepted certificate; connect again with one that is in force.",
 );
 
+/** gRPC clients speak HTTP/2 alone; whoever offers HTTP/1.1 too is a browser. */
+const protocolOf = ({ protocols }: { readonly protocols: readonly string[] }): string | undefined =>
+  ["http/1.1", "h2"].find((protocol) => protocols.includes(protocol));
+
+/** A connection on which nothing moves for so long ends; streams of events have a heartbeat below that. Units: ms. */
+const PLAIN_IDLE_MS = 60_000;
+
+function plainServer(handler: RequestListener): HttpServer {
+  const server = createHttpServer({ maxHeaderSize: 16 * 1_024, requestTimeout: 10_000 }, handler);
+  server.timeout = PLAIN_IDLE_MS;
+  return server;
+}
+
+/** Ends a connection as grpc-js ends its own: what is asked may be answered within the grace. */
+const plainInjector = (server: HttpServer, socket: Socket): ConnectionInjector => ({
+  injectConnection: (connection) => void server.emit("connection", connection),
+  drain: (graceMs) => void setTimeout(() => socket.destroy(), graceMs).unref(),
+  destroy: () => void socket.destroy(),
+});
+
 /** As grpc-js's getPeer writes it. */
 const peerOf = (socket: Socket): string => `${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`;
 
@@ -131,22 +159,29 @@ export async function openGrpcListener<C extends Caller>(options: GrpcListenerOp
     SNICallback: (name, choose) => choose(null, named.get(name.toLowerCase())),
     requestCert: true,
     rejectUnauthorized: false,
-    ALPNProtocols: ["h2"],
+    ...(options.http === undefined ? { ALPNProtocols: ["h2"] } : { ALPNCallback: protocolOf }),
     handshakeTimeout: limits.handshakeTimeoutMs,
   });
 
+  const http = options.http && plainServer(options.http(({ socket }) => connections.callerAt(peerOf(socket))));
+
   const admit = async (socket: TLSSocket, peer: string): Promise<void> => {
-    if (socket.alpnProtocol !== "h2") return connections.drop(peer, "NOT_HTTP2");
+    const isPlain = http !== undefined && socket.alpnProtocol === "http/1.1";
+    if (!isPlain && socket.alpnProtocol !== "h2") return connections.drop(peer, "NOT_HTTP2");
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) return connections.drop(peer, "NO_CERTIFICATE");
     const caller = await options.authenticate(Uint8Array.from(certificate.raw));
     if (!caller.ok) {
       const { code } = caller.refusal;
-      return isAnswered(code) ? connections.answerRefused(peer, code, socket) : connections.drop(peer, code);
+      return isAnswered(code) && !isPlain
+        ? connections.answerRefused(peer, code, socket)
+        : connections.drop(peer, code);
     }
     // Not "secure" for grpc-js: TLS ends here, it gets the decrypted sockets.
     connections.admit(peer, caller.value, socket, () =>
-      options.server.createConnectionInjector(ServerCredentials.createInsecure()),
+      isPlain
+        ? plainInjector(http, socket)
+        : options.server.createConnectionInjector(ServerCredentials.createInsecure()),
     );
   };
   server.on("connection", (socket: Socket) => connections.accept(socket));

@@ -2,6 +2,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Fault } from "../../base/errors.ts";
+import { isInspectPath } from "../inspector/server.ts";
 
 /** One thing that a probe depends on. */
 export interface HealthCheck {
@@ -28,6 +29,8 @@ export interface HealthOptions {
   readonly port: number;
   readonly state: HealthState;
   readonly metrics: { readonly page: () => Promise<string>; readonly contentType: string };
+  /** Answers what is below /inspect; undefined: it is not shown here. */
+  readonly inspect?: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   /** Told about each request that was refused, by a stable code. */
   readonly onRefused?: (code: string) => void;
 }
@@ -38,8 +41,8 @@ export interface HealthListener {
   readonly close: () => Promise<void>;
 }
 
-/** A probe is one short line; whoever needs more than this is not a probe. */
-const HEADER_BYTES_MAX = 4_096;
+/** A probe is one short line; a browser that looks at the inspector brings the cookies of whatever else runs on loopback. */
+const HEADER_BYTES_MAX = 8_192;
 const CONNECTIONS_MAX = 64;
 /** A request must be complete within this time. Units: ms. */
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -58,6 +61,7 @@ export async function listenHealth(options: HealthOptions): Promise<HealthListen
   server.maxConnections = CONNECTIONS_MAX;
   server.maxRequestsPerSocket = 1_000;
   server.on("request", (request, response) => {
+    if (options.inspect !== undefined && isInspectPath(request.url)) return options.inspect(request, response);
     void answer(options, request, response, refused).catch(() => response.destroy());
   });
   server.on("clientError", (error, socket) => {
@@ -150,9 +154,14 @@ async function replyTo(
       return { status: 200, type: metrics.contentType, body: await metrics.page() };
     default:
       refused("NOT_FOUND");
-      return text(404, "There are /livez, /readyz, /startupz and /metrics.");
+      return isInspectPath(request.url)
+        ? text(404, NOT_INSPECTED)
+        : text(404, "There are /livez, /readyz, /startupz and /metrics.");
   }
 }
+
+const NOT_INSPECTED =
+  "The inspector is not shown here: it is off, or this port is reached from other machines. The API port shows it, to operators and auditors.";
 
 function probe(checks: readonly HealthCheck[], verbose: boolean): Reply {
   const failing = checks.filter((check) => !check.ok).map((check) => check.name);

@@ -7,6 +7,7 @@ export const REFUSING_PORTS = [
   "cluster",
   "service",
   "health",
+  "inspector",
   "identity",
   "mempool",
   "machine",
@@ -42,7 +43,8 @@ const GAUGES = {
   key_sequence_number: "Sequence number of the establishment event whose key the node signs by",
   identifiers: "Identifiers with a key event receipt log",
   key_events_escrowed: "Key events, receipts and replies that wait for what they lack",
-  projection_rebuild_height: "Height that a projection has reached that is built beside the serving one; 0 while none is",
+  projection_rebuild_height:
+    "Height that a projection has reached that is built beside the serving one; 0 while none is",
   rotation_pending: "1 while a rotation of the node's key is under way",
   rotation_failing: "1 while a rotation of the node's key does not come into force",
   log_damaged: "1 while the log is damaged and the node therefore out of service",

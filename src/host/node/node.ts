@@ -9,11 +9,12 @@ import type { KeyState } from "../../keri/key-state.ts";
 import { type PeerIdentity, verifyPeerCertificate } from "../../crypto/peer-certificate.ts";
 import { FOUNDING_BYTES_MAX, type FounderCard } from "../../events/facts/founding.ts";
 import { quorumOf } from "../../machines/consensus/committee.ts";
-import type { Divergence, Timings } from "../../machines/consensus/types.ts";
+import type { Divergence } from "../../machines/consensus/types.ts";
 import { RevokedKeys } from "../cluster/revoked-keys.ts";
 import type { RevokedKey } from "../../projections/certificates/live-certificates.ts";
 import { bindAddress } from "../config/bind-address.ts";
 import type { NodeConfig } from "../config/schema.ts";
+import { timingsOf } from "../config/timings.ts";
 import { type EnclaveHost, startEnclave } from "../enclave/enclave-host.ts";
 import { demand, nodeFiles, readBootFile } from "../enclave/node-files.ts";
 import type { EnclavePort } from "../enclave/worker-protocol.ts";
@@ -29,6 +30,7 @@ import { addHealth } from "../services/health.ts";
 import type { CallerOf } from "../services/oracle-port.ts";
 import { addReflection } from "../services/reflection.ts";
 import type { OperatorCalls } from "../services/ceremony-context.ts";
+import { inspect, inspectService } from "../services/inspect.ts";
 import { type MemberContext, member, memberService } from "../services/member.ts";
 import { type ProjectionContext, projection, projectionService } from "../services/projection.ts";
 import { serverOptions } from "../services/server-options.ts";
@@ -41,8 +43,10 @@ import { REVOKED_GRACE_MS, RETIRE_GRACE_MS } from "./client-ports.ts";
 import { isOutOfForce } from "./retiring.ts";
 import { faultAcross } from "./disk-fault.ts";
 import { freshIdentity, hostsOf } from "./listener-certificate.ts";
+import { InspectorRoom } from "./inspector-room.ts";
 import { LogHealth } from "./log-health.ts";
 import { type Serving, startServing } from "./serving.ts";
+import { ownCard } from "./own-card.ts";
 import { reclaimOnce } from "./reclaim.ts";
 import { ShownKeys } from "./shown-keys.ts";
 import { storedKeyStates } from "./stored-key-states.ts";
@@ -75,20 +79,11 @@ const API_SERVICES = [
   "com.hellblazer.nut.internal.v1.Sphinx",
   "sky.ceremony.v1.CeremonyService",
   "sky.member.v1.MemberService",
+  "sky.inspect.v1.InspectService",
   "sky.projection.v1.ProjectionService",
 ];
 /** How often certificates are looked at, at most. Units: ms. */
 const CERTIFICATES_LOOK_MS = 60_000;
-
-export const timingsOf = (config: NodeConfig): Timings => ({
-  delta: config.deltaMs,
-  leader: config.leaderTimeoutMs,
-  advance: config.advanceTimeoutMs,
-  repeat: config.repeatTimeoutMs,
-  standstill: config.standstillTimeoutMs,
-  growth: config.timeoutGrowth,
-  cap: config.timeoutCapMs,
-});
 
 /** Starts a node: sealed, with its API and health ports open. Throws: Fault that says what to do. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
@@ -126,6 +121,7 @@ class Node implements RunningNode {
   /** Between unsealing and sealing: service that stopped for a damaged log starts again. */
   #mayServe = false;
   readonly #log: LogHealth;
+  readonly #inspector: InspectorRoom;
   #started = false;
   #stopping = false;
 
@@ -148,23 +144,16 @@ class Node implements RunningNode {
       now: () => Date.now(),
       everyMs: Math.min(CERTIFICATES_LOOK_MS, (certificateLifetimeSeconds * 1_000) / 20),
     });
-    const { document } = this.#founding;
-    if (document.dev && !dev)
-      throw new Fault(
-        "DEV_CLUSTER",
-        `${path} founds a development cluster; run it with \`sky dev\`. It cannot become a real one.`,
-      );
-    if (!document.dev && dev)
-      throw new Fault("NOT_A_DEV_CLUSTER", `${path} founds a real cluster; run its nodes with \`sky node\`.`);
     this.aid = demand(readBootFile(config.dataDir)).aid;
-    const card = document.founders.find((founder) => founder.aid === this.aid);
-    if (card === undefined) {
-      throw new Fault(
-        "NOT_A_FOUNDER",
-        `${path} does not name ${this.aid}, the node in ${config.dataDir}; give it the document of its own cluster.`,
-      );
-    }
-    this.#card = card;
+    this.#card = ownCard(this.#founding, this.aid, { path, dataDir: config.dataDir, dev });
+    this.#inspector = new InspectorRoom({
+      ...options,
+      founding: this.#founding,
+      self: this.aid,
+      healthHost: this.#healthHost(),
+      keyStateOf: (aid) => this.#keyStates.get(aid),
+      serving: () => this.#serving,
+    });
   }
 
   #openExternal(): ExternalCertificate | undefined {
@@ -178,6 +167,10 @@ class Node implements RunningNode {
     return new ExternalCertificate({ issuer, names, ttlMs, watch: this.#issuerWatch, now, logger, metrics });
   }
 
+  #healthHost(): string {
+    return this.#options.dev ? LOOPBACK : bindAddress(this.#options.config.healthInterface);
+  }
+
   #watchIssuers(): void {
     const endOf = ({ issuer }: FounderCard): number => new X509Certificate(issuer).validToDate.getTime();
     this.#issuerWatch.watch("own", endOf(this.#card));
@@ -189,12 +182,14 @@ class Node implements RunningNode {
     this.#external = this.#openExternal();
     const { config, logger, metrics, passphrase } = this.#options;
     this.#health = await listenHealth({
-      host: this.#options.dev ? LOOPBACK : bindAddress(config.healthInterface),
+      host: this.#healthHost(),
       port: config.healthPort,
       state: this.#healthState(),
       metrics,
+      inspect: this.#inspector.onHealth,
       onRefused: (code) => metrics.refused("health", code),
     });
+    this.#inspector.listening(this.#health.port);
     metrics.set("sealed", 1);
     metrics.set("epoch", 0); // the founders' committee; others follow with reconfiguration
     const founding = enclaveFounding(this.#founding, this.aid);
@@ -206,6 +201,7 @@ class Node implements RunningNode {
         this.#mayServe = false;
         return this.#stopServing();
       },
+      ...(this.#inspector.entries && { onCeremony: this.#inspector.entries.ceremonyMoved }),
       onSealed: (exit) => {
         logger.info("The node is sealed");
         if (exit) this.#options.onEnd(0);
@@ -236,6 +232,7 @@ class Node implements RunningNode {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#mayServe = false;
+    this.#inspector.close();
     await this.#stopServing();
     await this.#api?.close(CLOSE_GRACE_MS);
     await this.#enclave?.stop();
@@ -286,6 +283,7 @@ class Node implements RunningNode {
       external: this.#external,
       keyStateOf: (aid) => this.#keyStates.get(aid),
       revokedKeys: () => this.#revoked.all(),
+      entries: this.#inspector.entries,
       onKeyStates: (keyStates) => this.#keyStatesChanged(keyStates),
       onRevokedKeys: (keys) => this.#keysRevoked(keys),
       logger,
@@ -413,6 +411,7 @@ class Node implements RunningNode {
     server.addService(sphinxService, sphinx(context));
     server.addService(memberService, member(this.#memberContext(context)));
     server.addService(projectionService, projection(this.#projectionContext(context)));
+    server.addService(inspectService, inspect(context, this.#inspector.link));
     const health = await addHealth(server, API_SERVICES);
     addReflection(server, [...API_SERVICES, "grpc.health.v1.Health"]);
     const admitted = new Set<Aid>([...document.operators, ...document.admins].map(({ aid }) => aid));
@@ -442,6 +441,7 @@ class Node implements RunningNode {
         };
       },
       server,
+      http: (of) => this.#inspector.onApi(of),
       onRefused: (reason) => metrics.refused("api", reason),
       limits: { connectionsMax: config.connectionsMax },
     });

@@ -11,6 +11,8 @@ import type { LogReport } from "../consensus/worker-protocol.ts";
 import type { EnclaveHost } from "../enclave/enclave-host.ts";
 import type { Founding } from "../founding/document.ts";
 import type { ExternalCertificate } from "../issuers/external-certificate.ts";
+import type { LiveEntries } from "../inspector/live-entries.ts";
+import type { StateQuestion } from "../inspector/state-questions.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Rebuild } from "../projector/rebuild.ts";
@@ -50,6 +52,8 @@ export interface ServingOptions {
   readonly onKeyStates: (keyStates: readonly KeyState[]) => void;
   /** Keys of certificates that the log says are revoked. */
   readonly onRevokedKeys: (keys: readonly RevokedKey[]) => void;
+  /** What the node remembers for the inspector; undefined: nothing. */
+  readonly entries: LiveEntries | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** Gives up a start that waits for peers to heal the log. */
@@ -80,6 +84,10 @@ export interface Serving {
   readonly rotateKeys: () => Promise<Result<KeyStateRef>>;
   /** By which another projection takes the place of the serving one. */
   readonly rebuild: () => Rebuild;
+  /** The inspector's questions about the graph, now and before. */
+  readonly askState: (question: StateQuestion) => Promise<Result<unknown>>;
+  /** Whether the graph lets it see what the inspector shows: `sky:cluster#audit` or `#admin`. */
+  readonly mayAudit: (aid: Aid) => boolean;
   /** Stops voting, then serving, in order; what was accepted is settled or answered as unknown. */
   readonly stop: () => Promise<void>;
 }

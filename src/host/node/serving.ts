@@ -20,6 +20,8 @@ import { Executor } from "../executor/executor.ts";
 import { SignedPool } from "../executor/signed-pool.ts";
 import { Submission } from "../executor/submission.ts";
 import type { Rebuild } from "../projector/rebuild.ts";
+import { outcomeOf } from "../inspector/block-rows.ts";
+import type { StateQuestion } from "../inspector/state-questions.ts";
 import { HeightWaiters } from "../executor/waiting.ts";
 import type { MovableDatabase } from "../projector/movable-database.ts";
 import type { ProjectorHost } from "../projector/projector-host.ts";
@@ -157,12 +159,21 @@ class Parts implements Serving {
     return [consensus.value, projector.value];
   }
 
+  readonly askState = (question: StateQuestion): Promise<Result<unknown>> =>
+    present(this.#projection.current, "opened before").askState(question);
+
+  readonly mayAudit = (who: Aid): boolean => {
+    const graph = this.#ledger?.graph;
+    return graph !== undefined && (hasRole(graph, who, "audit") || hasRole(graph, who, "admin"));
+  };
+
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#keyLife?.stop();
     this.#room.stop();
     this.#forgetCertificate();
     await this.#consensus?.stop();
+    this.#options.entries?.endWorker("STOPPED");
     this.#executor?.stop();
     this.#submission?.stop();
     this.#heights.stop();
@@ -182,6 +193,7 @@ class Parts implements Serving {
   async #died(thread: "consensus" | "projector", error: Error, restart: () => Promise<void>): Promise<void> {
     if (this.#stopping) return;
     const code = thread === "consensus" ? "CONSENSUS_DIED" : "PROJECTOR_DIED";
+    if (thread === "consensus") this.#options.entries?.endWorker(code);
     // A failed write or sync is never retried, not by a new worker either (DESIGN §7).
     const fault = faultAcross(error);
     if (fault !== undefined) return this.#fatal(fault.code, fault);
@@ -213,6 +225,7 @@ class Parts implements Serving {
       connectionMaxAgeMs: this.#options.connectionMaxAgeMs,
       keyStates: this.#members().flatMap((member) => this.keyState(member) ?? []),
       revokedKeys: this.#options.revokedKeys().filter(({ aid: of }) => this.#members().includes(of)),
+      recording: this.#options.entries?.beginWorker() ?? null,
       signer,
       certify: (spki) => this.#certify(spki, endpoints.cluster),
       onDelivery: (delivery) => this.#executor?.deliver(delivery),
@@ -365,7 +378,7 @@ class Parts implements Serving {
 
   #executed(block: ExecutedBlock, ms: number): void {
     const { metrics } = this.#options;
-    this.#consensus?.executed(block.height, block.root);
+    this.#consensus?.executed(block.height, block.root, outcomeOf(block));
     this.#submission?.settled(block);
     this.#recent.push({ height: block.height, root: block.root });
     if (this.#recent.length > ROOTS_REPORTED) this.#recent.shift();
@@ -454,10 +467,7 @@ class Parts implements Serving {
       issue: this.#issue,
       keyStateOf: (who) => ledger.keyState(who),
       isRevoked: (who, spkiHash) => ledger.certificates.isRevoked(who, spkiHash),
-      listed: {
-        list: (who) => ledger.certificates.list(who),
-        mayAudit: (who) => hasRole(ledger.graph, who, "audit") || hasRole(ledger.graph, who, "admin"),
-      },
+      listed: { list: (who) => ledger.certificates.list(who), mayAudit: this.mayAudit },
       oracle: oraclePort({
         ledger,
         submission: present(this.#submission, "opened before"),

@@ -7,6 +7,7 @@ import type { KerlAnswer, KerlQuestion, ProjectedBlock, ProjectionRoots } from "
 import type { Assertion } from "../../events/facts/graph.ts";
 import type { Explanation } from "../../events/facts/explanation.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
+import type { StateQuestion } from "../inspector/state-questions.ts";
 import { Outbox } from "../consensus/outbox.ts";
 import type { FromProjector, ProjectorWorkerData, ToProjector } from "./worker-protocol.ts";
 import { ENTRIES } from "../entries.ts";
@@ -34,6 +35,8 @@ export interface ProjectorHost {
   readonly explainAt: (height: Height, assertion: Assertion) => Promise<Result<Explanation>>;
   /** Refuses: HISTORY_LAGGING, OVERLOADED, UNAVAILABLE. */
   readonly askKerl: (question: KerlQuestion) => Promise<Result<KerlAnswer>>;
+  /** The inspector's questions. Refuses: NOT_FOUND, INVALID_QUESTION, OVERLOADED, UNAVAILABLE. */
+  readonly askState: (question: StateQuestion) => Promise<Result<unknown>>;
   /** Stands still, and answers on; for the exchange of its file (exchange.ts). Rejects when the worker ends. */
   readonly hold: () => Promise<ProjectionRoots>;
   /** Goes on after `hold`, or after `reopen`. */
@@ -74,6 +77,7 @@ class WorkerProjector implements ProjectorHost {
   readonly #outbox: Outbox<ToProjector>;
   readonly #questions = new Map<number, (answer: Result<readonly boolean[]>) => void>();
   readonly #explanations = new Map<number, (answer: Result<Explanation>) => void>();
+  readonly #stateQuestions = new Map<number, (answer: Result<unknown>) => void>();
   readonly #kerlQuestions = new Map<number, (answer: Result<KerlAnswer>) => void>();
   /** Blocks handed over and not applied: a worker that is restarted gets them again. */
   readonly #backlog = new Map<Height, ProjectedBlock>();
@@ -155,6 +159,16 @@ class WorkerProjector implements ProjectorHost {
     });
   }
 
+  askState(question: StateQuestion): Promise<Result<unknown>> {
+    const refused = this.#refusal();
+    if (refused !== undefined) return Promise.resolve(refused);
+    return new Promise((answer) => {
+      this.#ids += 1;
+      this.#stateQuestions.set(this.#ids, answer);
+      this.#outbox.post({ kind: "askState", id: this.#ids, question });
+    });
+  }
+
   async hold(): Promise<ProjectionRoots> {
     const held = await this.#step({ kind: "hold" }, "held");
     return held.roots;
@@ -186,7 +200,8 @@ class WorkerProjector implements ProjectorHost {
 
   #refusal(): No | undefined {
     if (this.#stopping) return STOPPING;
-    const waiting = this.#questions.size + this.#explanations.size + this.#kerlQuestions.size;
+    const waiting =
+      this.#questions.size + this.#explanations.size + this.#kerlQuestions.size + this.#stateQuestions.size;
     return waiting < QUESTIONS_MAX ? undefined : OVERLOADED;
   }
 
@@ -217,6 +232,10 @@ class WorkerProjector implements ProjectorHost {
         this.#explanations.get(message.id)?.(message.answer);
         this.#explanations.delete(message.id);
         return;
+      case "stateAnswered":
+        this.#stateQuestions.get(message.id)?.(message.answer);
+        this.#stateQuestions.delete(message.id);
+        return;
       case "kerlAnswered":
         this.#kerlQuestions.get(message.id)?.(message.answer);
         this.#kerlQuestions.delete(message.id);
@@ -246,9 +265,11 @@ class WorkerProjector implements ProjectorHost {
     for (const answer of this.#questions.values()) answer(STOPPING);
     for (const answer of this.#explanations.values()) answer(STOPPING);
     for (const answer of this.#kerlQuestions.values()) answer(STOPPING);
+    for (const answer of this.#stateQuestions.values()) answer(STOPPING);
     this.#questions.clear();
     this.#explanations.clear();
     this.#kerlQuestions.clear();
+    this.#stateQuestions.clear();
     if (!this.#stopping) this.#options.onDeath(error);
     this.#stopping = true;
   }

@@ -1,9 +1,11 @@
 /** What passes between the host and the projector worker, many messages to a post. */
 import type { MessagePort } from "node:worker_threads";
 import type { Digest, Height } from "../../base/brands.ts";
-import type { Result } from "../../base/result.ts";
+import type { Refusal, Result } from "../../base/result.ts";
 import type { KerlAnswer, KerlQuestion, ProjectedBlock, ProjectionRoots } from "../../actors/projector/projector.ts";
 import type { SegmentMember } from "../../projections/checkpoint/segment.ts";
+import type { InspectorCode } from "../inspector/source.ts";
+import type { StateQuestion } from "../inspector/state-questions.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import type { Assertion } from "../../events/facts/graph.ts";
 import type { Explanation } from "../../events/facts/explanation.ts";
@@ -30,6 +32,8 @@ export type ToProjector =
       readonly assertions: readonly Assertion[];
     }
   | { readonly kind: "explainAt"; readonly id: number; readonly height: Height; readonly assertion: Assertion }
+  /** Of the inspector. */
+  | { readonly kind: "askState"; readonly id: number; readonly question: StateQuestion }
   | { readonly kind: "askKerl"; readonly id: number; readonly question: KerlQuestion }
   /** The log begins with this checkpoint: its segments are kept, whatever newer ones there are. */
   | { readonly kind: "keepCheckpoint"; readonly height: Height }
@@ -51,6 +55,7 @@ export type FromProjector =
   | ({ readonly kind: "checkpointWritten" } & WrittenCheckpoint)
   | { readonly kind: "checkedAt"; readonly id: number; readonly answer: Result<readonly boolean[]> }
   | { readonly kind: "explainedAt"; readonly id: number; readonly answer: Result<Explanation> }
+  | { readonly kind: "stateAnswered"; readonly id: number; readonly answer: Result<unknown, Refusal<InspectorCode>> }
   | { readonly kind: "kerlAnswered"; readonly id: number; readonly answer: Result<KerlAnswer> }
   | { readonly kind: "held"; readonly roots: ProjectionRoots }
   | { readonly kind: "released" }

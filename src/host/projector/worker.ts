@@ -1,13 +1,14 @@
 /** Entry of the projector worker: blocks that wait are applied together, one transaction at a time. */
 import { dirname } from "node:path";
 import { workerData } from "node:worker_threads";
-import type { Digest } from "../../base/brands.ts";
+import type { Digest, Height } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
 import type { ProjectedBlock } from "../../actors/projector/projector.ts";
 import { present } from "../../base/errors.ts";
 import { segmentsRoot } from "../../events/facts/checkpoint.ts";
 import { CheckpointStore } from "../checkpoints/checkpoint-store.ts";
 import { CheckpointWriter } from "../checkpoints/checkpoint-writer.ts";
+import { answerState, heightAsked } from "../inspector/state-questions.ts";
 import { Outbox } from "../consensus/outbox.ts";
 import { openJudged, openProjection } from "./database.ts";
 import { projectionFiles, settleProjectionFiles } from "./exchange.ts";
@@ -148,6 +149,11 @@ function take(message: ToProjector): void {
       return answerWhenKnown(message.height, () => {
         const answer = projector.explainAt(message.height, message.assertion);
         host.post({ kind: "explainedAt", id: message.id, answer });
+      });
+    case "askState":
+      return answerWhenKnown(heightAsked(message.question), () => {
+        const state = { db, height: projector.height, rootAt: (at: Height) => projector.ledger.blockAt(at)?.root };
+        host.post({ kind: "stateAnswered", id: message.id, answer: answerState(state, message.question) });
       });
     case "askKerl":
       return answerWhenKnown(message.question.height, () => {
