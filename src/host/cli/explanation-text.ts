@@ -9,16 +9,7 @@ export function explanationLines(explanation: Explanation, note: LinkNote = () =
   const lines = [...unknownLines(explanation)];
   if (path !== null) lines.push(...chainLines(explanation, path, note));
   else if (result) lines.push("The way is too long or too wide to be shown.");
-  if (tried !== null) {
-    lines.push(`${formatNode(explanation.subject)} reaches, through maps of subjects:`);
-    lines.push(...listed(tried.subjects.map(reachedText)));
-    lines.push(`${formatNode(explanation.object)} reaches, through maps of objects:`);
-    lines.push(...listed(tried.objects.map(reachedText)));
-    lines.push("What the object reaches is granted to others only:");
-    lines.push(...listed(tried.onObjects.map(grantText)));
-    lines.push("What the subject reaches is granted other things only:");
-    lines.push(...listed(tried.bySubjects.map(grantText)));
-  }
+  if (tried !== null) lines.push(...triedLines(explanation, tried));
   if (truncated && !(result && path === null))
     lines.push(result ? "A shorter way may be there: not everything was looked at." : "There is more: lists are cut.");
   return lines;
@@ -35,6 +26,29 @@ export function linkText(link: ChainLink): string {
     case "assertion":
       return grantText(link.assertion);
   }
+}
+
+/** Of names that nothing has there is nothing to tell. */
+function triedLines(
+  { subject, object, known }: Explanation,
+  tried: NonNullable<Explanation["tried"]>,
+): readonly string[] {
+  const lines: string[] = [];
+  if (known.subject.node) {
+    lines.push(`${formatNode(subject)} reaches, through maps of subjects:`);
+    lines.push(...listed(tried.subjects.map(reachedText)));
+  }
+  if (known.object.node) {
+    lines.push(`${formatNode(object)} reaches, through maps of objects:`);
+    lines.push(...listed(tried.objects.map(reachedText)));
+    lines.push("What the object reaches is granted to others only:");
+    lines.push(...listed(tried.onObjects.map(grantText)));
+  }
+  if (known.subject.node) {
+    lines.push("What the subject reaches is granted other things only:");
+    lines.push(...listed(tried.bySubjects.map(grantText)));
+  }
+  return lines;
 }
 
 function chainLines(

@@ -59,7 +59,8 @@ function sinceText(since: Turn | null, result: boolean): string {
   return `${result ? "Since" : "No more since"} ${originText(since.origin)}`;
 }
 
-const placeText = ({ height, index, time }: Place): string => `height ${height}, command ${index}, ${timeText(time)}`;
+const placeText = ({ height, index, time }: Place): string =>
+  height === 0 ? "genesis" : `height ${height}, command ${index}, ${timeText(time)}`;
 
 const originText = (origin: Origin): string => originLines(origin).join(", ");
 

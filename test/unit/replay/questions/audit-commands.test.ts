@@ -214,7 +214,7 @@ describe("changes", () => {
 describe("acts", () => {
   it("of a client: what it signed, what was refused and why, what a gateway signed for it, and its key events", async () => {
     expect(await ask("acts", log.client.aid)).toMatchInlineSnapshot(`
-      "height 0, command 6, genesis: identifier incepted CLIENT, in the founding document
+      "genesis: identifier incepted CLIENT, in the founding document
       height 1, command 0, 20.001Z: graph.write #001: executed
             map subject my-org:ali my-org:users#member
       height 1, command 1, 20.001Z: graph.write #002: executed
