@@ -1,0 +1,23 @@
+/**
+ * Records a golden log: `node test/golden/log/record.ts v1`. A log that is there is never written again: what it says is what its
+ * version did, and every later one has to come to the same.
+ */
+import { existsSync, writeFileSync } from "node:fs";
+import { present } from "../../../src/base/errors.ts";
+import { executed, goldenLogFile, writtenLog } from "./golden-log.ts";
+import { GoldenLives } from "./lives.ts";
+
+const [name] = process.argv.slice(2);
+if (name !== "v1") throw new Error("name the version to record: v1");
+const file = goldenLogFile(name);
+if (existsSync(file)) throw new Error(`${file.pathname} is there; golden logs are never written again`);
+
+const lives = new GoldenLives();
+lives.firstVersion();
+const blocks = lives.blocks.map(({ event, bundles }) => ({ event, bundles: bundles.map(({ bytes }) => bytes) }));
+const results = executed(lives.made.cluster, blocks);
+writeFileSync(
+  file,
+  writtenLog({ blocks: blocks.map((block, at) => ({ ...block, ...present(results.blocks[at], "executed") })), rows: results.rows }),
+);
+console.log(results.kinds.join(" "));
