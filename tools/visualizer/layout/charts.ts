@@ -1,24 +1,38 @@
 /** Lays the statecharts out with elkjs. The same definitions give the same bytes. */
-import ElkModule, { type ELK, type ElkExtendedEdge, type ElkNode, type LayoutOptions } from "elkjs/lib/elk.bundled.js";
+import ElkModule, {
+  type ELK,
+  type ElkExtendedEdge,
+  type ElkNode,
+  type ElkShape,
+  type LayoutOptions,
+} from "elkjs/lib/elk.bundled.js";
 import type { AnyStateMachine } from "xstate";
 import { present } from "../../../src/base/errors.ts";
 import type { MachineName } from "../../../src/host/inspector/contract.ts";
 import { ceremonyMachine } from "../../../src/machines/ceremony/ceremony.machine.ts";
 import { consensusMachine } from "../../../src/machines/consensus/consensus.machine.ts";
-import { CAUSE_LINE, type Chart, type ChartEdge, type Charts, LETTER, textOfCause } from "../page/model/chart.ts";
-import { type Definition, type DrawnState, definitionOf } from "./definition.ts";
+import {
+  CAUSE_LINE,
+  type Chart,
+  type ChartBox,
+  type ChartEdge,
+  type Charts,
+  LETTER,
+  textOfCause,
+} from "../page/model/chart.ts";
+import { type Definition, type DrawnEdge, type DrawnState, definitionOf } from "./definition.ts";
 import { DESCRIPTIONS } from "./words.ts";
 
 /** A machine whose states settle reads as a list in the order of its guards; one with a course reads from top to bottom. */
 const MACHINES: Readonly<Record<MachineName, { readonly machine: AnyStateMachine; readonly options: LayoutOptions }>> =
   {
-    consensus: { machine: consensusMachine, options: { "elk.direction": "RIGHT" } },
+    consensus: { machine: consensusMachine, options: { "elk.direction": "RIGHT", "elk.spacing.nodeNode": "11" } },
     ceremony: { machine: ceremonyMachine, options: { "elk.direction": "DOWN" } },
   };
 
 /** Height of an outer state's title. Units: px. */
-const TITLE = 34;
-const STATE_HEIGHT = 44;
+const TITLE = 30;
+const STATE_HEIGHT = 38;
 const NARROWEST = 110;
 const SETTLE = 34;
 
@@ -57,7 +71,7 @@ function nodeOf(state: DrawnState, definition: Definition): ElkNode {
   if (state.kind === "settle") return settleNode(state, definition);
   const inside = definition.states.filter(({ parent }) => parent === state.id);
   if (inside.length === 0) {
-    const width = Math.max(NARROWEST, Math.ceil(state.name.length * LETTER.name) + 32);
+    const width = Math.max(NARROWEST, Math.ceil(state.name.length * LETTER.name) + 48);
     return { id: state.id, width, height: STATE_HEIGHT };
   }
   const children = inside.map((child) => nodeOf(child, definition));
@@ -67,16 +81,21 @@ function nodeOf(state: DrawnState, definition: Definition): ElkNode {
 const widthOf = (texts: readonly string[]): number =>
   Math.ceil(Math.max(...texts.map((text) => text.length)) * LETTER.cause) + 8;
 
+/** A state that settles is entered by the guard of its own name: a label would say it twice. */
+const isSelfEvident = ({ target, causes }: DrawnEdge): boolean =>
+  causes.every(({ event, guard }) => event === null && guard !== null && target.endsWith(`.${guard}`));
+
 function edgesOf({ states, edges }: Definition): ElkExtendedEdge[] {
   const settles = new Set(states.filter(({ kind }) => kind === "settle").map(({ id }) => id));
-  return edges.map(({ source, target, causes }, index) => {
+  return edges.map((edge, index) => {
+    const { source, target, causes } = edge;
     const texts = causes.map(textOfCause);
     const label = { text: texts.join("\n"), width: widthOf(texts), height: texts.length * CAUSE_LINE + 2 };
     return {
       id: `edge${index}`,
       sources: [settles.has(source) ? portOf(index) : source],
       targets: [target],
-      labels: [label],
+      labels: isSelfEvident(edge) ? [] : [label],
     };
   });
 }
@@ -88,15 +107,16 @@ function drawnEdge(edge: ElkExtendedEdge, { edges }: Definition): ChartEdge {
   const points = (edge.sections ?? []).flatMap(({ startPoint, bendPoints, endPoint }) =>
     [startPoint, ...(bendPoints ?? []), endPoint].map(({ x, y }) => [rounded(x), rounded(y)] as const),
   );
-  const { x, y, width, height } = present(edge.labels?.[0], "its label");
-  return {
-    source,
-    target,
-    causes,
-    points,
-    label: { x: rounded(x), y: rounded(y), width: rounded(width), height: rounded(height) },
-  };
+  const [label] = edge.labels ?? [];
+  return { source, target, causes, points, label: label === undefined ? null : boxOf(label) };
 }
+
+const boxOf = ({ x, y, width, height }: ElkShape): ChartBox => ({
+  x: rounded(x),
+  y: rounded(y),
+  width: rounded(width),
+  height: rounded(height),
+});
 
 /** One chart of any machine; `descriptions` by the ids of its states. */
 export async function chartOf(
@@ -115,10 +135,7 @@ export async function chartOf(
     return {
       ...state,
       description: descriptions[state.id] ?? "",
-      x: rounded(box.x),
-      y: rounded(box.y),
-      width: rounded(box.width),
-      height: rounded(box.height),
+      ...boxOf(box),
     };
   });
   const edges = (laid.edges ?? []).map((edge) => drawnEdge(edge, definition));

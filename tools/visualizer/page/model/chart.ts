@@ -4,7 +4,14 @@
  */
 import type { MachineName } from "../../../../src/host/inspector/contract.ts";
 
-export interface ChartState {
+export interface ChartBox {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface ChartState extends ChartBox {
   /** As in entries: `consensus.quiet`. A `settle` is no state: it stands for "whichever of these holds now". */
   readonly id: string;
   readonly name: string;
@@ -15,10 +22,6 @@ export interface ChartState {
   readonly description: string;
   /** Events that it takes and stays, with the names of their guards. */
   readonly internal: readonly string[];
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
 }
 
 export interface ChartEdge {
@@ -27,7 +30,8 @@ export interface ChartEdge {
   /** What takes it: an event (null: none, as soon as the guard holds) and a guard (null: none; "…": one without a name). */
   readonly causes: readonly { readonly event: string | null; readonly guard: string | null }[];
   readonly points: readonly (readonly [number, number])[];
-  readonly label: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+  /** null: the target's name says what takes it. */
+  readonly label: ChartBox | null;
 }
 
 export interface Chart {

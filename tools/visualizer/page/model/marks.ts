@@ -44,7 +44,7 @@ export class Marks {
         const name = `${entry.evidence} ${entry.member} ${entry.view}`;
         if (this.#accused.has(name)) return null;
         this.#accused.add(name);
-        const text = `${entry.node} holds evidence against ${entry.member}: ${nameOfEvidence(entry.evidence)} in view ${entry.view}`;
+        const text = `${entry.node} holds evidence that ${entry.member} ${nameOfEvidence(entry.evidence)} in view ${entry.view}`;
         return { kind: "evidence", entry, text };
       }
       case "fault":
@@ -72,17 +72,18 @@ export class Marks {
 }
 
 const EVIDENCE: Readonly<Record<string, string>> = {
-  twoProposals: "it proposed two blocks",
-  twoNotarizeVotes: "it voted for two blocks",
-  twoFinalizeVotes: "it finalized two blocks",
-  nullifyAndFinalize: "it nullified and finalized",
+  twoProposals: "proposed two blocks",
+  twoNotarizeVotes: "voted for two blocks",
+  twoFinalizeVotes: "finalized two blocks",
+  nullifyAndFinalize: "nullified and finalized",
 };
 
 /** What a kind of evidence proves, in words. */
 export const nameOfEvidence = (evidence: string): string => EVIDENCE[evidence] ?? evidence;
 
 function sentenceOfFault(entry: Extract<Entry, { kind: "fault" }>): string {
-  const { type, ...fields } = entry.fault;
+  const { type, what, ...fields } = entry.fault;
+  if (typeof what === "string") return `${type}: ${what}`;
   const said = Object.entries(fields).flatMap(([name, value]) => (value === null ? [] : `${name} ${String(value)}`));
   return said.length === 0 ? type : `${type} (${said.join(", ")})`;
 }

@@ -1,6 +1,7 @@
 /** What a newcomer should know of a moment, in plain sentences: who leads, where the log stands, who is gone and why. */
 import type { EntryKey, SourceDescription } from "../../../../src/host/inspector/contract.ts";
-import type { Mark } from "./marks.ts";
+import type { EntryOf } from "./entries.ts";
+import { type Mark, nameOfEvidence } from "./marks.ts";
 import type { Moment, NodeMoment } from "./moment.ts";
 import type { Store } from "./store.ts";
 import { nameOfState, spanOf, timeOf } from "./words.ts";
@@ -63,21 +64,38 @@ const TONES: Readonly<Record<Mark["kind"], Sentence["tone"]>> = {
   halted: "bad",
 };
 
-/** The newest marks not after the cursor; of views nullified one after the other only the last. */
+/** What marks are one story: views given up one after the other, all that one member did in one view, a crash and its end. */
+function storyline({ kind, entry }: Mark): string {
+  if (entry.kind === "evidence") return `evidence ${entry.member} ${entry.view}`;
+  if (kind === "ended" || kind === "fault") return `${entry.node} ${entry.at}`;
+  return kind === "nullified" ? kind : `${kind} ${entry.node} ${entry.n}`;
+}
+
+const evidenceText = (entry: EntryOf<"evidence">, kinds: readonly string[]): string =>
+  `${entry.member} lied: it ${list(kinds.map(nameOfEvidence))} in view ${entry.view}, as ${entry.node} can prove`;
+
+/** The newest storylines that are not after the cursor, each told once. */
 function told(store: Store, { position }: Moment, source: SourceDescription | null): readonly Sentence[] {
-  const sentences: Sentence[] = [];
+  const lines = new Map<string, Mark[]>();
   const marks = store.marks.all();
-  let hasNullified = false;
-  for (let index = marks.length - 1; index >= 0 && sentences.length < TOLD_MAX; index -= 1) {
+  for (let index = marks.length - 1; index >= 0; index -= 1) {
     const mark = marks[index];
-    if (mark === undefined || (mark.kind === "nullified" && hasNullified)) continue;
-    if (store.history.positionOf(mark.entry).position > position) continue;
-    hasNullified ||= mark.kind === "nullified";
-    const { node, life, n } = mark.entry;
-    const text = `${timeOf(mark.entry.at, source, false)} ${mark.text}`;
-    sentences.push({ tone: TONES[mark.kind], text, key: { node, life, n } });
+    if (mark === undefined || store.history.positionOf(mark.entry).position > position) continue;
+    const line = storyline(mark);
+    const known = lines.get(line);
+    if (known === undefined && lines.size === TOLD_MAX) break;
+    if (known === undefined) lines.set(line, [mark]);
+    else known.push(mark);
   }
-  return sentences;
+  return [...lines.values()].flatMap((line) => {
+    const mark = line.find(({ kind }) => kind === "ended") ?? line[0];
+    if (mark === undefined) return [];
+    const { entry, kind } = mark;
+    const kinds = line.flatMap((one) => (one.entry.kind === "evidence" ? one.entry.evidence : [])).reverse();
+    const text = entry.kind === "evidence" ? evidenceText(entry, kinds) : mark.text;
+    const { node, life, n } = entry;
+    return { tone: TONES[kind], text: `${timeOf(entry.at, source, false)} ${text}`, key: { node, life, n } };
+  });
 }
 
 /** Now first, then what came before it, newest first. */

@@ -202,10 +202,12 @@ const emptyRow = (view: number, leader: string | null): ViewRow => ({
 });
 
 /** What became of a view, as far as was seen. */
-export type Outcome = "final" | "nullified" | "notarized" | "open";
+export type Outcome = "final" | "finalized" | "nullified" | "notarized" | "open";
 
 export function outcomeOf(row: ViewRow): Outcome {
   if (row.block !== null) return "final";
-  if (row.certificates.some(({ kind }) => kind === "nullification")) return "nullified";
-  return row.certificates.some(({ kind }) => kind === "notarization") ? "notarized" : "open";
+  const has = (wanted: CertificateKind): boolean => row.certificates.some(({ kind }) => kind === wanted);
+  if (has("finalization")) return "finalized";
+  if (has("nullification")) return "nullified";
+  return has("notarization") ? "notarized" : "open";
 }

@@ -91,7 +91,7 @@ export function lineOf(entry: Entry): Line {
     case "evidence":
       return {
         what: "evidence",
-        detail: `against ${entry.member}: ${nameOfEvidence(entry.evidence)} in view ${entry.view}`,
+        detail: `${entry.member} ${nameOfEvidence(entry.evidence)} in view ${entry.view}`,
       };
     case "fault":
       return { what: entry.fault.type, detail: fieldsOf(entry.fault) };

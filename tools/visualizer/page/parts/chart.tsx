@@ -16,6 +16,8 @@ export interface ChartProps {
 /** Room at the right for ways between states that settle. Units: px. */
 const ARCS = 132;
 const RADIUS = 7;
+/** A chart that would be too small to read on a phone is scrolled there instead. */
+const WIDE = 600;
 
 const lineOf = (points: ChartEdge["points"]): string => points.map(([x, y]) => `${x},${y}`).join(" ");
 
@@ -47,13 +49,12 @@ function State({ state, isActive, hasTaken }: { state: ChartState; isActive: boo
   );
 }
 
-/** `isLabelled`: spokes of a settle say what their target says already. */
-function Edge({ edge, isTaken, isLabelled }: { edge: ChartEdge; isTaken: boolean; isLabelled: boolean }) {
+function Edge({ edge, isTaken }: { edge: ChartEdge; isTaken: boolean }) {
   const { points, causes, label } = edge;
   return (
     <g class={`edge ${isTaken ? "taken" : ""}`}>
       <polyline points={lineOf(points)} marker-end={isTaken ? "url(#arrow-taken)" : "url(#arrow)"} />
-      {isLabelled &&
+      {label !== null &&
         causes.map((cause, row) => (
           <text key={textOfCause(cause)} class="mono" x={label.x + 4} y={label.y + 11 + row * CAUSE_LINE}>
             {textOfCause(cause)}
@@ -115,7 +116,7 @@ export function StateChart({ chart, active, taken, ways, label }: ChartProps) {
     settles !== undefined && state.parent === null ? { ...state, width: width - state.x - 4 } : state;
   return (
     <svg
-      class="chart"
+      class={`chart ${width > WIDE ? "wide" : ""}`}
       viewBox={`0 0 ${width} ${chart.height}`}
       width={width}
       height={chart.height}
@@ -138,7 +139,7 @@ export function StateChart({ chart, active, taken, ways, label }: ChartProps) {
       {chart.edges.map((one) => {
         const isSpoke = states.get(one.source)?.kind === "settle";
         const isNow = isSpoke ? isEntered(one.target) : isTaken(one.source, one.target);
-        return <Edge key={`${one.source} ${one.target}`} edge={one} isTaken={isNow} isLabelled={!isSpoke || isNow} />;
+        return <Edge key={`${one.source} ${one.target}`} edge={one} isTaken={isNow} />;
       })}
       {settles !== undefined &&
         [...allWays].map(([way, count]) => {

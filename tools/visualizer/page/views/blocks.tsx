@@ -27,6 +27,7 @@ const AFTER = 8;
 
 const OUTCOMES: Readonly<Record<Outcome, string>> = {
   final: "final",
+  finalized: "finalized",
   nullified: "given up",
   notarized: "notarized",
   open: "open",
@@ -133,7 +134,7 @@ function Certificates({ store, row }: { readonly store: Store; readonly row: Vie
           entry={entry}
           class={`certificate ${kind}`}
           title={`${kind} ${hash === null ? "" : shortHash(hash)}${signers.length === 0 ? "" : `, signed by ${signers.join(", ")}`}; first seen by ${entry.node}`}
-          text={`${kind}${letterOf(row.proposals, hash)}`}
+          text={[kind, letterOf(row.proposals, hash)].join(" ")}
         />
       ))}
     </div>
@@ -174,7 +175,7 @@ function Evidence({ store, row }: { readonly store: Store; readonly row: ViewRow
           store={store}
           entry={entry}
           class="evidence-chip"
-          title={`${entry.member}: ${nameOfEvidence(entry.evidence)}. Held by ${entry.node}.`}
+          title={`${entry.member} ${nameOfEvidence(entry.evidence)}: held by ${entry.node}`}
           text={`${entry.member} ${nameOfEvidence(entry.evidence)}`}
         />
       ))}
