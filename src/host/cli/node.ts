@@ -5,6 +5,7 @@ import { readConfig } from "../config/read.ts";
 import { readBootFile } from "../enclave/node-files.ts";
 import { createLogger } from "../logging/logger.ts";
 import { createMetrics } from "../metrics/metrics.ts";
+import type { RunningNode } from "../node/node.ts";
 import { textsOf } from "./config.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
 import { readPassphrase } from "./passphrase.ts";
@@ -47,7 +48,7 @@ export interface RunNodeOptions {
   readonly dev: boolean;
   readonly pretty: boolean;
   readonly passphrase?: Uint8Array;
-  readonly onStarted?: () => void;
+  readonly onStarted?: (node: RunningNode) => void;
   readonly onServing?: () => void;
   readonly onLogTrouble?: (trouble: string) => void;
 }
@@ -81,7 +82,7 @@ export async function runNode(config: NodeConfig, io: CliIo, options: RunNodeOpt
     ...(options.onServing === undefined ? {} : { onServing: options.onServing }),
     ...(options.onLogTrouble === undefined ? {} : { onLogTrouble: options.onLogTrouble }),
   });
-  options.onStarted?.();
+  options.onStarted?.(node);
   if (interrupted.aborted) end(EXIT.ok);
   interrupted.addEventListener("abort", () => end(EXIT.ok), { once: true });
   const code = await ended;

@@ -9,6 +9,7 @@ import { certificatePem } from "../../crypto/x509.ts";
 import type { FounderCard } from "../../events/facts/founding.ts";
 import { type Controller, isShowable } from "../../keri/controller.ts";
 import { CeremonyServiceClient } from "../../wire/generated/sky/ceremony/v1/ceremony.ts";
+import { InspectServiceClient } from "../../wire/generated/sky/inspect/v1/inspect.ts";
 import { MemberServiceClient } from "../../wire/generated/sky/member/v1/member.ts";
 import { ProjectionServiceClient } from "../../wire/generated/sky/projection/v1/projection.ts";
 import type { Founding } from "./document.ts";
@@ -54,6 +55,7 @@ export interface OperatorConnection {
   readonly ceremony: CeremonyServiceClient;
   readonly member: MemberServiceClient;
   readonly projection: ProjectionServiceClient;
+  readonly inspect: InspectServiceClient;
   readonly close: () => void;
 }
 
@@ -102,7 +104,8 @@ export async function connectOperator(
   const shared = { ...options, channelOverride: ceremony.getChannel() };
   const member = new MemberServiceClient(node.endpoints.api, credentials, shared);
   const projection = new ProjectionServiceClient(node.endpoints.api, credentials, shared);
-  return ok({ node, ceremony, member, projection, close: () => ceremony.close() });
+  const inspect = new InspectServiceClient(node.endpoints.api, credentials, shared);
+  return ok({ node, ceremony, member, projection, inspect, close: () => ceremony.close() });
 }
 
 /** The leaf that a server shows in a handshake that ends there. */

@@ -114,12 +114,13 @@ export class InspectorRoom {
         "This node shows no page on its health port: inspector is off, or the port is not loopback's alone; see docs/INSPECTOR.md.",
       );
     this.#parts.logger.info("A link to the inspector was handed out", { operator: caller });
-    return ok({ ...this.devLink(), expiresInSeconds: LINK_LIFE_MS / 1_000 });
+    return ok(this.devLink());
   };
 
   /** For `sky dev`, which started this process. */
-  devLink(): { readonly origin: string; readonly token: string } {
-    return { origin: `http://127.0.0.1:${this.#port}`, token: this.#tokens.mint() };
+  devLink(): InspectLink {
+    const origin = `http://127.0.0.1:${this.#port}`;
+    return { origin, token: this.#tokens.mint(), expiresInSeconds: LINK_LIFE_MS / 1_000 };
   }
 
   close(): void {

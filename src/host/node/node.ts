@@ -30,7 +30,7 @@ import { addHealth } from "../services/health.ts";
 import type { CallerOf } from "../services/oracle-port.ts";
 import { addReflection } from "../services/reflection.ts";
 import type { OperatorCalls } from "../services/ceremony-context.ts";
-import { inspect, inspectService } from "../services/inspect.ts";
+import { type InspectLink, inspect, inspectService } from "../services/inspect.ts";
 import { type MemberContext, member, memberService } from "../services/member.ts";
 import { type ProjectionContext, projection, projectionService } from "../services/projection.ts";
 import { serverOptions } from "../services/server-options.ts";
@@ -70,6 +70,8 @@ export interface NodeOptions {
 
 export interface RunningNode {
   readonly aid: Aid;
+  /** A fresh one-time link to its inspector, for whoever started it: `sky dev`. */
+  readonly inspectLink: () => InspectLink;
   readonly stop: () => Promise<void>;
 }
 
@@ -227,6 +229,8 @@ class Node implements RunningNode {
       port: String(this.#api.port),
     });
   }
+
+  readonly inspectLink = (): InspectLink => this.#inspector.devLink();
 
   async stop(): Promise<void> {
     if (this.#stopping) return;
