@@ -5,9 +5,14 @@ import { connect } from "node:tls";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Height } from "../../src/base/brands.ts";
-import type { GraphChange, GraphNode, GraphWrite } from "../../src/events/facts/graph.ts";
+import type { Explanation } from "../../src/events/facts/explanation.ts";
+import type { Assertion, GraphChange, GraphNode, GraphWrite } from "../../src/events/facts/graph.ts";
 import type { CommandOutcome } from "../../src/wire/outcome.ts";
 import type { Subject } from "../../src/wire/generated/com/hellblazer/delphi/v1/oracle.ts";
+import { DirectorySource } from "../../tools/replay/directory.ts";
+import { Who } from "../../tools/replay/questions/who.ts";
+import { Why } from "../../tools/replay/questions/why.ts";
+import { replay } from "../../tools/replay/replay.ts";
 import * as bruteForce from "../../tools/sim/naive-graph.ts";
 import { Cluster, isAlive } from "./cluster.ts";
 import { CompatibleClients, skyClient } from "./clients.ts";
@@ -183,8 +188,15 @@ describe("a healthy cluster", () => {
     const stateAt = (at: number): bruteForce.State => history.findLast((entry) => entry.height <= at)?.state ?? state;
     const from = Math.min(...history.slice(1).map((entry) => entry.height)) - 1;
     const pairs = nodes.flatMap((s) => nodes.map((object) => ({ subject: s, object })));
+    const sampled = pairs.filter((_, i) => i % 7 === 0);
+    const past = from + Math.floor((height - from) / 2);
+    const explained: (readonly Explanation[])[] = [];
     for (const name of cluster.names) {
       const client = skyClient(cluster, [name]);
+      explained.push(
+        await Promise.all(sampled.map((pair) => client.explain(pair))),
+        await Promise.all(sampled.map((pair) => client.explain(pair, { at: past as Height }))),
+      );
       const { results, height: answeredAt } = await client.checkBatch(pairs);
       expect(answeredAt).toBe(height);
       expect(results).toEqual(pairs.map(({ subject: s, object }) => bruteForce.check(state, s, object)));
@@ -208,7 +220,13 @@ describe("a healthy cluster", () => {
       }
       client.close();
     }
+    const [now = [], then = []] = explained;
+    const verdicts = (at: bruteForce.State) => sampled.map(({ subject: s, object }) => bruteForce.check(at, s, object));
+    expect(now.map(({ result }) => result)).toEqual(verdicts(state));
+    expect(then.map(({ result }) => result)).toEqual(verdicts(stateAt(past)));
+    for (const [i, others] of explained.entries()) expect(others, "to the letter").toEqual(i % 2 === 0 ? now : then);
     expectSameRoots(cluster, height);
+    await expectSameAudits(cluster.node(cluster.names[0] ?? "").dir, height, sampled, stateAt);
   });
 
   it("answers a command that is sent again under its id with the first result", async () => {
@@ -243,6 +261,31 @@ describe("a healthy cluster", () => {
     expect(cluster.nodes.map(({ pid }) => pid)).toEqual([null, null, null, null]);
   });
 });
+
+/** An auditor reads the directory of a node that runs, and gets the brute force's answers at every height. */
+async function expectSameAudits(
+  directory: string,
+  height: number,
+  pairs: readonly Assertion[],
+  stateAt: (height: number) => bruteForce.State,
+): Promise<void> {
+  const who = new Who();
+  const whys = pairs.map((pair) => new Why(pair));
+  const source = DirectorySource.open(directory);
+  for await (const block of replay(source, { to: height as Height })) {
+    for (const question of [who, ...whys]) question.take(block);
+    const state = stateAt(block.height);
+    const asked = pairs[block.height % pairs.length]?.object ?? AGAIN;
+    expect(who.answer(asked).subjects).toEqual(bruteForce.expandSubjects(state, asked));
+    for (const [i, why] of whys.entries()) {
+      const { subject: s, object } = pairs[i] ?? { subject: AGAIN, object: AGAIN };
+      const { explanation, links } = why.answer();
+      expect(explanation.result).toBe(bruteForce.check(state, s, object));
+      expect(links.every(({ origin }) => origin.by === "command")).toBe(true);
+    }
+  }
+  await source.close();
+}
 
 const COMMANDS = 400;
 const PAST_HEIGHTS = 20;
