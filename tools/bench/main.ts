@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: every row of the budget table (DESIGN §11) but replay, on a real `sky dev` cluster of four node processes
+ * `npm run bench`: every row of the budget table (DESIGN §11), on a real `sky dev` cluster of four node processes
  * with its client on this machine. Prints the table and writes bench-results/TIME.json. Nothing here fails a build.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -16,6 +16,7 @@ import { benchKerlVerify } from "./kerl-verify.ts";
 import { benchKeyStates } from "./key-states.ts";
 import type { Windows } from "./load.ts";
 import { benchColdStart, benchIdle, benchRestart, memoryAfterLoad } from "./processes.ts";
+import { benchReplay } from "./replay.ts";
 import type { RunningCluster } from "./running-cluster.ts";
 import {
   type WriteOptions,
@@ -38,9 +39,10 @@ const MEASUREMENTS = [
   "in-process",
   "kerl-verify",
   "key-state",
+  "replay",
 ] as const;
 type Measurement = (typeof MEASUREMENTS)[number];
-const WITHOUT_CLUSTER: ReadonlySet<Measurement> = new Set(["in-process", "kerl-verify", "key-state"]);
+const WITHOUT_CLUSTER: ReadonlySet<Measurement> = new Set(["in-process", "kerl-verify", "key-state", "replay"]);
 
 const HELP = `Usage: npm run bench -- [--quick] [--only NAME]... [--keep] [--profile DIR]
 
@@ -142,6 +144,7 @@ async function main(): Promise<void> {
   if (plan.wanted("in-process")) add(await benchInProcess());
   if (plan.wanted("kerl-verify")) add(benchKerlVerify());
   if (plan.wanted("key-state")) add(await benchKeyStates(plan.windows, plan.quick ? 100_000 : 1_000_000));
+  if (plan.wanted("replay")) add(benchReplay(plan.quick));
   if (MEASUREMENTS.some((name) => !WITHOUT_CLUSTER.has(name) && plan.wanted(name))) {
     const start = await benchColdStart(plan.wanted("start") ? (plan.quick ? 1 : 3) : 0, plan.env);
     let running = start.cluster;

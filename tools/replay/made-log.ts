@@ -71,6 +71,11 @@ export class MadeLog {
     return this.#execution.ledger.root;
   }
 
+  /** Log time of the newest block. Units: ms. */
+  get time(): number {
+    return this.#time();
+  }
+
   /** The founding document's block. */
   genesis(): MadeBlock {
     const body: Body = { kind: "genesis", document: this.founding.document };
