@@ -22,8 +22,8 @@ import { memberClass } from "../parts/nodes.tsx";
 import type { View, ViewProps } from "../view.ts";
 
 /** Columns before and after the one of the cursor. */
-const BEFORE = 20;
-const AFTER = 8;
+const BEFORE = 11;
+const AFTER = 6;
 
 const OUTCOMES: Readonly<Record<Outcome, string>> = {
   final: "final",
