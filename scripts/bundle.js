@@ -18,6 +18,7 @@ const ENTRIES = {
   "enclave-worker": "src/host/enclave/worker.ts",
   "consensus-worker": "src/host/consensus/worker.ts",
   "projector-worker": "src/host/projector/worker.ts",
+  "notary-worker": "src/host/proofs/worker.ts",
   "rebuild-worker": "src/host/projector/rebuild-worker.ts",
   "crypto-task": "src/host/executor/crypto-task.ts",
   client: "src/client/index.ts",

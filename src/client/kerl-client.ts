@@ -1,14 +1,14 @@
 /** Key event receipt logs for an application: appends what it signed, asks who is who, follows an identifier. */
-import type { ClientReadableStream, MethodDefinition } from "@grpc/grpc-js";
-import { Metadata, type ServiceError } from "@grpc/grpc-js";
+import type { MethodDefinition } from "@grpc/grpc-js";
 import type { Digest, Height } from "../base/brands.ts";
 import type * as Kerl from "../wire/generated/sky/kerl/v1/kerl.ts";
 import { KerlServiceService as calls } from "../wire/generated/sky/kerl/v1/kerl.ts";
 import type { Receipt } from "../wire/outcome.ts";
 import * as graph from "../wire/sky-graph.ts";
-import { SkyError, errorOfMessage, errorOfService, wasSent } from "./errors.ts";
+import { SkyError, errorOfMessage } from "./errors.ts";
 import { Nodes, type NodesOptions, type OracleStub, unaryBy } from "./nodes.ts";
 import { type ClientPorts, type Signer, appendCommandOf, defaultPorts, signBatch } from "./signing.ts";
+import { serverStream } from "./server-stream.ts";
 import { untilOutcome } from "./unknown-outcome.ts";
 
 export interface KerlClientOptions extends NodesOptions {
@@ -177,41 +177,11 @@ export class KerlClient {
     );
   }
 
-  /** One node's stream, whichever opens it. */
-  async *#stream<Request, Reply>(
-    { path, requestSerialize, responseDeserialize }: MethodDefinition<Request, Reply>,
+  #stream<Request, Reply>(
+    method: MethodDefinition<Request, Reply>,
     request: Request,
     timeoutMs: number,
   ): AsyncGenerator<Reply> {
-    const deadline = this.#ports.now() + timeoutMs;
-    const open = async (stub: OracleStub): Promise<Opened<Reply>> => {
-      const call = stub.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, new Metadata(), {
-        deadline,
-      });
-      const messages = call[Symbol.asyncIterator]() as AsyncIterator<Reply>;
-      return { call, messages, first: await nextOf(messages, call) };
-    };
-    const { call, messages, first } = await this.#nodes.retrying(deadline, open);
-    try {
-      for (let item = first; item.done !== true; item = await nextOf(messages, call)) yield item.value;
-    } finally {
-      call.cancel();
-    }
-  }
-}
-
-interface Opened<Reply> {
-  readonly call: ClientReadableStream<Reply>;
-  readonly messages: AsyncIterator<Reply>;
-  readonly first: IteratorResult<Reply>;
-}
-
-async function nextOf<T>(messages: AsyncIterator<T>, call: ClientReadableStream<T>): Promise<IteratorResult<T>> {
-  try {
-    return await messages.next();
-  } catch (error) {
-    throw error instanceof Error && "code" in error
-      ? errorOfService(error as ServiceError, false, wasSent(call))
-      : error;
+    return serverStream(this.#nodes, method, request, this.#ports.now() + timeoutMs);
   }
 }

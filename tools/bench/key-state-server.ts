@@ -77,7 +77,7 @@ function portOf(live: LiveKerl): KerlPort {
     waitFor: unasked,
     mayRead: (aid) => mayRead(graph, aid),
     blockHash: () => Promise.resolve(hash),
-    ...{ submitSigned: unasked, standing: unasked, judge: unasked, witnesses: unasked },
+    ...{ submitSigned: unasked, standing: unasked, judge: unasked, witnesses: unasked, proveKeyState: unasked },
     view: () => live.view,
     keyState: (aid) => live.keyState(aid),
   };

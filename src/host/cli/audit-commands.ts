@@ -3,10 +3,15 @@
  * those that read whole logs in tools/replay. Questions and proofs add theirs to `audit` here.
  */
 import { type Command, InvalidArgumentError } from "commander";
+import type { VerifyProofOptions } from "../../../tools/proofs/verify-command.ts";
+import type { VerifyOptions } from "../../../tools/replay/verify-command.ts";
+import { addProofCommands } from "./audit-proof-commands.ts";
 import { addQuestionCommands } from "./audit-question-commands.ts";
+import type { CliIo, ExitCode } from "./io.ts";
 import { type ProgramContext, height, runner } from "./registration.ts";
 
 const VERIFY_HELP = `
+PROOF is judged by --founding alone, offline, and what it proves is said in sentences. Exit codes: 0 it is proven, 1 it is not, and why.
 DIR is a node's data directory, a copy or backup of one, or a log.db; a running node is not disturbed, and nothing is written there.
 Everything is checked from genesis: the founding document's signatures, every hash and link, every certificate, every client's signature
 as its command is judged again, and the roots that headers name.
@@ -30,9 +35,11 @@ export function addAuditCommands(program: Command, context: ProgramContext): voi
     .command("verify")
     .description("check a log from genesis, every signature and root, without any node")
     .option("--data <directory>", "the node's data directory, a copy of it, or a log.db")
-    .option("--founding <file>", "the signed founding document that genesis must be")
+    .option("--founding <file>", "the signed founding document that genesis must be, or that the proof is judged by")
+    .argument("[proof]", "a proof file of sky audit prove, head or prefix, instead of a log")
+    .option("--head <file>", "of a consistency proof: the head that was kept, which the older one must be")
     .addHelpText("after", VERIFY_HELP)
-    .action(run(() => import("../../../tools/replay/verify-command.ts")));
+    .action(run(async () => ({ run: runVerify })));
   program
     .command("replay")
     .description("check a log and build everything again that follows from it")
@@ -46,7 +53,18 @@ export function addAuditCommands(program: Command, context: ProgramContext): voi
   addQuestions(() => program.command("audit").description("questions of auditors"), context);
 }
 
+/** A proof file where one is given, else a log. */
+async function runVerify(options: VerifyProofOptions | VerifyOptions, io: CliIo): Promise<ExitCode> {
+  if (isProof(options)) return (await import("../../../tools/proofs/verify-command.ts")).run(options, io);
+  return (await import("../../../tools/replay/verify-command.ts")).run(options, io);
+}
+
+const isProof = (options: VerifyProofOptions | VerifyOptions): options is VerifyProofOptions =>
+  "args" in options && options.args[0] !== undefined;
+
 /** `sky audit …`: each question one command. `group` makes the group, to be called once by whoever adds the first. */
 function addQuestions(group: () => Command, context: ProgramContext): void {
-  addQuestionCommands(group(), context);
+  const audit = group();
+  addQuestionCommands(audit, context);
+  addProofCommands(audit, context);
 }

@@ -11,6 +11,7 @@ import { type GrpcListener, type TlsIdentity, openGrpcListener } from "../listen
 import type { ExternalCertificate } from "../issuers/external-certificate.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import { type AuditPort, audit, auditService } from "../services/audit.ts";
 import type { ServiceContext } from "../services/call.ts";
 import { compatibleOracle, compatibleOracleService } from "../services/compatible-oracle.ts";
 import { type CertificatePort, certificate, certificateService } from "../services/certificate.ts";
@@ -40,6 +41,7 @@ export interface ClientPortsOptions {
   readonly listed: CertificatePort;
   readonly external: ExternalCertificate | undefined;
   readonly kerl: KerlPort;
+  readonly audit: AuditPort;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -60,6 +62,7 @@ const SERVICES = [
   "sky.oracle.v1.OracleService",
   "sky.kerl.v1.KerlService",
   "sky.certificate.v1.CertificateService",
+  "sky.audit.v1.AuditService",
 ];
 
 /** What a call in flight has to end when a key behind its connection is in force no more. Units: ms. */
@@ -138,6 +141,7 @@ class Ports implements ClientPorts {
     server.addService(compatibleOracleService, compatibleOracle(context));
     server.addService(skyOracleService, skyOracle(context));
     server.addService(kerlService, kerl({ ...context, kerl: port }));
+    server.addService(auditService, audit({ ...context, audit: this.#options.audit }));
     server.addService(certificateService, certificate({ ...context, certificates: this.#options.listed }));
     const health = await addHealth(server, SERVICES);
     addReflection(server, [...SERVICES, "grpc.health.v1.Health"]);

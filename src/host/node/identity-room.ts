@@ -33,6 +33,7 @@ export interface IdentityParts {
   readonly past: SqlDatabase;
   /** What else the identity port serves; asked before its own. */
   readonly routes: readonly IdentityRoute[];
+  readonly proveKeyState: KerlPort["proveKeyState"];
   readonly onFatal: (code: string, error: unknown) => void;
 }
 

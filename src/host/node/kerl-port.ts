@@ -25,6 +25,7 @@ export interface KerlPortParts {
   /** The projection database, for queries. */
   readonly db: SqlDatabase;
   readonly members: readonly Aid[];
+  readonly proveKeyState: KerlPort["proveKeyState"];
 }
 
 /** The role by which nodes name the identifier that they witness as. */
@@ -44,6 +45,7 @@ export function kerlPort(parts: KerlPortParts): KerlPort {
       const row = hashes.get(height);
       return ok(row === undefined ? undefined : digestOf(blobOf(row, "hash")));
     },
+    proveKeyState: parts.proveKeyState,
     submitSigned: (signed, deadlineMs) => submission.submitSigned(signed, deadlineMs),
     standing: (body, changed) => standingOf(ledger.kerl.view, body, changed),
     judge: (message) => {

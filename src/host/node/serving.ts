@@ -12,10 +12,12 @@ import type { ExecutedBlock, Ledger } from "../../projections/ledger/ledger.ts";
 import type { WrittenCheckpoint } from "../checkpoints/checkpoint-writer.ts";
 import { faultAcross } from "./disk-fault.ts";
 import { type ConsensusHost, startConsensus } from "../consensus/consensus-host.ts";
+import { logPath } from "../consensus/set-aside.ts";
 import type { EnclaveHost } from "../enclave/enclave-host.ts";
 import { demand } from "../enclave/node-files.ts";
 import { type SignerClient, signerClient } from "../enclave/signer-client.ts";
 import { CheckAhead } from "../executor/check-ahead.ts";
+import { NotaryHost } from "../proofs/notary-host.ts";
 import { Executor } from "../executor/executor.ts";
 import { SignedPool } from "../executor/signed-pool.ts";
 import { Submission } from "../executor/submission.ts";
@@ -27,6 +29,7 @@ import type { MovableDatabase } from "../projector/movable-database.ts";
 import type { ProjectorHost } from "../projector/projector-host.ts";
 import type { CertificateRequest } from "../enclave/certificates.ts";
 import { hasRole } from "../../projections/ledger/policy.ts";
+import { auditPort } from "./audit.ts";
 import { CertificateRoom } from "./certificate-room.ts";
 import { type ClientPorts, openClientPorts } from "./client-ports.ts";
 import { IdentityRoom } from "./identity-room.ts";
@@ -75,6 +78,8 @@ class Parts implements Serving {
   /** What the key event rules ask of the past. */
   #past: MovableDatabase | undefined;
   #identity: IdentityRoom | undefined;
+  /** Proofs, and the log as a stream; its worker runs only while somebody asks. */
+  readonly #notary: NotaryHost;
   /** The newest checkpoint on this disk. */
   #written: WrittenCheckpoint | undefined;
   #stopping = false;
@@ -89,6 +94,12 @@ class Parts implements Serving {
     this.#supervision = new Supervision(options);
     this.#pool = new SignedPool(options.founding.cluster);
     this.#projection = this.#projectionRoom();
+    this.#notary = new NotaryHost({
+      log: logPath(options.directory),
+      founding: options.foundingFile,
+      onDeath: (error) =>
+        options.logger.error("The worker that makes proofs died; the next question starts it", { error }),
+    });
     this.#room = new CertificateRoom(options, {
       ledger: () => present(this.#ledger, "opened before the identity port"),
       submit: (kind, payload, deadlineMs) =>
@@ -178,6 +189,7 @@ class Parts implements Serving {
     this.#submission?.stop();
     this.#heights.stop();
     await this.#identity?.stop();
+    await this.#notary.stop();
     await this.#clientPorts?.close(CLOSE_GRACE_MS);
     await this.#ahead.stop();
     await this.#projection.stop();
@@ -245,8 +257,7 @@ class Parts implements Serving {
             this.#overdue = event.overdue;
             return;
           case "migration":
-            metrics.count(event.isDone ? "peer_streams_renewed" : "peer_stream_renewal_failures");
-            return;
+            return metrics.count(event.isDone ? "peer_streams_renewed" : "peer_stream_renewal_failures");
           case "refused":
             metrics.refused(event.port === "cluster" ? "cluster" : "machine", event.reason);
             logger.debug("A peer's input was refused", { reason: event.reason });
@@ -457,6 +468,7 @@ class Parts implements Serving {
       projected: this.#projection.projected,
       past: present(this.#past, "opened with the ledger"),
       routes: [this.#room.route],
+      proveKeyState: (who, through, untilMs) => this.#notary.prove({ kind: "keyState", aid: who, through }, untilMs),
       onFatal: (code, error) => this.#fatal(code, error),
     });
   }
@@ -476,6 +488,7 @@ class Parts implements Serving {
         onWrite: (seconds) => this.#options.metrics.observe("write", seconds),
       }),
       kerl: port,
+      audit: auditPort(this.#notary, this),
     });
   }
 }

@@ -29,6 +29,7 @@ export class ExecutedLog {
   readonly #log: ExecutableLog;
   readonly #pool: SignedPool;
   readonly #ledger: Ledger;
+  #commands = 0;
 
   constructor(log: ExecutableLog, cluster: Digest) {
     this.#log = log;
@@ -45,6 +46,11 @@ export class ExecutedLog {
     return this.#ledger.height;
   }
 
+  /** Commands that were judged. */
+  get commands(): number {
+    return this.#commands;
+  }
+
   /** Executes the next block; yields within large ones. Throws: LogDamage where the log has no next block that holds. */
   *next(): Generator<void, ExecutedAt> {
     const height = heightOf(this.#ledger.height + 1);
@@ -54,6 +60,7 @@ export class ExecutedLog {
     const work = this.#ledger.execute(executableOf({ ...event, bundles: this.#bundlesOf(event) }));
     let step = work.next();
     for (; step.done !== true; step = work.next()) yield;
+    this.#commands += step.value.settled.length;
     return executedAt(step.value, before);
   }
 

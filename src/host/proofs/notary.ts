@@ -36,6 +36,12 @@ export class Notary {
     return this.#execution.height;
   }
 
+  /** Commands that were executed so far. */
+  get commands(): number {
+    return this.#execution.commands;
+  }
+
+  /** Height of a command in the newest blocks. */
   find(author: Aid, id: CommandId): Height | undefined {
     return this.#prover.find(author, id, SEARCHED_BLOCKS_MAX);
   }

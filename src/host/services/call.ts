@@ -20,6 +20,8 @@ export const REPLY_NODES_MAX = 100_000;
 
 export const READ_DEADLINE_MS = { standard: 5_000, max: 30_000 } as const;
 export const WRITE_DEADLINE_MS = { standard: 30_000, max: 120_000 } as const;
+/** Proofs of what was done long ago take a while; `margin` is what is left to say so. */
+export const PROOF_DEADLINE_MS = { standard: 30_000, max: 600_000, margin: 250 } as const;
 /** 5 s: how long a read waits for a height at most, whatever its deadline (oracle.md). */
 const WAIT_MAX_MS = 5_000;
 /** 50 ms: what is left to answer "behind" before the caller gives up (oracle.md). */

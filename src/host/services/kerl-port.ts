@@ -25,6 +25,8 @@ export interface KerlPort {
   mayRead(aid: Aid): boolean;
   /** Of a block; undefined below the checkpoint that this node's log begins with. */
   blockHash(height: Height): Promise<Result<Digest | undefined>>;
+  /** A proof file of the key state at a height, or at the newest that can be proven. Units: ms since 1970. Refuses: see NotaryHost. */
+  proveKeyState(aid: Aid, through: Height | undefined, untilMs: number): Promise<Result<Uint8Array>>;
   /** As OraclePort has it. */
   submitSigned(signed: Uint8Array, deadlineMs: number): Promise<Result<readonly CommandOutcome[]>>;
   /** How a message that was executed stands now. */

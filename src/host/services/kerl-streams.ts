@@ -2,7 +2,7 @@
 import type { ServerWritableStream, handleServerStreamingCall } from "@grpc/grpc-js";
 import type { Aid, Height } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
-import { type No, type Result, ok, refuse } from "../../base/result.ts";
+import { type Result, ok, refuse } from "../../base/result.ts";
 import { type KerlChange, PAGE_ROWS_MAX } from "../../projections/kerl/history.ts";
 import type * as Kerl from "../../wire/generated/sky/kerl/v1/kerl.ts";
 import * as graph from "../../wire/sky-graph.ts";
@@ -12,18 +12,14 @@ import { defectOf, freshHeight, readerOf } from "./kerl-call.ts";
 import { changeMessage, exportedMessage, notFound, snOf } from "./kerl-messages.ts";
 import type { KerlContext } from "./kerl-port.ts";
 import type { KerlQueries } from "./kerl-queries.ts";
+import { CANCELLED, written } from "./parts.ts";
 
 /** Watch calls at once. */
 const WATCHERS_MAX = 1_024;
-/** Units: ms. */
-const SLOW_MS = 30_000;
 /** How many delegators' logs come before a delegated identifier's. */
 const DELEGATORS_MAX = 8;
 
-const CANCELLED = refuse("CANCELLED", "The caller ended the call.", "none");
-const SLOW = refuse("SLOW_CONSUMER", "The caller took nothing for too long; resume where it stopped, and read faster.");
-
-function streaming<Request, Reply>(
+export function streaming<Request, Reply>(
   context: KerlContext,
   stream: (call: ServerWritableStream<Request, Reply>) => Promise<Result<void>>,
 ): handleServerStreamingCall<Request, Reply> {
@@ -41,38 +37,6 @@ function streaming<Request, Reply>(
       (error: unknown) => call.emit("error", defectOf(context, error)),
     );
   };
-}
-
-/**
- * Writes one message and waits until flow control has let it go; false when the caller is gone. (A stream's own buffer is 16 messages,
- * which are pages of 1 MiB here.)
- */
-function flushed<Reply>(call: ServerWritableStream<unknown, Reply>, reply: Reply): Promise<boolean> {
-  if (call.cancelled || call.destroyed) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    const gone = (): void => done(false);
-    const done = (alive: boolean): void => {
-      call.off("cancelled", gone).off("close", gone);
-      resolve(alive);
-    };
-    call.on("cancelled", gone).on("close", gone);
-    call.write(reply, (error?: Error | null) => done(error === undefined || error === null));
-  });
-}
-
-/** Writes and waits for room. Returns why it must end. */
-async function written<Reply>(
-  { slowMs = SLOW_MS }: KerlContext,
-  call: ServerWritableStream<unknown, Reply>,
-  reply: Reply,
-): Promise<No | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const slow = new Promise<"slow">((resolve) => {
-    timer = setTimeout(() => resolve("slow"), slowMs);
-  });
-  const done = await Promise.race([flushed(call, reply), slow]).finally(() => clearTimeout(timer));
-  if (done === "slow") return SLOW;
-  return done ? undefined : CANCELLED;
 }
 
 export function exporting(
@@ -119,7 +83,8 @@ async function exportOne(
     const page = await context.kerl.queries.log(aid, height, after);
     if (!page.ok) return page;
     const events = page.value.events.filter(({ sn }) => sn >= sinceSn).map((event) => exportedMessage(aid, event));
-    const ended = events.length === 0 ? undefined : await written(context, call, { events, height: BigInt(height) });
+    const ended =
+      events.length === 0 ? undefined : await written(call, { events, height: BigInt(height) }, context.slowMs);
     if (ended !== undefined) return ended;
     after = page.value.next;
   }
@@ -169,7 +134,11 @@ async function watchOne(
         // A page may end within a block: its height is asked for again, without what was told.
         const resume: number = isLast ? head + 1 : (changes.at(-1)?.at.height ?? head);
         if (changes.length > 0 || !told) {
-          const ended = await written(context, call, { changes: changes.map(changeMessage), next: BigInt(resume) });
+          const ended = await written(
+            call,
+            { changes: changes.map(changeMessage), next: BigInt(resume) },
+            context.slowMs,
+          );
           if (ended !== undefined) return ended;
           told = true;
         }

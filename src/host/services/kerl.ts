@@ -18,6 +18,7 @@ import { defectOf, freshHeight, readerOf } from "./kerl-call.ts";
 import { endpointsOf } from "./kerl-endpoints.ts";
 import { escrowMessage, keyStateMessage, notFound, signersMessage, snOf } from "./kerl-messages.ts";
 import type { KerlContext } from "./kerl-port.ts";
+import { provingKeyState } from "./kerl-proof.ts";
 import { exporting, watching } from "./kerl-streams.ts";
 import { validate } from "./kerl-validate.ts";
 import type { ReadCall } from "./sky-answers.ts";
@@ -31,6 +32,7 @@ export function kerl(context: KerlContext): KerlServiceServer {
     append: unary(context, (call) => appendBatch(context, call, call.request, "anything")),
     bindEndpoint: unary(context, (call) => appendBatch(context, call, call.request, "what binds")),
     unbindEndpoint: unary(context, (call) => appendBatch(context, call, call.request, "what unbinds")),
+    getKeyStateProof: provingKeyState(context),
     getKeyState: unary(context, (call) => getKeyState(context, call, call.request)),
     exportKerl: exporting(context),
     getReceipts: unary(context, (call) => getReceipts(context, call, call.request)),

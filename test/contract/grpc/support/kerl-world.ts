@@ -42,6 +42,7 @@ export class KerlWorld {
       recentHash: (height) => this.#hashes.get(height),
       db: this.world.db,
       members: this.world.founders.map(({ aid }) => aid),
+      proveKeyState: async () => refuse("NOT_PROVABLE", "This log has no certificates.", "none"),
     });
   }
 

@@ -1012,8 +1012,8 @@ export const AuditServiceService = {
   },
   /**
    * That something is in the log, and what its block did: a proof file in parts. NOT_FOUND; NOT_PROVABLE when the log has not grown enough
-   * since (its newest block is proven by itself, what it did by a later one) or when this node's log begins after it; PROOF_TOO_FAR when
-   * what was done is too far back to be computed beside a node's service: prove it from a copy of a data directory.
+   * since (a block is proven by itself or by a later one, what it did by a later one) or when this node's log begins after it;
+   * PROOF_PENDING (UNAVAILABLE) while what was done is still being computed from genesis on, which goes on: ask again.
    * Bounds: 64 MiB together; 16 proofs may wait on a node (OVERLOADED).
    */
   prove: {
@@ -1051,8 +1051,8 @@ export interface AuditServiceServer extends UntypedServiceImplementation {
   head: handleUnaryCall<HeadRequest, HeadResponse>;
   /**
    * That something is in the log, and what its block did: a proof file in parts. NOT_FOUND; NOT_PROVABLE when the log has not grown enough
-   * since (its newest block is proven by itself, what it did by a later one) or when this node's log begins after it; PROOF_TOO_FAR when
-   * what was done is too far back to be computed beside a node's service: prove it from a copy of a data directory.
+   * since (a block is proven by itself or by a later one, what it did by a later one) or when this node's log begins after it;
+   * PROOF_PENDING (UNAVAILABLE) while what was done is still being computed from genesis on, which goes on: ask again.
    * Bounds: 64 MiB together; 16 proofs may wait on a node (OVERLOADED).
    */
   prove: handleServerStreamingCall<ProveRequest, ProveResponse>;
@@ -1088,8 +1088,8 @@ export interface AuditServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * That something is in the log, and what its block did: a proof file in parts. NOT_FOUND; NOT_PROVABLE when the log has not grown enough
-   * since (its newest block is proven by itself, what it did by a later one) or when this node's log begins after it; PROOF_TOO_FAR when
-   * what was done is too far back to be computed beside a node's service: prove it from a copy of a data directory.
+   * since (a block is proven by itself or by a later one, what it did by a later one) or when this node's log begins after it;
+   * PROOF_PENDING (UNAVAILABLE) while what was done is still being computed from genesis on, which goes on: ask again.
    * Bounds: 64 MiB together; 16 proofs may wait on a node (OVERLOADED).
    */
   prove(request: ProveRequest, options?: Partial<CallOptions>): ClientReadableStream<ProveResponse>;

@@ -115,6 +115,16 @@ export interface GetKeyStateResponse {
   readonly blockHash: Buffer;
 }
 
+export interface GetKeyStateProofRequest {
+  readonly aid: string;
+  /** As it was at this height; absent: at the newest height that can be proven. */
+  readonly height?: bigint | undefined;
+}
+
+export interface GetKeyStateProofResponse {
+  readonly part: Buffer;
+}
+
 export interface EventRef {
   readonly sn: bigint;
   readonly said: string;
@@ -1048,6 +1058,118 @@ export const GetKeyStateResponse: MessageFns<GetKeyStateResponse> = {
             }
 
             message.blockHash = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          throw new globalThis.Error("a field that no message has");
+        }
+        reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetKeyStateProofRequest(): GetKeyStateProofRequest {
+  return { aid: "", height: undefined };
+}
+
+export const GetKeyStateProofRequest: MessageFns<GetKeyStateProofRequest> = {
+  encode(message: GetKeyStateProofRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aid !== "") {
+      writer.uint32(10).string(message.aid);
+    }
+    if (message.height !== undefined) {
+      if (BigInt.asUintN(64, message.height) !== message.height) {
+        throw new globalThis.Error("value provided for field message.height of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.height);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetKeyStateProofRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetKeyStateProofRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.aid = reader.string(true);
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.height = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          throw new globalThis.Error("a field that no message has");
+        }
+        reader.skip(tag & 7);
+      }
+      if (reader.pos !== end) {
+        throw new globalThis.Error("a message ends elsewhere than its length says");
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGetKeyStateProofResponse(): GetKeyStateProofResponse {
+  return { part: Buffer.alloc(0) };
+}
+
+export const GetKeyStateProofResponse: MessageFns<GetKeyStateProofResponse> = {
+  encode(message: GetKeyStateProofResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.part.length !== 0) {
+      writer.uint32(10).bytes(message.part);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetKeyStateProofResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetKeyStateProofResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = Buffer.from(reader.bytes());
             continue;
           }
         }
@@ -3120,6 +3242,23 @@ export const KerlServiceService = {
     responseDeserialize: (value: Buffer): GetKeyStateResponse => GetKeyStateResponse.decode(value),
   },
   /**
+   * The key state as a proof file in parts, which anybody checks offline with the founding document alone (docs/AUDIT.md): the identifier's
+   * events in force, the block that accepted the last of them, what that block and every later one up to a height did, and the
+   * certificate. HEIGHT_UNKNOWN, NOT_FOUND; NOT_PROVABLE and PROOF_PENDING as sky.audit.v1 has them.
+   * Bounds: 64 MiB together.
+   */
+  getKeyStateProof: {
+    path: "/sky.kerl.v1.KerlService/GetKeyStateProof" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: GetKeyStateProofRequest): Buffer =>
+      Buffer.from(GetKeyStateProofRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetKeyStateProofRequest => GetKeyStateProofRequest.decode(value),
+    responseSerialize: (value: GetKeyStateProofResponse): Buffer =>
+      Buffer.from(GetKeyStateProofResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetKeyStateProofResponse => GetKeyStateProofResponse.decode(value),
+  },
+  /**
    * Events as they came, in the order in which the log accepted them (superseded ones too), with what was attached and every receipt
    * since: the chunks' bytes, one after the other, are a CESR stream that any KERI implementation reads. The log may grow meanwhile;
    * the export is whole up to the height of its first message. NOT_FOUND.
@@ -3223,6 +3362,13 @@ export interface KerlServiceServer extends UntypedServiceImplementation {
    */
   getKeyState: handleUnaryCall<GetKeyStateRequest, GetKeyStateResponse>;
   /**
+   * The key state as a proof file in parts, which anybody checks offline with the founding document alone (docs/AUDIT.md): the identifier's
+   * events in force, the block that accepted the last of them, what that block and every later one up to a height did, and the
+   * certificate. HEIGHT_UNKNOWN, NOT_FOUND; NOT_PROVABLE and PROOF_PENDING as sky.audit.v1 has them.
+   * Bounds: 64 MiB together.
+   */
+  getKeyStateProof: handleServerStreamingCall<GetKeyStateProofRequest, GetKeyStateProofResponse>;
+  /**
    * Events as they came, in the order in which the log accepted them (superseded ones too), with what was attached and every receipt
    * since: the chunks' bytes, one after the other, are a CESR stream that any KERI implementation reads. The log may grow meanwhile;
    * the export is whole up to the height of its first message. NOT_FOUND.
@@ -3322,6 +3468,21 @@ export interface KerlServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetKeyStateResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * The key state as a proof file in parts, which anybody checks offline with the founding document alone (docs/AUDIT.md): the identifier's
+   * events in force, the block that accepted the last of them, what that block and every later one up to a height did, and the
+   * certificate. HEIGHT_UNKNOWN, NOT_FOUND; NOT_PROVABLE and PROOF_PENDING as sky.audit.v1 has them.
+   * Bounds: 64 MiB together.
+   */
+  getKeyStateProof(
+    request: GetKeyStateProofRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<GetKeyStateProofResponse>;
+  getKeyStateProof(
+    request: GetKeyStateProofRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<GetKeyStateProofResponse>;
   /**
    * Events as they came, in the order in which the log accepted them (superseded ones too), with what was attached and every receipt
    * since: the chunks' bytes, one after the other, are a CESR stream that any KERI implementation reads. The log may grow meanwhile;

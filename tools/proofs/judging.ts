@@ -1,0 +1,24 @@
+/** A proof file judged with a founding document: what `sky verify PROOF` and `sky audit prove` both do with it. */
+import { keyStateOfProof } from "../../src/client/key-state-proof.ts";
+import { type Result, ok } from "../../src/base/result.ts";
+import { FOUNDING_BYTES_MAX } from "../../src/events/facts/founding.ts";
+import { verifyProof } from "../../src/events/facts/verify-proof.ts";
+import { type Founding, openFounding } from "../../src/host/founding/document.ts";
+import { readPublic } from "../../src/host/founding/files.ts";
+import { electorateOf } from "../../src/host/proofs/electorate.ts";
+import type { Judged } from "./proof-text.ts";
+
+/** Refuses: what is wrong with the file, see FileRefusal and FoundingRefusal. */
+export function readFounding(path: string): Result<Founding> {
+  const file = readPublic(path, FOUNDING_BYTES_MAX + 64 * 1024);
+  return file.ok ? openFounding(file.value) : file;
+}
+
+/** Refuses: see ProofRefusal; PROOF_KEY_EVENTS. */
+export function judgeProof(file: Uint8Array, founding: Founding): Result<Judged> {
+  const proven = verifyProof(file, electorateOf(founding));
+  if (!proven.ok) return proven;
+  if (proven.value.kind !== "keyState") return ok(proven.value);
+  const keys = keyStateOfProof(proven.value);
+  return keys.ok ? ok({ kind: "keyState", events: proven.value, keys: keys.value }) : keys;
+}
