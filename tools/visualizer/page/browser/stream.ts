@@ -6,11 +6,17 @@ import type { Store } from "../model/store.ts";
 const RETRY_FIRST_MS = 500;
 const RETRY_LONGEST_MS = 8_000;
 
+/** What the page needs of a message. */
+export interface StreamMessage {
+  readonly data: string;
+  readonly lastEventId: string;
+}
+
 /** What the page needs of an EventSource. */
 export interface EventStream {
   onopen: ((event: never) => unknown) | null;
   onerror: ((event: never) => unknown) | null;
-  addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void;
+  addEventListener(type: string, listener: (event: StreamMessage) => void): void;
   close(): void;
 }
 
@@ -29,7 +35,7 @@ export function readEntries(store: Store, ports: StreamPorts, base = "/inspect")
   const connect = (): void => {
     const query = cursor === null ? "" : `?after=${encodeURIComponent(cursor)}`;
     const stream = ports.open(`${base}/api/entries${query}`);
-    const take = (event: MessageEvent<string>, use: (data: unknown) => void): void => {
+    const take = (event: StreamMessage, use: (data: unknown) => void): void => {
       use(JSON.parse(event.data));
       if (event.lastEventId !== "") cursor = event.lastEventId;
     };
