@@ -121,6 +121,9 @@ const UNKNOWN = refuse(
   "The connection has no accepted certificate; connect again with one that is in force.",
 );
 
+const handshakeRefusal = (error: NodeJS.ErrnoException): ConnectionRefusal =>
+  error.code === "ERR_TLS_HANDSHAKE_TIMEOUT" ? "HANDSHAKE_TIMED_OUT" : "HANDSHAKE_FAILED";
+
 /** gRPC clients speak HTTP/2 alone; whoever offers HTTP/1.1 too is a browser. */
 const protocolOf = ({ protocols }: { readonly protocols: readonly string[] }): string | undefined =>
   ["http/1.1", "h2"].find((protocol) => protocols.includes(protocol));
@@ -185,12 +188,7 @@ export async function openGrpcListener<C extends Caller>(options: GrpcListenerOp
     );
   };
   server.on("connection", (socket: Socket) => connections.accept(socket));
-  server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) =>
-    connections.drop(
-      peerOf(socket),
-      error.code === "ERR_TLS_HANDSHAKE_TIMEOUT" ? "HANDSHAKE_TIMED_OUT" : "HANDSHAKE_FAILED",
-    ),
-  );
+  server.on("tlsClientError", (error, socket) => connections.drop(peerOf(socket), handshakeRefusal(error)));
   server.on("secureConnection", (socket: TLSSocket) => {
     const peer = peerOf(socket);
     socket.on("error", () => socket.destroy());

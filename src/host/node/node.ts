@@ -435,14 +435,7 @@ class Node implements RunningNode {
           () => this.#retireOlder(),
         );
         if (!judged.ok || admitted.has(judged.value.aid)) return judged;
-        return {
-          ok: false,
-          refusal: {
-            code: "NOT_OPERATOR",
-            message: "Only operators and administrators may connect to this port.",
-            blame: "client",
-          },
-        };
+        return refuse("NOT_OPERATOR", "Only operators and administrators may connect to this port.");
       },
       server,
       http: (of) => this.#inspector.onApi(of),
