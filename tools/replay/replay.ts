@@ -14,10 +14,13 @@ import type { LogSource, SourceBundle } from "./source.ts";
 /** What is read ahead of the execution, so that threads have signatures to check. */
 const AHEAD_BYTES = 16 * 1024 * 1024;
 const AHEAD_BLOCKS = 64;
+/** What waits to be checked takes some 2 KB each. */
+const AHEAD_SIGNATURES = 4_096;
 
 interface Prepared {
   readonly checked: CheckedBlock;
   readonly bytes: number;
+  readonly checks: number;
   /** Resolved when the signatures that were shipped are checked. */
   readonly signatures: Promise<void>;
 }
@@ -51,6 +54,7 @@ class Reading {
   readonly #ahead: Prepared[] = [];
   #execution: Execution | undefined;
   #bytes = 0;
+  #checks = 0;
   #ended: { readonly failure: unknown } | "end" | undefined;
 
   constructor(source: LogSource, options: ReplayOptions, threads: SignatureThreads) {
@@ -68,6 +72,7 @@ class Reading {
     const prepared = this.#ahead.shift();
     if (prepared === undefined && this.#ended !== undefined && this.#ended !== "end") throw this.#ended.failure;
     this.#bytes -= prepared?.bytes ?? 0;
+    this.#checks -= prepared?.checks ?? 0;
     return prepared;
   }
 
@@ -75,7 +80,7 @@ class Reading {
     const count = this.#ahead.length;
     if (count === 0 || (this.#options.threads ?? 0) === 0) return count === 0;
     if (this.execution.ledger.height < 0) return false; // whose keys to check with, genesis says
-    return count < AHEAD_BLOCKS && this.#bytes < AHEAD_BYTES;
+    return count < AHEAD_BLOCKS && this.#bytes < AHEAD_BYTES && this.#checks < AHEAD_SIGNATURES;
   }
 
   async #read(): Promise<void> {
@@ -98,8 +103,9 @@ class Reading {
     const signatures = this.#threads.check(checks);
     signatures.catch(() => {}); // told when the block's turn comes
     const bytes = checked.bundles.reduce((sum, bundle) => sum + bundle.length, checked.event.block.body.length);
-    this.#ahead.push({ checked, bytes, signatures });
+    this.#ahead.push({ checked, bytes, checks: checks.length, signatures });
     this.#bytes += bytes;
+    this.#checks += checks.length;
   }
 }
 

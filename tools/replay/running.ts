@@ -68,7 +68,7 @@ export function reportThrown(error: unknown, io: CliIo, json: boolean): ExitCode
 function reportReplayFailure(io: CliIo, failure: ReplayFailure, json: boolean): ExitCode {
   const { code, message, height, where, reason } = failure;
   if (json) io.out(JSON.stringify({ ok: false, code, message, height, ...where, reason }));
-  else io.err(`sky: the log does not hold. ${message} (${code})`);
+  else io.err(`sky: the log does not hold: ${message} (${code})`);
   return EXIT.refused;
 }
 
