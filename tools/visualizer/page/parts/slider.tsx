@@ -3,7 +3,7 @@ import { useMemo, useRef } from "preact/hooks";
 import type { Moment } from "../model/moment.ts";
 import type { Store } from "../model/store.ts";
 import { type Timeline, timelineOf } from "../model/timeline.ts";
-import { lineOf, timeOf } from "../model/words.ts";
+import { dayAndTimeOf, lineOf, timeOf } from "../model/words.ts";
 import { memberClass } from "./nodes.tsx";
 
 const percent = (share: number): string => `${(share * 100).toFixed(3)}%`;
@@ -131,7 +131,9 @@ function Place({ store, moment }: { readonly store: Store; readonly moment: Mome
   const { what, detail } = lineOf(entry);
   return (
     <p class="place">
-      <span class="number time">{timeOf(moment.at, store.source)}</span>
+      <span class="number time" title={dayAndTimeOf(moment.at, store.source)}>
+        {timeOf(moment.at, store.source)}
+      </span>
       <span class={`who ${memberClass(store, entry.node)}`}>{entry.node}</span>
       <span class="what">{what}</span>
       <span class="detail quiet" title={detail}>
