@@ -150,7 +150,7 @@ function NodeCeremony(props: {
   const of = moment.nodes.get(story.node);
   const shown = useShown(store, story, of);
   return (
-    <section class={`ceremony-node member member-${index}`} aria-label={`Ceremony of ${story.node}`}>
+    <section class={`ceremony-node member member-${index % 8}`} aria-label={`Ceremony of ${story.node}`}>
       <h3>{story.node}</h3>
       <Phases phase={story.phase} />
       {of?.standing === "ended" && (

@@ -39,7 +39,7 @@ function Disc({
   };
   return (
     <g
-      class={`disc member member-${member.index} ${member.standing} ${member.role === "honest" ? "" : "byzantine"} ${isFocused ? "focused" : ""}`}
+      class={`disc member member-${member.index % 8} ${member.standing} ${member.role === "honest" ? "" : "byzantine"} ${isFocused ? "focused" : ""}`}
       role="button"
       tabIndex={0}
       aria-pressed={isFocused}

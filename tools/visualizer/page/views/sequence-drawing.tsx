@@ -127,7 +127,7 @@ export function RowMark(props: {
     return (
       <g class={`note note-${row.note}`}>
         <text x="6" y={y + 4}>
-          {fitted(`${row.node} ${row.label}`, columns.gutter)}
+          {`${row.node} ${whole(row.label, columns.gutter, row.node.length + 1)}`}
         </text>
         {row.note === "evidence" || row.note === "ended" ? (
           <path d={`M${x} ${y - 6}l6 10h-12z`} />
@@ -139,11 +139,11 @@ export function RowMark(props: {
   const first = messages.all[row.messages[0] ?? -1];
   const receivers = row.messages.flatMap((id) => messages.all[id]?.to ?? []);
   const to = receivers.length > 1 && receivers.length === columns.names.length - 1 ? "all" : receivers.join(",");
-  const word = row.kind === "delivered" ? `${row.node}  ${row.label}` : `${row.node}→${to} ${row.label}`;
+  const who = row.kind === "delivered" ? `  ${row.node} ` : `${row.node}→${to}`;
   return (
     <g class={`words ${row.kind} m-${first === undefined ? "" : typeOf(first.summary)}`}>
       <text x="6" y={y + 4}>
-        {fitted(row.kind === "delivered" ? `  ${word}` : word, columns.gutter)}
+        {`${who} ${fitted(row.label, columns.gutter, who.length + 1)}`}
       </text>
       <circle cx={x} cy={y} r={row.kind === "delivered" ? 2 : 3} />
     </g>
@@ -153,7 +153,17 @@ export function RowMark(props: {
 /** Of the font of this diagram, so wide is a letter. Units: px. */
 const LETTER = 6.05;
 
-function fitted(words: string, gutter: number): string {
-  const most = Math.floor((gutter - 8) / LETTER);
+/** A label that fits: its first word, the type, is what gets shorter, since view and epoch tell messages apart. */
+function fitted(label: string, gutter: number, taken = 0): string {
+  const most = Math.floor((gutter - 8) / LETTER) - taken;
+  if (label.length <= most) return label;
+  const [type = "", ...rest] = label.split(" ");
+  const tail = rest.length === 0 ? "" : ` ${rest.join(" ")}`;
+  return `${type.slice(0, Math.max(2, most - tail.length - 1))}…${tail}`;
+}
+
+/** Words of a note, cut at their end. */
+function whole(words: string, gutter: number, taken: number): string {
+  const most = Math.floor((gutter - 8) / LETTER) - taken;
   return words.length <= most ? words : `${words.slice(0, most - 1)}…`;
 }

@@ -207,7 +207,7 @@ function Heads({
         return (
           <g
             key={name}
-            class={`head member member-${described?.index ?? ""} ${node?.standing ?? "unknown"} ${leads ? "leader" : ""} ${role === "honest" ? "" : "byzantine"}`}
+            class={`head member member-${(described?.index ?? 0) % 8} ${node?.standing ?? "unknown"} ${leads ? "leader" : ""} ${role === "honest" ? "" : "byzantine"}`}
           >
             <title>{`${name}${leads ? ", leads this view" : ""}${role === "honest" ? "" : `, ${role}`}`}</title>
             <rect x={x - pill / 2} y="3" width={pill} height="20" rx="10" />

@@ -1,0 +1,151 @@
+/** The inspector's page in Chromium, over a recording of a simulated cluster with a leader that lies. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { until } from "./cluster.ts";
+import { type OpenOptions, type Session, chromiumPath, launch, open } from "./inspector/browser.ts";
+import { Inspecting, record } from "./inspector/inspecting.ts";
+import { VIEWS, connection, follow, overflow, place, says, show } from "./inspector/pages.ts";
+import { Witness, faultsOf } from "./inspector/witness.ts";
+
+const chromium = chromiumPath();
+/** Its member n2 proposes two blocks in view 2. */
+const SEED = 7;
+const LIAR = "n2";
+
+describe.skipIf(chromium === null)("a recording of an equivocating leader, in the browser", () => {
+  let browser: Browser;
+  let inspecting: Inspecting;
+  let witness: Witness;
+  let session: Session;
+  const directory = mkdtempSync(path.join(tmpdir(), "sky-inspector-"));
+
+  beforeAll(async () => {
+    const file = path.join(directory, "recording.jsonl");
+    await record(file, SEED, "equivocator");
+    inspecting = await Inspecting.start(file);
+    witness = await Witness.before(inspecting.link);
+    browser = await launch(chromium ?? "");
+    const first = await open(browser, witness);
+    await connection(first.page, "recording read to its end");
+    session = await first.page.context().storageState();
+    await first.page.context().close();
+    expect(first.complaints).toEqual([]);
+  }, 120_000);
+  afterAll(async () => {
+    await browser?.close();
+    await witness?.close();
+    expect((await inspecting?.stop()) ?? 0).toBe(0);
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const look = async (fragment: string, options: OpenOptions = {}) => {
+    const watched = await open(browser, witness, { ...options, fragment, session });
+    await connection(watched.page, "recording read to its end");
+    return watched;
+  };
+
+  it("the stream brings every entry of every life once, in order", () => {
+    const streamed = witness.streamed();
+    expect(streamed.entries.length).toBeGreaterThan(10_000);
+    expect(faultsOf(streamed)).toEqual([]);
+  });
+
+  it("the evidence against the leader can be seen where it was found, and what it proves", async () => {
+    const { page, complaints } = await look("view=sequence");
+    const evidence = witness.streamed().entries.find((entry) => entry.kind === "evidence" && entry.member === LIAR);
+    if (evidence?.kind !== "evidence") throw new Error("the recording has evidence");
+    await follow(page, `view=sequence&at=${evidence.node}:${evidence.life}:${evidence.n}`);
+    await says(page, `${evidence.node} holds evidence against ${LIAR}: ${evidence.evidence} in view ${evidence.view}.`);
+    await page.locator(".seq-row .note-evidence").first().waitFor();
+    await show(page, "ring");
+    await says(page, "equivocator");
+    await show(page, "blocks");
+    await says(page, new RegExp(`(evidence|lied|two blocks|equivocat)`, "i"));
+    await page.context().close();
+    expect(complaints).toEqual([]);
+  });
+
+  it("every view stands, on a screen and on a phone, without a complaint, a violation of the policy or a foreign request", async () => {
+    for (const size of [
+      [1280, 800],
+      [360, 740],
+    ] as const) {
+      const { page, complaints } = await look("", { size });
+      for (const { name } of VIEWS) {
+        await show(page, name);
+        if (name === "ceremony") await says(page, "has no ceremony");
+        if (name === "graph") await page.locator(".graph-svg .point").first().waitFor();
+        if (name === "difference") await says(page, /root of/);
+        expect(await overflow(page), `${name} at ${size[0]} px`).toBeLessThanOrEqual(0);
+      }
+      await page.context().close();
+      expect(complaints).toEqual([]);
+    }
+  });
+
+  it("keys alone lead through views, time, search and help", async () => {
+    const { page, complaints } = await look("");
+    for (const { name, key } of VIEWS) {
+      await page.keyboard.press(key);
+      await page.locator(`.view[data-view="${name}"]`).waitFor();
+    }
+    await page.keyboard.press("Home");
+    await until("the cursor is at the beginning", async () => (await place(page)).at === 1);
+    await page.keyboard.press("ArrowRight");
+    await until("the cursor is one further", async () => (await place(page)).at === 2);
+    await page.keyboard.press("2");
+    const list = page.getByRole("listbox", { name: "Messages in the order of time" });
+    await list.focus();
+    const before = await place(page);
+    await page.keyboard.press("PageDown");
+    await until("the list went down a page", async () => (await place(page)).at > before.at + 5);
+    const chosen = list.getByRole("option", { selected: true });
+    expect(await chosen.count()).toBe(1);
+    await page.keyboard.press("?");
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("/");
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.press("Escape");
+    await page.context().close();
+    expect(complaints).toEqual([]);
+  });
+
+  it("a link to a moment shows the same moment to somebody else", async () => {
+    const { page } = await look("view=ring");
+    await page.keyboard.press("Home");
+    for (let step = 0; step < 3; step++) await page.keyboard.press("]");
+    const here = await place(page);
+    const link = String(await page.evaluate("location.hash"));
+    await page.context().close();
+    expect(link).toMatch(/^#view=ring&at=n\d:\d+:\d+$/);
+    const other = await look(link.slice(1));
+    await until("the other page stands there", async () => (await place(other.page)).at === here.at);
+    await other.page.context().close();
+  });
+
+  it("more than 10,000 entries scrub: what stands in the page stays small at every place", async () => {
+    const { page, complaints } = await look("view=sequence");
+    const { of } = await place(page);
+    expect(of).toBeGreaterThan(10_000);
+    const track = await page.getByRole("slider", { name: "Moment" }).boundingBox();
+    if (track === null) throw new Error("there is a slider");
+    const y = track.y + track.height / 2;
+    await page.mouse.move(track.x + 2, y);
+    await page.mouse.down();
+    let most = 0;
+    for (let step = 0; step <= 60; step++) {
+      await page.mouse.move(track.x + 2 + ((track.width - 4) * step) / 60, y);
+      most = Math.max(most, await page.locator(".seq-svg *").count());
+    }
+    await page.mouse.up();
+    expect((await place(page)).at).toBeGreaterThan(of * 0.95);
+    expect(most).toBeGreaterThan(50);
+    expect(most).toBeLessThan(2_500);
+    await page.context().close();
+    expect(complaints).toEqual([]);
+  });
+});
