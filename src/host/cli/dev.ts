@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { makePrivateDirectory } from "../founding/files.ts";
+import { Fault } from "../../base/errors.ts";
 import { askToRevive, openControl } from "../dev/control.ts";
+import type { PageServer } from "../inspector/page-server.ts";
+import type { InspectorSource } from "../inspector/source.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure } from "./io.ts";
 
 export interface DevCommandOptions {
@@ -45,10 +48,15 @@ export async function run(options: DevCommandOptions, io: CliIo): Promise<ExitCo
     },
   });
   makePrivateDirectory(directory);
-  const control = await openControl(directory, (name) => cluster.revive(name));
+  let page: PageServer | undefined;
+  const control = await openControl(directory, {
+    revive: (name) => cluster.revive(name),
+    inspect: async () => page?.link() ?? Promise.reject(new Fault("NOT_READY", NOT_YET)),
+  });
   try {
     await interruptible(interruption, runCluster());
   } finally {
+    await page?.close();
     await cluster.stop();
     await control.close();
     if (options.dir === undefined) rmSync(directory, { recursive: true, force: true });
@@ -64,12 +72,23 @@ export async function run(options: DevCommandOptions, io: CliIo): Promise<ExitCo
       say("the story is told");
     }
     if (options.once === true || interruption.aborted) return;
-    if (!json)
+    page = await openPage(cluster.inspected, io);
+    if (json) io.out(JSON.stringify({ message: "inspector", url: page.link() }));
+    else
       io.out(
-        `\nRunning; Ctrl-C stops it. Nodes and ports: ${join(directory, "cluster.json")}\n${whatToAsk(directory, options.story === true)}`,
+        `\nRunning; Ctrl-C stops it. Nodes and ports: ${join(directory, "cluster.json")}\nSee it: ${page.link()}\n${whatToAsk(directory, options.story === true)}`,
       );
     await new Promise<void>((done) => interruption.addEventListener("abort", () => done(), { once: true }));
   }
+}
+
+const NOT_YET = "The cluster starts; its page comes when the nodes serve.";
+
+/** The page of all nodes, on a loopback port of its own. */
+async function openPage(source: InspectorSource, io: CliIo): Promise<PageServer> {
+  const { openPageServer } = await import("../inspector/page-server.ts");
+  const onError = (error: unknown): void => io.err(`sky dev: the inspector failed to answer: ${String(error)}`);
+  return openPageServer({ source, port: 0, onError });
 }
 
 const whatToAsk = (directory: string, told: boolean): string =>

@@ -7,7 +7,8 @@ import { type ProgramContext, runner, wholeNumber } from "./registration.ts";
 
 const INSPECT_HELP = `
 WHAT is a recording (sky simulate --record FILE), a copied data directory of a node, a bare log.db, or a directory with those of several
-nodes, such as that of a stopped sky dev: their logs are verified first, as sky verify does. The printed link opens the page once, on this machine; Ctrl-C ends it. Nothing is written to what is inspected.
+nodes, such as that of a stopped sky dev: their logs are verified first, as sky verify does. For the directory of a sky dev
+that runs, a fresh link to its page is printed. The printed link opens the page once, on this machine; Ctrl-C ends it. Nothing is written to what is inspected.
 With --node the link is to the page that a running node shows on its own machine's loopback, as docs/INSPECTOR.md says; operators may ask.
 Exit codes: 0 ended by Ctrl-C, or the link was printed; 1 WHAT cannot be shown, and a sentence says why; 2 wrong options; 3 a file cannot
 be read, a port cannot be had, or a node cannot be reached.`;

@@ -1,6 +1,7 @@
 /** `sky inspect`: serves the inspector's page for a recording or a copied data directory, until Ctrl-C. */
 import { type Stats, closeSync, openSync, readSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import { Fault } from "../../base/errors.ts";
 import type { InspectorSource } from "../inspector/source.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure } from "./io.ts";
@@ -22,6 +23,13 @@ export async function run(options: InspectOptions, io: CliIo): Promise<ExitCode>
   if (what === undefined) {
     reportFailure(io, "USAGE", "Name what to look at: a recording, or a data directory.", json);
     return EXIT.usage;
+  }
+  const { askToInspect, isControlled } = await import("../dev/control.ts");
+  if (await isControlled(resolve(what))) {
+    const answer = await askToInspect(resolve(what));
+    if (answer.ok) io.out(json ? JSON.stringify({ url: answer.message }) : answer.message);
+    else reportFailure(io, answer.code, answer.message, json);
+    return answer.ok ? EXIT.ok : EXIT.refused;
   }
   let source: InspectorSource;
   try {

@@ -8,6 +8,8 @@ import type { FounderCard } from "../../events/facts/founding.ts";
 import { type DevNode, devEndpoints, foundDevCluster } from "../founding/dev-cluster.ts";
 import { type DevDirectory, openDevCluster } from "../founding/dev-directory.ts";
 import { writeAtomic } from "../founding/files.ts";
+import { ClusterSource } from "../inspector/cluster-source.ts";
+import { linksOf } from "./links.ts";
 import type { DevNodeOrder, DevNodeReport } from "./messages.ts";
 import { findPorts } from "./ports.ts";
 import { unsealNodes } from "./unsealing.ts";
@@ -52,6 +54,7 @@ export class DevCluster {
   readonly #passphrases = new Map<string, DevNode["passphrase"]>();
   readonly #waiting = new Set<() => void>();
   #layout: DevDirectory | undefined;
+  #inspected: ClusterSource | undefined;
   #stopping = false;
 
   constructor(options: DevOptions) {
@@ -60,6 +63,11 @@ export class DevCluster {
 
   get layout(): DevDirectory {
     return present(this.#layout, "the cluster is founded or opened");
+  }
+
+  /** All nodes as one thing to inspect. */
+  get inspected(): ClusterSource {
+    return present(this.#inspected, "the cluster is founded or opened");
   }
 
   /**
@@ -72,6 +80,10 @@ export class DevCluster {
       this.#layout = openDevCluster(directory);
       say(`opened the cluster in ${directory} (${this.layout.nodes.length} nodes)`);
     } else await this.#found();
+    const { cluster, document } = this.layout.founding;
+    const nodes = document.founders.map(({ name, aid }) => ({ name, aid }));
+    const title = `${document.name}: ${nodes.length} nodes on this machine`;
+    this.#inspected = new ClusterSource({ title, cluster, dev: document.dev, nodes, now: () => Date.now() });
     for (const { name } of this.layout.nodes)
       this.#runs.set(name, { name, child: undefined, serving: false, waits: undefined });
     const names = [...this.#runs.keys()];
@@ -150,6 +162,7 @@ export class DevCluster {
     const timer = setTimeout(() => children.forEach((child) => child.kill("SIGKILL")), STOP_TIMEOUT_MS);
     await this.#until(() => [...this.#runs.values()].every(({ child }) => child === undefined));
     clearTimeout(timer);
+    await this.#inspected?.close();
   }
 
   #logOf(name: string): string {
@@ -177,6 +190,7 @@ export class DevCluster {
     run.child = child;
     run.serving = false;
     run.waits = undefined;
+    const link = linksOf(child);
     let failure: string | undefined;
     const started = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
@@ -187,9 +201,10 @@ export class DevCluster {
         const message = report as DevNodeReport;
         if (message.kind === "started") {
           clearTimeout(timer);
+          this.inspected.started(name, link);
           resolve();
         } else if (message.kind === "failed") failure = message.reason;
-        else {
+        else if (message.kind !== "inspectLink") {
           run.serving = message.kind === "serving";
           run.waits = message.kind === "waits" ? message.reason : undefined;
           this.#changed();
@@ -221,6 +236,7 @@ export class DevCluster {
   #ended(run: NodeRun, how: string): void {
     run.child = undefined;
     run.serving = false;
+    this.inspected.ended(run.name, `its process ended (${how})`);
     this.#writeClusterFile();
     this.#changed();
     if (!this.#stopping) {

@@ -1,4 +1,4 @@
-/** How a second `sky dev --revive` reaches the one that runs the cluster: a socket in the cluster's directory (0700). */
+/** How `sky dev --revive` and `sky inspect` reach the sky dev that runs the cluster: a socket in the cluster's directory (0700). */
 import { createHash } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -19,8 +19,14 @@ export interface Control {
   readonly close: () => Promise<void>;
 }
 
-/** Answers revive requests. Throws: Fault ALREADY_RUNNING when another process runs this directory's cluster. */
-export async function openControl(directory: string, revive: (name: string) => Promise<string>): Promise<Control> {
+/** What it is asked for; each answers with a sentence, or a link. Throws: Fault. */
+export interface Controlled {
+  readonly revive: (name: string) => Promise<string>;
+  readonly inspect: () => Promise<string>;
+}
+
+/** Answers requests: a line each, `revive NAME` or `inspect`. Throws: Fault ALREADY_RUNNING when another process runs this directory's cluster. */
+export async function openControl(directory: string, controlled: Controlled): Promise<Control> {
   const path = socketPath(directory);
   if (existsSync(path)) {
     if (await answers(path))
@@ -34,9 +40,9 @@ export async function openControl(directory: string, revive: (name: string) => P
       line += chunk.toString("utf8");
       if (line.length > LINE_BYTES_MAX) socket.destroy();
       if (!line.endsWith("\n")) return;
-      const name = line.trim();
+      const [verb, name = ""] = line.trim().split(" ");
       line = "";
-      revive(name).then(
+      (verb === "inspect" ? controlled.inspect() : controlled.revive(name)).then(
         (message) => socket.end(`${JSON.stringify({ ok: true, message })}\n`),
         (error: unknown) =>
           socket.end(
@@ -64,7 +70,16 @@ export type ControlAnswer =
   | { readonly ok: false; readonly code: string; readonly message: string };
 
 /** Asks the process that runs the cluster. Throws: Fault NOT_RUNNING. */
-export function askToRevive(directory: string, name: string): Promise<ControlAnswer> {
+export const askToRevive = (directory: string, name: string): Promise<ControlAnswer> =>
+  ask(directory, `revive ${name}`);
+
+/** A fresh link to the cluster's page. Throws: Fault NOT_RUNNING. */
+export const askToInspect = (directory: string): Promise<ControlAnswer> => ask(directory, "inspect");
+
+/** Whether a sky dev runs the cluster of this directory. */
+export const isControlled = (directory: string): Promise<boolean> => answers(socketPath(directory));
+
+function ask(directory: string, line: string): Promise<ControlAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath(directory));
     let answer = "";
@@ -81,6 +96,6 @@ export function askToRevive(directory: string, name: string): Promise<ControlAns
       answer += chunk.toString("utf8");
     });
     socket.once("end", () => resolve(JSON.parse(answer) as ControlAnswer)); // our own process's words
-    socket.write(`${name}\n`);
+    socket.write(`${line}\n`);
   });
 }

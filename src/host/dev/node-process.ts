@@ -6,7 +6,7 @@ import { readConfig } from "../config/read.ts";
 import { EXIT, processIo } from "../cli/io.ts";
 import { runNode } from "../cli/node.ts";
 import { demand } from "../enclave/node-files.ts";
-import type { DevNodeOrder, DevNodeReport } from "./messages.ts";
+import type { DevLinkRequest, DevNodeOrder, DevNodeReport } from "./messages.ts";
 
 const report = (message: DevNodeReport): void => void process.send?.(message, undefined, undefined, () => {});
 
@@ -18,7 +18,14 @@ async function run({ settings, passphrase }: DevNodeOrder): Promise<void> {
     process.exitCode = await runNode(config, io, {
       dev: true,
       pretty: false,
-      onStarted: () => report({ kind: "started" }),
+      onStarted: ({ inspectLink }) => {
+        process.on("message", (request: DevLinkRequest) => {
+          if (request.kind !== "inspectLink") return;
+          const { origin, token } = inspectLink();
+          report({ kind: "inspectLink", origin, token });
+        });
+        report({ kind: "started" });
+      },
       onServing: () => report({ kind: "serving" }),
       onLogTrouble: (trouble) => report({ kind: "waits", reason: `its log is ${trouble}` }),
       ...(passphrase === null ? {} : { passphrase: Uint8Array.from(Buffer.from(passphrase, "base64")) }),
