@@ -1,11 +1,13 @@
 import Database from "better-sqlite3";
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
+import { Projector } from "../../../src/actors/projector/projector.ts";
 import { height } from "../../../src/base/brands.ts";
 import type { Assertion, GraphChange, GraphNode, NodeEdge } from "../../../src/events/facts/graph.ts";
 import { BlockOverlay } from "../../../src/projections/rebac/block-overlay.ts";
 import { decide } from "../../../src/projections/rebac/decide.ts";
-import { EXPLAIN_BOUNDS, type Explanation } from "../../../src/projections/rebac/explain.ts";
+import { EXPLAIN_BOUNDS, type Explanation, explain } from "../../../src/projections/rebac/explain.ts";
+import { type GraphSteps, LiveSteps } from "../../../src/projections/rebac/graph-steps.ts";
 import { LiveGraph } from "../../../src/projections/rebac/live-graph.ts";
 import { compareNodes } from "../../../src/projections/rebac/names.ts";
 import { loadLiveGraph } from "../../../src/projections/rebac/load-live-graph.ts";
@@ -282,4 +284,60 @@ test("names that nothing has are said to be unknown, and ill-formed ones are no 
   const past = new PastGraph(new Database(":memory:"));
   const halved = past.explainAt(height(0), { subject: named("\ud800"), object: named("doc") }, EXPLAIN_BOUNDS);
   expect(halved).toMatchObject({ result: false, known: { subject: { node: false } }, truncated: false });
+});
+
+/** Counts what an explanation looks at. */
+function counted(graph: LiveGraph): { readonly steps: GraphSteps; readonly looks: () => number } {
+  const live = new LiveSteps(graph.store, ({ subject, object }) => graph.check(subject, object));
+  let looks = 0;
+  const counting =
+    <Arguments extends readonly unknown[]>(
+      list: (...given: Arguments) => readonly number[] | undefined,
+      most: number,
+    ) =>
+    (...given: Arguments) => {
+      const found = list(...given);
+      looks += found?.length ?? Number(given[most]);
+      return found;
+    };
+  const steps: GraphSteps = {
+    check: (check) => live.check(check),
+    find: (side, node) => live.find(side, node),
+    nodeOf: (side, id) => live.nodeOf(side, id),
+    mapped: counting(live.mapped.bind(live), 2),
+    asserted: counting(live.asserted.bind(live), 2),
+    holds: (subject, object) => {
+      looks += 1;
+      return live.holds(subject, object);
+    },
+    hasNamespace: (namespace) => live.hasNamespace(namespace),
+    hasRelation: (relation) => live.hasRelation(relation),
+  };
+  return { steps, looks: () => looks };
+}
+
+test("however wide the graph, an explanation looks at no more than its bounds allow", () => {
+  // Everybody in every group, every group with every grant, every document in every folder: closures and lists that multiply.
+  const range = Array.from({ length: 60 }, (_, i) => String(i));
+  const wide = graphOf([
+    ...range.flatMap((i) => range.map((j) => asserts(`group-${i}`, `folder-${j}`))),
+    ...range.map((i) => maps("mapSubject", "ali", `group-${i}`)),
+    ...range.map((i) => maps("mapObject", "doc", `shelf-${i}`)),
+    ...range.flatMap((i) => range.map((j) => asserts(`stranger-${i}`, `shelf-${j}`))),
+  ]);
+  for (const visits of [10, 100, 1000]) {
+    for (const object of ["doc", "folder-59"]) {
+      const { steps, looks } = counted(wide);
+      const { result } = explain(steps, { subject: named("ali"), object: named(object) }, { visits, listed: 100 });
+      expect(result).toBe(object === "folder-59");
+      // Five walks, and one list of each that is cut short of its end.
+      expect(looks()).toBeLessThanOrEqual(7 * visits);
+    }
+  }
+});
+
+test("of a height that is not projected yet the projector explains nothing", () => {
+  const projector = new Projector(new Database(":memory:"));
+  const question = { subject: named("ali"), object: named("doc") };
+  expect(projector.explainAt(height(0), question)).toMatchObject({ ok: false, refusal: { code: "HISTORY_LAGGING" } });
 });
