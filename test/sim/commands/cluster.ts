@@ -95,6 +95,7 @@ export class Cluster {
       replicas,
       faults,
       record: undefined,
+      recordedFacts: new Set(),
     };
     for (let seat = 0; seat < NODES; seat++) {
       const replica = new Replica(this.#world, seat, `n${seat}`, memberIndex(seat), undefined);
