@@ -79,6 +79,29 @@ describe("a moment", () => {
     expect(store.momentAt(3).nodes.get("n1")).toMatchObject({ standing: "alive", reason: null, life: 1, since: 50 });
   });
 
+  test("a machine that boots later in a life leaves the others as they are", () => {
+    const life = new Life("n1")
+      .booted()
+      .step({ type: "started" }, [{ type: "setTimer", timer: "leader", ms: 5 }], { view: 3 });
+    const store = storeOf([life]);
+    store.add([{ node: "n1", life: 0, n: 2, at: 9, kind: "booted", states: { ceremony: ["ceremony.sealed"] } }]);
+    const node = store.moment.nodes.get("n1");
+    expect(node?.states).toEqual({ consensus: ["consensus.quiet"], ceremony: ["ceremony.sealed"] });
+    expect(node).toMatchObject({ view: 3, timers: [{ timer: "leader" }] });
+    store.add([{ node: "n1", life: 0, n: 3, at: 10, kind: "booted", states: { consensus: ["consensus.surveying"] } }]);
+    expect(store.moment.nodes.get("n1")).toMatchObject({ timers: [], steps: {}, view: 3 });
+  });
+
+  test("a live page that follows goes on counting while nothing happens; one that stays does not", () => {
+    const store = new Store(unasked, () => 5_000);
+    store.describe({ ...source(), kind: "cluster", live: true });
+    store.setConnection("open");
+    store.add(new Life("n1", 0, 1_000).booted().entries);
+    expect(store.now).toBe(5_000);
+    store.pause();
+    expect(store.now).toBe(1_000);
+  });
+
   test("a node that starts again still knows the height its log has reached", () => {
     const store = storeOf([new Life("n1").booted().finalised(5).ended(), new Life("n1", 1, 50).booted()]);
     expect(store.moment.nodes.get("n1")).toMatchObject({ finalHeight: 5 });

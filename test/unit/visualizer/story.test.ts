@@ -42,7 +42,7 @@ describe("what happened, in sentences", () => {
     const store = storeOf(...lives);
     expect(told(store)).toEqual({
       now: [
-        "View 6 belongs to n3, which is not running: the others will give it up",
+        "View 6 belongs to n3, which is not running: the others give it up as soon as there is work",
         "n3 is down; 3 of 4 are enough to go on",
       ],
       before: ["5.000 s n3 ended: killed by signal 9"],
@@ -89,6 +89,11 @@ describe("the slider", () => {
   test("the first start of a node is no return, whatever its life is called", () => {
     const store = storeOf(new Life("n1", 1_800_000_000).booted());
     expect(timelineOf(store).columns).toEqual([]);
+  });
+
+  test("a life that boots one machine after the other has not come back", () => {
+    const life = new Life("n1").booted("ceremony.sealed").step({ type: "started" }).booted();
+    expect(timelineOf(storeOf(life)).columns).toEqual([]);
   });
 
   test("writes heights, at most so many", () => {

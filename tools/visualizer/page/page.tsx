@@ -8,7 +8,7 @@ import { readLink, tokenIn, withoutToken } from "./model/link.ts";
 import { Store } from "./model/store.ts";
 
 const api = new Api((path, options) => fetch(path, options));
-const store = new Store(api);
+const store = new Store(api, () => Date.now());
 
 /** The token goes to the server once and leaves the address at once: it must not be shared with a link or stay in the history. */
 async function openSession(): Promise<string | null> {

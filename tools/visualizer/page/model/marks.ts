@@ -18,7 +18,8 @@ export class Marks {
   readonly #all: Mark[] = [];
   readonly #nullified = new Set<number>();
   readonly #accused = new Set<string>();
-  readonly #seen = new Set<string>();
+  /** The life of each node that was seen last, and whether it ended. */
+  readonly #lives = new Map<string, { readonly life: number; readonly hasEnded: boolean }>();
 
   all(): readonly Mark[] {
     return this.#all;
@@ -34,10 +35,13 @@ export class Marks {
   #markOf(entry: Entry): Mark | null {
     switch (entry.kind) {
       case "ended":
+        this.#lives.set(entry.node, { life: entry.life, hasEnded: true });
         return { kind: "ended", entry, text: `${entry.node} ended: ${entry.reason}` };
       case "booted": {
-        const isBack = this.#seen.has(entry.node);
-        this.#seen.add(entry.node);
+        // One life boots each of its machines: only the first of them is a return.
+        const before = this.#lives.get(entry.node);
+        this.#lives.set(entry.node, { life: entry.life, hasEnded: false });
+        const isBack = before !== undefined && (before.hasEnded || entry.life > before.life);
         return isBack ? { kind: "booted", entry, text: `${entry.node} came back` } : null;
       }
       case "evidence": {

@@ -120,15 +120,24 @@ function stepped(node: NodeMoment, step: Stepped): NodeMoment {
   };
 }
 
+/** One machine of a running process began, perhaps after others of it did. */
+function booted(node: NodeMoment, entry: Extract<Entry, { readonly kind: "booted" }>): NodeMoment {
+  const machines = Object.keys(entry.states);
+  const steps = Object.fromEntries(Object.entries(node.steps).filter(([machine]) => !machines.includes(machine)));
+  const timers = node.timers.filter(({ machine }) => !machines.includes(machine));
+  return { ...node, states: { ...node.states, ...entry.states }, steps, timers };
+}
+
 function nodeAfter(before: NodeMoment, entry: Entry): NodeMoment {
   const isNewLife = before.life !== null && entry.life > before.life;
-  let node = entry.kind === "booted" || isNewLife ? bornAgain(before, entry) : before;
+  const isBoot = entry.kind === "booted" && before.standing !== "alive";
+  let node = isBoot || isNewLife ? bornAgain(before, entry) : before;
   if (node.standing !== "alive" && SIGNS_OF_LIFE.has(entry.kind))
     node = { ...node, standing: "alive", life: entry.life, since: entry.at, reason: null };
   node = { ...node, last: entry };
   switch (entry.kind) {
     case "booted":
-      return { ...node, states: entry.states };
+      return booted(node, entry);
     case "stepped":
       return stepped(node, entry);
     case "finalised": {

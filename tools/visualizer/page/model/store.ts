@@ -28,14 +28,17 @@ export class Store {
   /** Name of the view shown; null: the first. */
   view: string | null = null;
   theme: Theme = "system";
+  readonly #clock: () => number;
   readonly #focus = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
   #folding = new Folding(this.history, null);
   #moment: Moment | null = null;
   #version = 0;
 
-  constructor(api: Api) {
+  /** `clock`: ms since 1970, for what goes on while nothing happens. */
+  constructor(api: Api, clock: () => number = () => -Infinity) {
     this.api = api;
+    this.#clock = clock;
   }
 
   /** Grows with every change. */
@@ -132,6 +135,13 @@ export class Store {
   get moment(): Moment {
     this.#moment ??= this.#folding.momentAt(this.position);
     return this.#moment;
+  }
+
+  /** The time that the page shows: the cursor's; the clock's while it follows what is live. Units: ms of the entries' clock. */
+  get now(): number | null {
+    const { at } = this.moment;
+    if (at === null || !this.isFollowing || this.source?.live !== true || this.connection !== "open") return at;
+    return Math.max(at, this.#clock());
   }
 
   momentAt(position: number): Moment {

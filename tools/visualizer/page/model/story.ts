@@ -23,12 +23,12 @@ function leaderSentence({ leader, view, nodes }: Moment): Sentence | null {
   const isDead = nodes.get(leader)?.standing === "ended";
   const isQuiet = nodes.get(leader)?.states.consensus?.some((state) => nameOfState(state) === "quiet") === true;
   const text = isDead
-    ? `View ${view} belongs to ${leader}, which is not running: the others will give it up`
+    ? `View ${view} belongs to ${leader}, which is not running: the others give it up as soon as there is work`
     : `${leader} leads view ${view}${isQuiet ? ", with nothing to order" : ""}`;
   return { tone: isDead ? "bad" : "plain", text, key: null };
 }
 
-function blockSentence({ nodes, height, at }: Moment): Sentence | null {
+function blockSentence({ nodes, height }: Moment, at: number | null): Sentence | null {
   if (height === null) return null;
   const seen = [...nodes.values()].filter(({ block }) => block?.height === height);
   const first = Math.min(...seen.map(({ blockAt }) => blockAt ?? Infinity));
@@ -103,6 +103,6 @@ export function storyOf(
   store: Store,
   moment: Moment,
 ): { readonly now: readonly Sentence[]; readonly before: readonly Sentence[] } {
-  const now = [leaderSentence(moment), blockSentence(moment), aliveSentence([...moment.nodes.values()])];
+  const now = [leaderSentence(moment), blockSentence(moment, store.now), aliveSentence([...moment.nodes.values()])];
   return { now: now.filter((sentence) => sentence !== null), before: told(store, moment, store.source) };
 }

@@ -26,6 +26,7 @@ function NodeCard(props: { readonly store: Store; readonly node: NodeMoment; rea
   const word = { unknown: "unknown", alive: "running", ended: "down" }[node.standing];
   const lag = moment.height !== null && node.finalHeight !== null ? moment.height - node.finalHeight : 0;
   const { last } = node;
+  const { now } = store;
   return (
     <li>
       <button
@@ -48,7 +49,7 @@ function NodeCard(props: { readonly store: Store; readonly node: NodeMoment; rea
         </span>
         <span class="node-doing">
           {doing(node)}
-          {isDead && node.since !== null && moment.at !== null && `, ${spanOf(moment.at - node.since)} ago`}
+          {isDead && node.since !== null && now !== null && `, ${spanOf(now - node.since)} ago`}
         </span>
         <span class="node-where number">
           view {node.view ?? "–"} · block {node.finalHeight ?? "–"}

@@ -259,7 +259,7 @@ function States({ store, moment }: ViewProps) {
         </div>
         <div class="panels">
           {step !== undefined && <LastStep store={store} step={step} />}
-          <Timers node={node} machine={machine} at={moment.at} store={store} />
+          <Timers node={node} machine={machine} at={store.now} store={store} />
           {step !== undefined && <Context store={store} step={step} />}
           {steps.length > 1 && <Recent store={store} steps={steps.slice(1, LISTED_MAX)} />}
         </div>
