@@ -119,6 +119,7 @@ export class Node {
         advanced: () => {},
         halted: (divergence) => this.halted.push(divergence),
         evidence: () => {},
+        ...world.watching(self),
       },
     };
   }
@@ -151,6 +152,9 @@ export class World {
   /** Ran for every message that leaves a living member, before anybody hears it. */
   onSent: (node: Node, message: PeerMessage) => void = () => {};
   onCrash: (node: Node) => void = () => {};
+  /** Who watches a member's machine and messages besides; asked when it is booted. */
+  watching: (self: MemberIndex) => Pick<ConsensusPorts["observer"], "began" | "stepped" | "sent" | "delivered"> =
+    () => ({});
   now = 1_700_000_000_000;
   readonly #queue = new EventQueue();
   #batches = 0;

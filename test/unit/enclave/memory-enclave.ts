@@ -106,7 +106,7 @@ export class Desk {
   failJournal = false;
   failKeystore = false;
 
-  constructor(world: World, disk: Disk = world.disk()) {
+  constructor(world: World, disk: Disk = world.disk(), watching: Pick<EnclavePorts, "began" | "stepped"> = {}) {
     this.world = world;
     this.disk = disk;
     const ports: EnclavePorts = {
@@ -147,6 +147,7 @@ export class Desk {
         this.log.push("sealed");
       },
       onFatal: (error) => void this.fatal.push(error),
+      ...watching,
     };
     this.enclave = new Enclave(world.founding, ports);
   }
