@@ -1,11 +1,12 @@
 /** A log with real signatures of four members, made as a committee would, and a notary over it. */
 import { type Digest, type Height, epoch, height, logTime, memberIndex, view } from "../../../src/base/brands.ts";
 import { ZERO_DIGEST } from "../../../src/base/bytes.ts";
-import { encode } from "../../../src/base/codec.ts";
+import { decode, encode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
 import { verify } from "../../../src/crypto/ed25519.ts";
 import { EMPTY_ROOT, MerkleFrontier, inclusionProof, subtreesOf } from "../../../src/crypto/merkle.ts";
 import {
+  BODY_BYTES_MAX,
   type Certificate,
   type CertificateKind,
   type LogEvent,
@@ -171,6 +172,13 @@ export class ProofWorld implements ProvableLog {
       signatures: members.map((member) => present(this.keys[member], "a member").sign(message)),
     };
     return { kind: "finalization", certificate, headers: [] };
+  }
+
+  /** Bundles that a block names, in its order. */
+  bundlesOf({ block }: LogEvent): readonly Uint8Array[] {
+    const body = decode(bodyShape, block.body, BODY_BYTES_MAX);
+    const named = body.ok && body.value.kind === "executions" ? body.value.bundles : [];
+    return named.map((digest) => present(this.#bundles.get(digest), "a bundle"));
   }
 
   /** The Merkle path from a block to the root of a head. */
