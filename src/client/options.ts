@@ -36,6 +36,8 @@ export interface ReadOptions extends CallOptions {
 
 export interface WriteOptions extends CallOptions {
   readonly preconditions?: readonly Precondition[];
+  /** Why, for audits: signed and kept with the write. At most 1,024 bytes of UTF-8. */
+  readonly note?: string;
   /** Of an earlier write whose outcome is unknown: writes the same thing at most once. */
   readonly id?: CommandId;
 }

@@ -1,6 +1,7 @@
 /** Signing of commands: one signature for a group. */
 import { STREAM_BYTES_MAX } from "../events/facts/kerl.ts";
 import { SkyError } from "./errors.ts";
+import type { WriteOptions } from "./options.ts";
 import type { Aid, CommandId, Digest, LogTime, Said } from "../base/brands.ts";
 import { toHex } from "../base/bytes.ts";
 import { encode } from "../base/codec.ts";
@@ -16,7 +17,14 @@ import {
   signedBodyShape,
   signedShape,
 } from "../events/facts/command.ts";
-import { CHANGES_MAX, type GraphWrite, PRECONDITIONS_MAX, graphWriteShape } from "../events/facts/graph.ts";
+import {
+  CHANGES_MAX,
+  type GraphChange,
+  type GraphWrite,
+  NOTE_BYTES_MAX,
+  PRECONDITIONS_MAX,
+  graphWriteShape,
+} from "../events/facts/graph.ts";
 import { judgeWriteNames } from "../wire/names.ts";
 
 /** Who signs. `keyState` is read at every signature, so that it may change when keys rotate. */
@@ -75,6 +83,12 @@ function notAfterOf(id: CommandId, now: number): LogTime {
   return ((isOurs ? made : now) + COMMAND_LIFETIME_MS) as LogTime;
 }
 
+/** What a client asks for in one write. */
+export const writeOf = (
+  changes: readonly GraphChange[],
+  { preconditions = [], note }: Pick<WriteOptions, "preconditions" | "note">,
+): GraphWrite => ({ changes, preconditions, ...(note === undefined ? {} : { note }) });
+
 /** A write as a command of its own. Refuses: EMPTY_MESSAGE, TOO_MANY, TOO_LARGE, and names that gateways refuse. */
 export function commandOf(write: GraphWrite, ports: ClientPorts, id?: CommandId): Result<Command> {
   if (write.changes.length === 0) return refuse("EMPTY_MESSAGE", "The write asks for no change; give at least one.");
@@ -85,6 +99,10 @@ export function commandOf(write: GraphWrite, ports: ClientPorts, id?: CommandId)
     );
   const judged = judgeWriteNames(write);
   if (!judged.ok) return judged;
+  const { note = "" } = write;
+  if (!note.isWellFormed()) return refuse("MALFORMED", "The note is not well-formed Unicode; write it anew.");
+  if (Buffer.byteLength(note) > NOTE_BYTES_MAX)
+    return refuse("TOO_LARGE", `The note has more than ${NOTE_BYTES_MAX} bytes; say where more of it stands.`);
   const payload = encode(graphWriteShape, write);
   if (payload.length > PAYLOAD_BYTES_MAX)
     return refuse("TOO_LARGE", `The write has ${payload.length} bytes, more than ${PAYLOAD_BYTES_MAX}; split it.`);

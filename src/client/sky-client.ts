@@ -31,7 +31,7 @@ import type {
   RotateOptions,
 } from "./options.ts";
 import { Session } from "./session.ts";
-import { type ClientPorts, SignedAnew, appendCommandOf, commandOf, defaultPorts } from "./signing.ts";
+import { type ClientPorts, SignedAnew, appendCommandOf, commandOf, defaultPorts, writeOf } from "./signing.ts";
 import { untilOutcome } from "./unknown-outcome.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -184,7 +184,7 @@ export class SkyClient {
    * Throws: SkyError: the refusal's code, or OUTCOME_UNKNOWN when no node said what became of it in time.
    */
   async write(changes: readonly GraphChange[], options: WriteOptions = {}): Promise<Written> {
-    return writtenOf(await this.#submit(this.#queue, { changes, preconditions: options.preconditions ?? [] }, options));
+    return writtenOf(await this.#submit(this.#queue, writeOf(changes, options), options));
   }
 
   /** Writes several commands, each atomic by itself, under one signature for up to 1,000. Refusals are outcomes, not errors. */
@@ -319,8 +319,7 @@ export class SkyClient {
       ),
     );
     return {
-      write: async (changes, options = {}) =>
-        writtenOf(await this.#submit(queue, { changes, preconditions: options.preconditions ?? [] }, options)),
+      write: async (changes, options = {}) => writtenOf(await this.#submit(queue, writeOf(changes, options), options)),
       end: () => streams.end(),
     };
   }

@@ -58,6 +58,8 @@ export class MadeLog {
   #last: MadeBlock | undefined;
   #lastCheckpoint = height(0);
   #ids = 0;
+  /** Log time of the next block, at least. */
+  #earliest = BEGAN_MS;
 
   constructor() {
     this.#execution = new Execution(this.founding.cluster);
@@ -74,6 +76,11 @@ export class MadeLog {
   /** Log time of the newest block. Units: ms. */
   get time(): number {
     return this.#time();
+  }
+
+  /** Log time passes until then. Units: ms since 1970. */
+  passUntil(time: number): void {
+    this.#earliest = time;
   }
 
   /** The founding document's block. */
@@ -187,7 +194,7 @@ export class MadeLog {
   }
 
   #time(): number {
-    return Math.max(BEGAN_MS, this.#last?.header.time ?? 0);
+    return Math.max(this.#earliest, this.#last?.header.time ?? 0);
   }
 
   #sign(member: MemberIndex, message: Uint8Array): Uint8Array {

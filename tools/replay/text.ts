@@ -43,6 +43,12 @@ export function askedOf({ kind, payload }: Command): readonly string[] {
 
 const UNREADABLE = "something that cannot be read";
 
+/** Why, in the words of who signed it; undefined where nobody said. */
+export function noteOf({ kind, payload }: Command): string | undefined {
+  const write = kind === "graph.write" ? decode(graphWriteShape, payload, PAYLOAD_BYTES_MAX) : undefined;
+  return write?.ok === true ? write.value.note : undefined;
+}
+
 /** What a fact says changed. */
 export function factText(data: FactData): string {
   switch (data.kind) {
@@ -139,14 +145,20 @@ function refusedLines({ index, author, refused, commands }: ReplayedBatch): read
 function commandLines({ index, author, principal, command, outcome, facts }: ReplayedCommand): readonly string[] {
   const by = principal === null ? author : `${principal} through ${author}`;
   const asked = askedOf(command).map((line) => `       asked: ${line}`);
+  const note = noteOf(command);
+  const because = note === undefined ? [] : [`       because: ${note}`];
   const head = `  ${index}  ${command.kind} ${command.id} by ${by}`;
   switch (outcome.kind) {
     case "executed": {
       const did = facts.map(({ data }) => `       ${factText(data)}`);
-      return [`${head}: executed`, ...(did.length > 0 ? did : [...asked, "       nothing changed: it was so already"])];
+      return [
+        `${head}: executed`,
+        ...because,
+        ...(did.length > 0 ? did : [...asked, "       nothing changed: it was so already"]),
+      ];
     }
     case "refused":
-      return [`${head}: refused ${outcome.code}: ${outcome.message}`, ...asked];
+      return [`${head}: refused ${outcome.code}: ${outcome.message}`, ...because, ...asked];
     case "duplicate":
       return [`${head}: done before, at height ${outcome.of.height}, index ${outcome.of.index}`];
   }
@@ -177,6 +189,7 @@ const commandJson = ({ index, author, principal, keyState, command, outcome, fac
   kind: command.kind,
   notAfter: command.notAfter,
   asked: askedOf(command),
+  note: noteOf(command) ?? null,
   outcome: outcome.kind === "duplicate" ? { kind: outcome.kind, of: outcome.of } : outcome,
   facts: facts.map(({ n, data }) => ({ n, text: factText(data), ...(plain(data) as object) })),
 });

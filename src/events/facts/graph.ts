@@ -1,5 +1,7 @@
 /** What a graph command may ask for: names, changes and preconditions of the ReBAC graph. Source: shared/protocols/oracle.md. */
+import { type LogTime, logTime } from "../../base/brands.ts";
 import { type Shape, list, record, text, union, variant } from "../../base/codec.ts";
+import { versions } from "./upcast.ts";
 
 /** A relation; both parts empty is the null relation. */
 export interface Relation {
@@ -59,12 +61,16 @@ export interface Precondition {
 export interface GraphWrite {
   readonly changes: readonly GraphChange[];
   readonly preconditions: readonly Precondition[];
+  /** Why, in the words of whoever signs it: for audits. It decides nothing. Since version 2. */
+  readonly note?: string;
 }
 
 /** UTF-8 bytes a name may have (oracle.md). `decide` refuses longer ones; codecs refuse only what is absurd. */
 export const NAME_BYTES_MAX = 1024;
 export const CHANGES_MAX = 1000;
 export const PRECONDITIONS_MAX = 100;
+/** A reason and where more of it stands. Units: UTF-8 bytes. */
+export const NOTE_BYTES_MAX = 1024;
 
 /** Room for a name that is too long to be accepted, so that the refusal is a recorded fact and not a malformed block. */
 const name = text(4 * NAME_BYTES_MAX);
@@ -109,7 +115,28 @@ export const preconditionShape: Shape<Precondition> = union<Precondition>(
   variant("mustNotExist", assertionField),
 );
 
-export const graphWriteShape: Shape<GraphWrite> = record("write", {
+const firstParts = {
   changes: list(graphChangeShape, CHANGES_MAX, 1),
   preconditions: list(preconditionShape, PRECONDITIONS_MAX),
-});
+};
+type FirstWrite = Omit<GraphWrite, "note">;
+const notedShape = record<Required<GraphWrite>>("noted write", { ...firstParts, note: text(NOTE_BYTES_MAX) });
+
+const firstWrites = versions<FirstWrite>("write", record("write", firstParts));
+const writes = firstWrites.next(
+  notedShape as Shape<GraphWrite>, // `down` leaves it those with a note
+  {
+    up: (write): GraphWrite => write,
+    down: (write) => (write.note === undefined || write.note === "" ? write : undefined),
+  },
+);
+
+/** Version 2 added the note; a write without one is of version 1 still. */
+export const graphWriteShape: Shape<GraphWrite> = writes.shape;
+
+/** Log time from which on version 2 is in force: 2026-11-22. Before, its bytes were refused as unreadable, and are so whenever the log is executed. */
+export const NOTES_SINCE = logTime(1_795_305_600_000);
+
+/** What `decide` reads a write by, in a block of this time. */
+export const graphWriteShapeAt = (time: LogTime): Shape<GraphWrite> =>
+  time < NOTES_SINCE ? firstWrites.shape : graphWriteShape;

@@ -178,6 +178,8 @@ export interface WriteOptions extends OracleOptions {
   readonly mustNotExist?: readonly string[];
   /** 32 hex digits. */
   readonly id?: string;
+  /** Why: signed and kept with the write, for audits. */
+  readonly note?: string;
 }
 
 /** An unknown outcome says how to learn it: whoever types the command again would otherwise write anew. */
@@ -203,7 +205,12 @@ export async function write(options: WriteOptions, io: CliIo): Promise<ExitCode>
   const id = (options.id as CommandId | undefined) ?? newCommandId();
   return withClient(options, io, async (client) => {
     const written = await client
-      .write(changes.value, { ...timing(options), id, preconditions })
+      .write(changes.value, {
+        ...timing(options),
+        id,
+        preconditions,
+        ...(options.note === undefined ? {} : { note: options.note }),
+      })
       .catch((error: unknown) => Promise.reject(withId(error, id)));
     if (options.json === true) io.out(JSON.stringify({ ok: true, ...written }));
     else {

@@ -259,6 +259,7 @@ function addOracleCommands(program: Command, context: ProgramContext): void {
     .argument("<change...>", 'each in quotes, such as "map subject my-org:Ali#flag my-org:Users#member"')
     .option("--must-exist <assertion>", 'only if "SUBJECT OBJECT" is asserted directly; may be repeated', repeated)
     .option("--must-not-exist <assertion>", "only if it is not; may be repeated", repeated)
+    .option("--note <text>", "why, for audits: signed and kept with the write")
     .option(
       "--id <hex>",
       "id of an earlier write whose outcome is unknown; the same write is done at most once",

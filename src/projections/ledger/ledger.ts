@@ -20,7 +20,7 @@ import {
 } from "../../events/facts/command.ts";
 import { type Fact, type FactData, type OutcomeFact, factShape } from "../../events/facts/fact.ts";
 import { FOUNDING_BYTES_MAX, foundingDocumentShape } from "../../events/facts/founding.ts";
-import { graphWriteShape } from "../../events/facts/graph.ts";
+import { graphWriteShapeAt } from "../../events/facts/graph.ts";
 import { commandDigest, signedDigest } from "../../events/facts/hashing.ts";
 import { applyKerlFact } from "../../keri/kerl-fold.ts";
 import type { KeyState } from "../../keri/key-state.ts";
@@ -376,7 +376,7 @@ export class Ledger {
     const actor = body.principal ?? body.author;
     if (!this.#mayWrite(work, actor))
       return refuse("PERMISSION_DENIED", `${actor} may not write; an administrator grants sky:cluster#write.`);
-    const write = decode(graphWriteShape, command.payload, PAYLOAD_BYTES_MAX);
+    const write = decode(graphWriteShapeAt(work.block.time), command.payload, PAYLOAD_BYTES_MAX);
     if (!write.ok) return refuse("MALFORMED", `The command cannot be read: ${write.refusal.message}.`);
     const mayChangePolicy = body.principal === null && hasRole(work.overlay, body.author, "admin");
     const decision = decide(work.overlay, write.value, { mayChangePolicy });

@@ -2,10 +2,10 @@
 import type { Digest } from "../../../src/base/brands.ts";
 import { memberIndex } from "../../../src/base/brands.ts";
 import { concatBytes } from "../../../src/base/bytes.ts";
-import { encode } from "../../../src/base/codec.ts";
+import { encode, integer, list, record, text } from "../../../src/base/codec.ts";
 import { type CertificateRecord, type CertificateRevoke, certificateIssueShape, certificateRevokeShape } from "../../../src/events/facts/certificate.ts";
 import type { Command, CommandKind } from "../../../src/events/facts/command.ts";
-import { type GraphChange, type GraphNode, type GraphWrite, graphWriteShape } from "../../../src/events/facts/graph.ts";
+import { type GraphChange, type GraphNode, type GraphWrite, NOTES_SINCE, graphChangeShape, graphWriteShape, preconditionShape } from "../../../src/events/facts/graph.ts";
 import { type MadeBlock, MadeLog } from "../../../tools/replay/made-log.ts";
 import { Key, Life, witnessReceipt } from "../../unit/kerl/lives.ts";
 
@@ -38,6 +38,18 @@ const DELETING: readonly GraphChange[] = [
   { kind: "deleteSubject", subject: node("users", member) }, // and what was asserted of it
   { kind: "deleteRelation", relation: flag },
 ];
+
+const notes = { changes: [{ kind: "addAssertion", assertion: assertion("jo", "plan") }], preconditions: [] } as const;
+
+/** What nobody's encoder writes. */
+const loose = record<{ readonly version: number; readonly write: Required<GraphWrite> }>("loose", {
+  version: integer(),
+  write: record("write", {
+    changes: list(graphChangeShape, 10),
+    preconditions: list(preconditionShape, 10),
+    note: text(2048),
+  }),
+});
 
 export class GoldenLives {
   readonly made = new MadeLog();
@@ -74,6 +86,37 @@ export class GoldenLives {
     this.blocks.push(this.made.checkpoint());
     this.commands(this.changes(...DELETING));
     this.commands(this.changes({ kind: "deleteNamespace", namespace: "org" }));
+    this.blocks.push(this.made.executions([]));
+  }
+
+  /** Bytes that later versions may read, and the first refused. */
+  laterBytes(): void {
+    this.blocks.push(this.made.genesis());
+    const write = { changes: [{ kind: "addNamespace", namespace: "later" }], preconditions: [] } as const;
+    this.commands(
+      this.command("graph.write", encode(loose, { version: 2, write: { ...write, note: "Ticket 4711" } })),
+      this.command("graph.write", encode(loose, { version: 2, write: { ...write, note: "" } })),
+      this.command("graph.write", encode(loose, { version: 3, write: { ...write, note: "later" } })),
+      this.changes(...write.changes),
+    );
+    this.blocks.push(this.made.executions([])); // proves the one before
+  }
+
+  /** What version 2 added: notes, from its time on; and what is none of its values. */
+  secondVersion(): void {
+    this.laterBytes();
+    this.made.passUntil(NOTES_SINCE - 2);
+    this.commands(this.write({ ...notes, note: "in the last block in which it is refused" }));
+    this.made.passUntil(NOTES_SINCE - 1); // the next block is a millisecond later
+    const absent = { kind: "mustNotExist", assertion: notes.changes[0].assertion } as const;
+    this.commands(
+      this.write({ ...notes, note: "Ticket 4711: “jo” plans from now on 😀" }),
+      this.write({ ...notes, preconditions: [absent], note: "refused, with its reason" }),
+      this.write({ ...notes, note: "x".repeat(1024) }),
+      this.write({ ...notes, note: "x".repeat(1025) }),
+      this.command("graph.write", encode(loose, { version: 2, write: { ...notes, note: "" } })), // version 1 says it
+      this.command("graph.write", encode(loose, { version: 3, write: { ...notes, note: "later" } })),
+    );
     this.blocks.push(this.made.executions([]));
   }
 

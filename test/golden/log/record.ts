@@ -7,13 +7,20 @@ import { present } from "../../../src/base/errors.ts";
 import { executed, goldenLogFile, writtenLog } from "./golden-log.ts";
 import { GoldenLives } from "./lives.ts";
 
-const [name] = process.argv.slice(2);
-if (name !== "v1") throw new Error("name the version to record: v1");
+const LIVES: Readonly<Record<string, (lives: GoldenLives) => void>> = {
+  v1: (lives) => lives.firstVersion(),
+  "v1-later-bytes": (lives) => lives.laterBytes(), // recorded by the software of version 1
+  v2: (lives) => lives.secondVersion(),
+};
+
+const [name = ""] = process.argv.slice(2);
+const live = LIVES[name];
+if (live === undefined) throw new Error(`name the log to record: ${Object.keys(LIVES).join(", ")}`);
 const file = goldenLogFile(name);
 if (existsSync(file)) throw new Error(`${file.pathname} is there; golden logs are never written again`);
 
 const lives = new GoldenLives();
-lives.firstVersion();
+live(lives);
 const blocks = lives.blocks.map(({ event, bundles }) => ({ event, bundles: bundles.map(({ bytes }) => bytes) }));
 const results = executed(lives.made.cluster, blocks);
 writeFileSync(

@@ -103,6 +103,11 @@ const graphWrite: Arbitrary<GraphWrite> = fc.record({
   preconditions: few(kinds(["mustExist", "mustNotExist"], fc.record({ assertion })), 0, 2),
 });
 
+/** Of version 2: those that version 1 can say are "graph-write" still. */
+const notedWrite: Arbitrary<GraphWrite> = fc
+  .tuple(graphWrite, name)
+  .map(([write, note]) => ({ ...write, note: note === "" ? "?" : note }));
+
 const principal = fc.option(aid);
 const id = hexText<CommandId>(16);
 const escrowReason = fc.constantFrom(
@@ -355,6 +360,7 @@ export const WIRE_TYPES: readonly WireType<unknown>[] = [
   wireType("bundle-body", bundleBodyShape, bundleBody),
   wireType("bundle", bundleShape, bundle),
   wireType("graph-write", graphWriteShape, graphWrite),
+  wireType("noted-write", graphWriteShape, notedWrite),
   wireType("fact", factShape, fact),
   wireType("founding-document", foundingDocumentShape, founding),
   wireType("signed-founding", signedFoundingShape, signedFounding),
