@@ -79,6 +79,17 @@ describe("the story of a ceremony", () => {
     expect(storyAt(writing, 9)).toMatchObject({ phase: "sealed", chapters: [], gifts: [] });
   });
 
+  it("another machine that boots in the same life does not end the story", () => {
+    const writing = unsealing();
+    const boot = writing.boot("n1");
+    const entries = [
+      ...writing.entries.slice(0, -1),
+      { ...boot, life: 0, n: 99, states: { consensus: ["consensus.quiet"] } },
+    ];
+    const stories = new Stories({ length: entries.length, at: (at) => entries[at] });
+    expect(stories.at(99, ["n1"]).get("n1")).toMatchObject({ phase: "unsealed", opened: { by: "Ada" } });
+  });
+
   it("looks at what comes later, and begins anew when entries arrive before others", () => {
     const entries = [...unsealing().entries];
     const stories = new Stories({

@@ -118,10 +118,10 @@ describe("rows", () => {
     writing.sent("n1", "n3", notarize(4));
     writing.sent("n1", "n2", { type: "proposal", epoch: 0, view: 5, hash: "b5" });
     const of = (filter: Partial<Filter>) => read(writing, { ...ALL, ...filter }).rows.all.map(({ label }) => label);
-    expect(of({})).toEqual(["in sight", "notarize v4 e0", "proposal v5 e0"]);
+    expect(of({})).toEqual(["started", "notarize v4 e0", "proposal v5 e0"]);
     expect(of({ notes: false })).toEqual(["notarize v4 e0", "proposal v5 e0"]);
-    expect(of({ hiddenTypes: new Set(["notarize"]) })).toEqual(["in sight", "proposal v5 e0"]);
-    expect(of({ hiddenNodes: new Set(["n2"]) })).toEqual(["in sight", "notarize v4 e0"]);
+    expect(of({ hiddenTypes: new Set(["notarize"]) })).toEqual(["started", "proposal v5 e0"]);
+    expect(of({ hiddenNodes: new Set(["n2"]) })).toEqual(["started", "notarize v4 e0"]);
   });
 
   it("the row of a position is the last that is not after it", () => {
@@ -140,8 +140,8 @@ describe("rows", () => {
     writing.add("n1", { kind: "ended", reason: "killed" });
     writing.boot("n1");
     expect(read(writing).rows.lives).toEqual([
-      { node: "n1", from: 0, to: 2 },
-      { node: "n1", from: 3, to: null },
+      { node: "n1", life: 0, from: 0, to: 2 },
+      { node: "n1", life: 1, from: 3, to: null },
     ]);
   });
 });

@@ -27,6 +27,8 @@ export interface Chapter {
 /** Where a ceremony machine stands. */
 export interface CeremonyStory {
   readonly node: string;
+  /** The life that it is of; null before any. */
+  readonly life: number | null;
   /** Of its chart, without the machine's name; null when nothing was heard of it. */
   readonly phase: string | null;
   readonly opened: { readonly by: string; readonly at: number } | null;
@@ -42,6 +44,7 @@ const CHAPTERS_MAX = 40;
 
 const nothing = (node: string): CeremonyStory => ({
   node,
+  life: null,
   phase: null,
   opened: null,
   gifts: [],
@@ -135,7 +138,11 @@ export function storiesAfter(
 const phaseOf = (states: readonly string[] | undefined): string | null => states?.[0]?.split(".").at(-1) ?? null;
 
 function storyAfter(story: CeremonyStory, entry: Entry, position: number): CeremonyStory {
-  if (entry.kind === "booted") return { ...nothing(entry.node), phase: phaseOf(entry.states.ceremony) };
+  if (entry.kind === "booted") {
+    // One life boots each of its machines; only a new one begins a new story.
+    const fresh = story.life === entry.life ? story : { ...nothing(entry.node), life: entry.life };
+    return { ...fresh, phase: phaseOf(entry.states.ceremony) ?? fresh.phase };
+  }
   if (entry.kind === "ended") {
     const chapter: Chapter = { at: entry.at, position, sentence: `The node ended: ${entry.reason}`, tone: "bad" };
     return { ...story, phase: null, chapters: [...story.chapters, chapter].slice(-CHAPTERS_MAX) };

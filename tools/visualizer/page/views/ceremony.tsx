@@ -78,8 +78,8 @@ function Operators({ shown, story }: { readonly shown: ShownCeremony; readonly s
           <tr>
             <th scope="col">operator</th>
             <th scope="col">share</th>
-            <th scope="col">to this ceremony</th>
-            <th scope="col">of the dealing</th>
+            <th scope="col">gave it now</th>
+            <th scope="col">holds it</th>
             <th scope="col">wrong</th>
           </tr>
         </thead>

@@ -194,9 +194,20 @@ function DifferenceOf({
   );
 }
 
+/** The newest block up to the moment that did something; the moment's height where none is known. */
+function lastChange(store: Store, height: number | null): number | null {
+  const heights = store.consensus
+    .all()
+    .flatMap(({ block }) =>
+      block !== null && block.commands > (block.refused ?? 0) && block.height <= (height ?? 0) ? [block.height] : [],
+    );
+  return heights.length === 0 ? height : Math.max(...heights);
+}
+
 function DifferenceView({ store, moment }: ViewProps) {
   const names = (store.source?.nodes ?? []).map(({ name }) => name);
-  const comparison = readComparison(store.focusOf(NAME), names) ?? firstComparison(names, moment.height);
+  const chosen = readComparison(store.focusOf(NAME), names);
+  const comparison = chosen ?? firstComparison(names, lastChange(store, moment.height));
   return comparison === null ? (
     <p>Waiting for the source.</p>
   ) : (

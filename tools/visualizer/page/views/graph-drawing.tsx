@@ -14,7 +14,7 @@ interface Props {
 }
 
 /** Letters that fit into a box: of the bold name, of the line under it. */
-const NAME_LETTERS = 18;
+const NAME_LETTERS = 16;
 const PLACE_LETTERS = 27;
 const STEP = 1.25;
 /** A drag shorter than this is a click. Units: px. */

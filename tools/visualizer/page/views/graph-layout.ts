@@ -32,6 +32,8 @@ export const BOX_HEIGHT = 36;
 const GAP_X = 84;
 const GAP_Y = 14;
 const MARGIN = 16;
+/** Between parts that do not hang together. */
+const PART_GAP = 20;
 /** Where a link passes a layer. Its name cannot be a point's: theirs begin with their kind. */
 const LANE = "~";
 const LANE_HEIGHT = 4;
@@ -86,31 +88,71 @@ function adjacency(links: readonly (readonly [string, string])[]): Map<string, s
 
 const byId = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Layer of every point: subjects 0 … s, objects s + 1 …; relations in layers of their own. */
-function layersOf(picture: GraphPicture): { readonly main: string[][]; readonly relations: string[][] } {
+interface Part {
+  readonly points: readonly GraphPoint[];
+  readonly links: readonly GraphLink[];
+}
+
+/** What hangs together, the largest first; points without links are one part, the last. */
+function partsOf(picture: GraphPicture): readonly Part[] {
+  const root = new Map(picture.points.map(({ id }) => [id, id]));
+  const find = (id: string): string => {
+    let top = id;
+    for (let next = root.get(top) ?? top; next !== top; next = root.get(top) ?? top) top = next;
+    for (let at = id; at !== top; ) {
+      const next = root.get(at) ?? top;
+      root.set(at, top);
+      at = next;
+    }
+    return top;
+  };
+  const links = picture.links.filter(({ from, to }) => root.has(from) && root.has(to));
+  const linked = new Set<string>();
+  for (const { from, to } of links) {
+    root.set(find(from), find(to));
+    linked.add(from).add(to);
+  }
+  const parts = new Map<string, { points: GraphPoint[]; links: GraphLink[] }>();
+  const partOf = (id: string) => {
+    const name = linked.has(id) ? find(id) : "";
+    const known = parts.get(name) ?? { points: [], links: [] };
+    parts.set(name, known);
+    return known;
+  };
+  for (const point of picture.points.toSorted((x, y) => byId(x.id, y.id))) partOf(point.id).points.push(point);
+  for (const link of links) partOf(link.from).links.push(link);
+  // A map keeps the order of its first points, which are sorted: equal sizes come in the order of their names.
+  return [...parts.values()].toSorted(
+    (x, y) => Number(x.links.length === 0) - Number(y.links.length === 0) || y.points.length - x.points.length,
+  );
+}
+
+interface Layers {
+  /** Members before their groups. */
+  readonly subjects: string[][];
+  /** Those that grants are made on before those that inherit them. */
+  readonly objects: string[][];
+  readonly relations: string[][];
+}
+
+function layersOf({ points, links }: Part): Layers {
   const idsOf = (kind: GraphPoint["kind"]): string[] =>
-    picture.points
+    points
       .filter((point) => point.kind === kind)
       .map(({ id }) => id)
       .toSorted(byId);
-  const linksOf = (kind: GraphLink["kind"]) => picture.links.filter((link) => link.kind === kind);
-  const stack = (ids: readonly string[], depth: ReadonlyMap<string, number>, reversed: boolean): string[][] => {
+  const stack = (ids: readonly string[], kind: GraphLink["kind"], reversed: boolean): string[][] => {
+    const maps = links.filter((link) => link.kind === kind);
+    const depth = depths(ids, adjacency(maps.map(({ from, to }): readonly [string, string] => [from, to])));
     const last = Math.max(-1, ...ids.map((id) => depth.get(id) ?? 0));
     const layers: string[][] = Array.from({ length: last + 1 }, () => []);
     for (const id of ids) layers[reversed ? last - (depth.get(id) ?? 0) : (depth.get(id) ?? 0)]?.push(id);
     return layers;
   };
-  const towardsParents = (kind: GraphLink["kind"]) =>
-    adjacency(linksOf(kind).map(({ from, to }): readonly [string, string] => [from, to]));
-  const subjects = idsOf("subject");
-  const objects = idsOf("object");
-  const relations = idsOf("relation");
   return {
-    main: [
-      ...stack(subjects, depths(subjects, towardsParents("subjectMapped")), true),
-      ...stack(objects, depths(objects, towardsParents("objectMapped")), false),
-    ],
-    relations: stack(relations, depths(relations, towardsParents("relationMapped")), true),
+    subjects: stack(idsOf("subject"), "subjectMapped", true),
+    objects: stack(idsOf("object"), "objectMapped", false),
+    relations: stack(idsOf("relation"), "relationMapped", true),
   };
 }
 
@@ -178,13 +220,13 @@ interface Spot {
 }
 
 /** Stacks the layers side by side, each about the middle of the tallest. Returns where it ends below. */
-function stackUp(layers: readonly (readonly string[])[], top: number, spots: Map<string, Spot>): number {
+function stackUp(layers: readonly (readonly string[])[], left: number, top: number, spots: Map<string, Spot>): number {
   const heights = layers.map((layer) => layer.reduce((sum, id) => sum + heightOf(id) + GAP_Y, 0));
   const tallest = Math.max(0, ...heights);
   for (const [column, layer] of layers.entries()) {
     let y = top + (tallest - (heights[column] ?? 0)) / 2;
     for (const id of layer) {
-      spots.set(id, { x: MARGIN + column * (BOX_WIDTH + GAP_X), y: y + heightOf(id) / 2 });
+      spots.set(id, { x: MARGIN + (left + column) * (BOX_WIDTH + GAP_X), y: y + heightOf(id) / 2 });
       y += heightOf(id) + GAP_Y;
     }
   }
@@ -193,31 +235,39 @@ function stackUp(layers: readonly (readonly string[])[], top: number, spots: Map
 
 const heightOf = (id: string): number => (id.startsWith(LANE) ? LANE_HEIGHT : BOX_HEIGHT);
 
-/** Places of all points and paths of all links whose ends are in the picture. */
+/** Places of all points and paths of all links whose ends are in the picture. Parts stand below each other, their grants in one column. */
 export function layOut(picture: GraphPicture): Layout {
-  const { main, relations } = layersOf(picture);
-  const upper = withLanes(
-    main,
-    picture.links.filter(({ kind }) => kind !== "relationMapped"),
-  );
-  const lower = withLanes(
-    relations,
-    picture.links.filter(({ kind }) => kind === "relationMapped"),
-  );
-  for (const { layers, ways } of [upper, lower]) untangle(layers, stepsOf(ways));
+  const parts = partsOf(picture).map((part) => ({ part, layers: layersOf(part) }));
+  const subjectColumns = Math.max(0, ...parts.map(({ layers }) => layers.subjects.length));
   const spots = new Map<string, Spot>();
-  const below = stackUp(upper.layers, MARGIN, spots);
-  const bottom = relations.length === 0 ? below : stackUp(lower.layers, below + BOX_HEIGHT / 2, spots);
+  const ways = new Map<GraphLink, readonly string[]>();
+  let columns = 1;
+  let bottom = MARGIN;
+  for (const { part, layers } of parts) {
+    const left = subjectColumns - layers.subjects.length;
+    for (const stack of [[...layers.subjects, ...layers.objects], layers.relations]) {
+      if (stack.length === 0) continue;
+      const isRelations = stack === layers.relations;
+      const laned = withLanes(
+        stack,
+        part.links.filter(({ kind }) => (kind === "relationMapped") === isRelations),
+      );
+      untangle(laned.layers, stepsOf(laned.ways));
+      bottom = stackUp(laned.layers, isRelations ? 0 : left, bottom, spots) + PART_GAP;
+      columns = Math.max(columns, stack.length + (isRelations ? 0 : left));
+      for (const [link, way] of laned.ways) ways.set(link, way);
+    }
+  }
   const places = picture.points.flatMap((point): [string, Placed][] => {
     const spot = spots.get(point.id);
     return spot === undefined ? [] : [[point.id, { point, x: spot.x, y: spot.y - BOX_HEIGHT / 2 }]];
   });
   return {
-    width: 2 * MARGIN + Math.max(1, main.length, relations.length) * (BOX_WIDTH + GAP_X) - GAP_X,
-    height: bottom - GAP_Y + MARGIN,
-    places: new Map(places.toSorted(([a], [b]) => byId(a, b))),
+    width: 2 * MARGIN + columns * (BOX_WIDTH + GAP_X) - GAP_X,
+    height: bottom - GAP_Y - PART_GAP + MARGIN,
+    places: new Map(places.toSorted(([x], [y]) => byId(x, y))),
     links: picture.links.flatMap((link) => {
-      const way = (upper.ways.get(link) ?? lower.ways.get(link) ?? []).flatMap((id) => spots.get(id) ?? []);
+      const way = (ways.get(link) ?? []).flatMap((id) => spots.get(id) ?? []);
       return way.length < 2 ? [] : [{ link, path: pathAlong(way) }];
     }),
   };

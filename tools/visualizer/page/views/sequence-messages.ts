@@ -33,6 +33,8 @@ export class Messages {
   /** By timeline position: the message that the entry there is a side of. */
   readonly #byEntry = new Map<number, Draft>();
   readonly #waiting = new Map<string, Draft[]>();
+  /** The life of each node that was last seen to begin; each of its machines boots in it. */
+  readonly #lives = new Map<string, number>();
   readonly #early = new Map<string, { readonly message: Draft; readonly at: number }[]>();
 
   get all(): readonly Message[] {
@@ -55,7 +57,10 @@ export class Messages {
         return this.#lose(entry.node, position, "the receiver ended");
       case "booted":
         // Its first life is where the source began to look: what was sent before may well arrive.
-        return entry.life === 0 ? undefined : this.#lose(entry.node, position, "the receiver started anew");
+        if ((this.#lives.get(entry.node) ?? entry.life) !== entry.life)
+          this.#lose(entry.node, position, "the receiver started anew");
+        this.#lives.set(entry.node, entry.life);
+        return;
       case "stepped":
       case "finalised":
       case "executed":

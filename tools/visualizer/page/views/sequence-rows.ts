@@ -22,6 +22,8 @@ export type Row = { readonly first: number; readonly last: number; readonly node
 /** A stretch of a lifeline, in rows: `to` null while it lasts. */
 export interface Life {
   readonly node: string;
+  /** As the source counts its lives. */
+  readonly life: number;
   readonly from: number;
   readonly to: number | null;
 }
@@ -84,11 +86,13 @@ export class Rows {
 
   /** `messages` must have been given this entry before. */
   add(entry: Entry, position: number): void {
-    if (entry.kind === "booted") this.#lives.push({ node: entry.node, from: this.#rows.length, to: null });
+    const begins =
+      entry.kind === "booted" && !this.#lives.some(({ node, life }) => node === entry.node && life === entry.life);
+    if (begins) this.#lives.push({ node: entry.node, life: entry.life, from: this.#rows.length, to: null });
     if (this.#filter.hiddenNodes.has(entry.node)) return;
     const message = this.#messages.at(position);
     if (message !== undefined) this.#addMessage(entry, position, message);
-    else if (this.#filter.notes) this.#addNote(entry, position);
+    else if (this.#filter.notes && (entry.kind !== "booted" || begins)) this.#addNote(entry, position);
     if (entry.kind === "ended") {
       const life = this.#lives.findLast(({ node }) => node === entry.node);
       if (life !== undefined) life.to = Math.max(0, this.#rows.length - 1);
@@ -138,7 +142,10 @@ export class Rows {
   #noteOf(entry: Entry): readonly [NoteKind, string] | null {
     switch (entry.kind) {
       case "booted":
-        return ["booted", entry.life === 0 ? "in sight" : `life ${entry.life + 1}`];
+        return [
+          "booted",
+          this.#lives.some(({ node, life }) => node === entry.node && life !== entry.life) ? "came back" : "started",
+        ];
       case "ended":
         return ["ended", entry.reason];
       case "stepped": {
