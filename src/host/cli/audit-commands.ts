@@ -3,12 +3,10 @@
  * those that read whole logs in tools/replay. Questions and proofs add theirs to `audit` here.
  */
 import { type Command, InvalidArgumentError } from "commander";
-import type { VerifyProofOptions } from "../../../tools/proofs/verify-command.ts";
-import type { VerifyOptions } from "../../../tools/replay/verify-command.ts";
 import { addProofCommands } from "./audit-proof-commands.ts";
 import { addQuestionCommands } from "./audit-question-commands.ts";
 import type { CliIo, ExitCode } from "./io.ts";
-import { type ProgramContext, height, runner } from "./registration.ts";
+import { type ProgramContext, height, repeated, runner } from "./registration.ts";
 
 const VERIFY_HELP = `
 PROOF is judged by --founding alone, offline, and what it proves is said in sentences. Exit codes: 0 it is proven, 1 it is not, and why.
@@ -18,7 +16,8 @@ as its command is judged again, and the roots that headers name.
 Exit codes: 0 the log holds, 1 it does not: the last line says where and why, 3 it cannot be read.`;
 
 const REPLAY_HELP = `
-As sky verify, and rebuilds every projection from nothing; where DIR holds a projection.db its tables are compared, too.
+As sky verify, and rebuilds every projection from nothing; where DIR holds a projection.db its tables are compared, too. Without --data a
+node is asked for its log, by an auditor (sky:cluster#audit) or administrator, and believed in nothing.
 Exit codes: 0 the log holds and all roots are equal, 1 not: the last line says where and why, 3 it cannot be read.`;
 
 /** An instant as people write it, or ms since 1970. */
@@ -44,7 +43,13 @@ export function addAuditCommands(program: Command, context: ProgramContext): voi
     .command("replay")
     .description("check a log and build everything again that follows from it")
     .option("--data <directory>", "the node's data directory, a copy of it, or a log.db")
-    .option("--founding <file>", "the signed founding document that genesis must be")
+    .option(
+      "--founding <file>",
+      "the signed founding document that genesis must be (asking a node: that of --dir, if not given)",
+    )
+    .option("--node <host:port>", "ask a node, by its SERVICE address, may be repeated", repeated)
+    .option("--dir <directory>", "ask a node of this sky dev, which knows nodes and client")
+    .option("--client <folder>", "folder of the client to ask as (default: clients/admin of --dir)")
     .option("--to <height>", "stop after this height", height)
     .option("--until <time>", "stop before the first block of a later log time", instant)
     .option("--show", "print what each transaction did and why it was refused")
@@ -53,14 +58,22 @@ export function addAuditCommands(program: Command, context: ProgramContext): voi
   addQuestions(() => program.command("audit").description("questions of auditors"), context);
 }
 
-/** A proof file where one is given, else a log. */
-async function runVerify(options: VerifyProofOptions | VerifyOptions, io: CliIo): Promise<ExitCode> {
-  if (isProof(options)) return (await import("../../../tools/proofs/verify-command.ts")).run(options, io);
-  return (await import("../../../tools/replay/verify-command.ts")).run(options, io);
+/** Of both; each module judges its own. */
+interface VerifyOptions {
+  readonly args: readonly [proof: string | undefined];
+  readonly data?: string;
+  readonly founding?: string;
+  readonly head?: string;
+  readonly json?: boolean;
 }
 
-const isProof = (options: VerifyProofOptions | VerifyOptions): options is VerifyProofOptions =>
-  "args" in options && options.args[0] !== undefined;
+/** A proof file where one is given, else a log. */
+async function runVerify(options: VerifyOptions, io: CliIo): Promise<ExitCode> {
+  const [proof] = options.args;
+  if (proof !== undefined)
+    return (await import("../../../tools/proofs/verify-command.ts")).run({ ...options, args: [proof] }, io);
+  return (await import("../../../tools/replay/verify-command.ts")).run(options, io);
+}
 
 /** `sky audit …`: each question one command. `group` makes the group, to be called once by whoever adds the first. */
 function addQuestions(group: () => Command, context: ProgramContext): void {
