@@ -1,18 +1,19 @@
 /** Lint rules of the house (DESIGN §1): who may import whom (`sky/layers`) and where clock, chance and process appear (`sky/ambient`). */
 import path from "node:path";
-import { AMBIENT_GLOBALS, LOCALE_METHODS, RANDOM_OF_CRYPTO, ROOMS } from "./rooms.js";
+import { AMBIENT_GLOBALS, LOCALE_METHODS, PAGE, PAGE_MAY, RANDOM_OF_CRYPTO, ROOMS } from "./rooms.js";
 
 /** The fixtures of the lint tests are laid out like the repository, so that the rules see them as its rooms. */
 const FIXTURES = "test/lint/fixtures/";
 
 /**
- * Where a file stands: its area (src, test, tools …) and, below src, its room.
+ * Where a file stands: its area (src, test, tools, page …) and, below src, its room.
  * @param {string} file absolute path
  * @param {string} root of the repository
  */
 function locate(file, root) {
   let relative = path.relative(root, file).replaceAll(path.sep, "/");
   if (relative.startsWith(FIXTURES)) relative = relative.slice(FIXTURES.length);
+  if (relative.startsWith(PAGE)) return { area: "page", room: undefined };
   const [area = "", first = "", second = ""] = relative.split("/");
   if (area !== "src") return { area, room: undefined };
   const room = first === "events" ? `events/${second}` : first;
@@ -40,6 +41,7 @@ function isTypeOnly(node) {
 function importProblem({ file, root, specifier, typeOnly, dynamic }) {
   const from = locate(file, root);
   const isRelative = specifier.startsWith("./") || specifier.startsWith("../");
+  if (from.area === "page") return pageProblem({ file, root, specifier, typeOnly, isRelative });
   if (isRelative)
     return neighbourProblem(from, locate(path.resolve(path.dirname(file), specifier), root), typeOnly, dynamic);
   if (from.area !== "src") return undefined;
@@ -52,6 +54,19 @@ function importProblem({ file, root, specifier, typeOnly, dynamic }) {
   const name = packageOf(specifier);
   if (rules.packages.includes(name)) return undefined;
   return `${from.room} may not import the package ${name}; if it should, say so in scripts/lint/rooms.js.`;
+}
+
+/** Why the inspector's page, which runs in a browser, may not import this; undefined when it may. */
+function pageProblem({ file, root, specifier, typeOnly, isRelative }) {
+  if (!isRelative)
+    return PAGE_MAY.packages.includes(packageOf(specifier)) ? undefined : `the page may not import ${specifier}.`;
+  const target = path.resolve(path.dirname(file), specifier);
+  const { area } = locate(target, root);
+  if (area === "page" || (typeOnly && area === "src")) return undefined;
+  const relative = path.relative(root, target).replaceAll(path.sep, "/").replace(FIXTURES, "");
+  return PAGE_MAY.values.includes(relative)
+    ? undefined
+    : "the page imports types of the nodes and pure code (scripts/lint/rooms.js), nothing else.";
 }
 
 /** Why an import of our own file is wrong; undefined when it is not. */

@@ -193,3 +193,11 @@ export const LOCALE_METHODS = new Set([
   "toLocaleTimeString",
   "toLocaleUpperCase",
 ]);
+
+/** The inspector's page: it runs in a browser, so that it takes of the nodes' code only what is pure. */
+export const PAGE = "tools/visualizer/page/";
+export const PAGE_MAY = {
+  packages: ["preact"],
+  /** Files whose values it may use: none of them touches bytes or anything else that only Node has. */
+  values: ["src/base/errors.ts", "src/base/result.ts", "src/host/cli/graph-text.ts"],
+};

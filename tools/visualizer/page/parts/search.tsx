@@ -56,6 +56,12 @@ export function Search({ store, onClose }: { readonly store: Store; readonly onC
         placeholder="node:n3 type:vote view:812 …"
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          const [first] = found.positions;
+          if (event.key !== "Enter" || first === undefined) return;
+          store.goToPosition(first);
+          onClose();
+        }}
       />
       <p class="quiet" role="status">
         {text === "" ? "Words, or node: type: kind: view: height:. All must hold." : (query.problem ?? countOf(found))}
