@@ -3,13 +3,14 @@
  * nobody else used the machine: what one core does, and for logs of lone signatures what all cores do.
  */
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeLongLog } from "../replay/long-log.ts";
-import { verifyBaseline } from "./baselines.ts";
-import type { Row } from "./figures.ts";
+import { publicKeyOf, signer, verify } from "../../src/crypto/ed25519.ts";
+import type { Baseline, Row } from "./figures.ts";
 
 /** Old generation of the process that replays. Units: MB. */
 const HEAP_MB = 128;
@@ -32,6 +33,17 @@ function replayed(directory: string, threads: number, what: "verify" | "project"
   return figures;
 }
 
+/** Of processor time, like the rows. */
+function checksOfOneCore(): Baseline {
+  const seed = randomBytes(32);
+  const [key, message, checks] = [publicKeyOf(seed), randomBytes(300), 5_000];
+  const signature = signer(seed)(message);
+  const start = process.threadCpuUsage();
+  for (let i = 0; i < checks; i++) if (!verify(key, message, signature)) throw new Error("it should hold");
+  const { user, system } = process.threadCpuUsage(start);
+  return { name: "Ed25519 checks of one core", value: checks / ((user + system) / 1e6), unit: "/s" };
+}
+
 export function benchReplay(quick: boolean): readonly Row[] {
   const directory = mkdtempSync(join(tmpdir(), "sky-bench-replay-"));
   try {
@@ -42,7 +54,7 @@ export function benchReplay(quick: boolean): readonly Row[] {
     };
     const count = quick ? 20_000 : 100_000;
     const [batches, long, lone] = [made("batches", count, 100), made("long", 4 * count, 100), made("lone", count, 1)];
-    const baseline = verifyBaseline();
+    const baseline = checksOfOneCore();
     const cores = availableParallelism();
     const row = (name: string, figures: Figures, seconds: number): Row => ({
       name: `replay: ${name}`,

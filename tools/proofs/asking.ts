@@ -118,7 +118,11 @@ function wantedOf(question: Question, notary: Notary): Result<Wanted> {
 /** Longer than any command. Units: ms. */
 const CERTIFICATE_MS = 3_600_000;
 
-async function fromNode(question: Question, options: WhereOptions, founding: Founding): Promise<Result<Uint8Array>> {
+/** Nodes to be asked as the client of the options, who must be an auditor or administrator there. Throws: Fault. */
+export async function connectAuditor(
+  options: WhereOptions,
+  founding: Founding,
+): Promise<{ readonly client: AuditClient; readonly self: Aid }> {
   const directory = options.client ?? join(options.dir ?? ".", "clients/admin");
   const store = new ClientFolderStore(directory);
   const kept = store.read();
@@ -138,8 +142,13 @@ async function fromNode(question: Question, options: WhereOptions, founding: Fou
     key: Buffer.from(tls.key),
     members: electorateOf(founding),
   });
+  return { client, self: kept.aid };
+}
+
+async function fromNode(question: Question, options: WhereOptions, founding: Founding): Promise<Result<Uint8Array>> {
+  const { client, self } = await connectAuditor(options, founding);
   try {
-    return ok(await asked(client, question, kept.aid, options));
+    return ok(await asked(client, question, self, options));
   } catch (error) {
     if (!(error instanceof SkyError)) throw error;
     return refuse(error.code, error.message, "none");

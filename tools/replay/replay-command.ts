@@ -1,8 +1,13 @@
 /** `sky replay`: a log verified, executed again and projected from nothing, with what each transaction did. */
 import type { Digest, Height } from "../../src/base/brands.ts";
+import { SkyError } from "../../src/client/errors.ts";
 import { DirectorySource } from "./directory.ts";
+import { NodeSource } from "./node-source.ts";
 import { Projections, ServingProjection } from "./projections.ts";
-import { type CliIo, EXIT, type ExitCode, reportFailure } from "../../src/host/cli/io.ts";
+import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "../../src/host/cli/io.ts";
+import { type WhereOptions, connectAuditor, foundingPath } from "../proofs/asking.ts";
+import { readFounding } from "../proofs/judging.ts";
+import type { LogSource } from "./source.ts";
 import { jsonOf, linesOf } from "./text.ts";
 import {
   type SourceOptions,
@@ -15,7 +20,8 @@ import {
   timeText,
 } from "./running.ts";
 
-export interface ReplayCommandOptions extends SourceOptions {
+/** Without --data a node is asked, as the client that these name. */
+export interface ReplayCommandOptions extends SourceOptions, Pick<WhereOptions, "node" | "dir" | "client"> {
   readonly to?: number;
   /** Units: ms since 1970. */
   readonly until?: number;
@@ -23,18 +29,32 @@ export interface ReplayCommandOptions extends SourceOptions {
 }
 
 export async function run(options: ReplayCommandOptions, io: CliIo): Promise<ExitCode> {
-  const { data, founding, json = false } = options;
-  if (data === undefined) {
-    reportFailure(io, "USAGE", "Name what to replay: --data DIRECTORY.", json);
+  const { data, node, dir, json = false } = options;
+  if (data === undefined && node === undefined && dir === undefined) {
+    reportFailure(
+      io,
+      "USAGE",
+      "Name what to replay: --data DIRECTORY, or --node HOST:PORT or --dir of a cluster.",
+      json,
+    );
     return EXIT.usage;
   }
+  return data === undefined ? fromNode(options, io) : fromDirectory(data, options, io);
+}
+
+async function fromDirectory(data: string, options: ReplayCommandOptions, io: CliIo): Promise<ExitCode> {
+  const { founding, json = false } = options;
   const cluster = clusterOfFile(founding, io, json);
   if (typeof cluster === "number") return cluster;
   try {
     const source = DirectorySource.open(data);
+    const { projection, isLive } = source.files;
+    let serving: ServingProjection | undefined;
     try {
-      return await replayAll(source, options, cluster, io);
+      serving = projection === undefined ? undefined : ServingProjection.open(projection, isLive);
+      return await replayAll(source, serving, options, cluster, io);
     } finally {
+      serving?.close();
       await source.close();
     }
   } catch (error) {
@@ -42,14 +62,36 @@ export async function run(options: ReplayCommandOptions, io: CliIo): Promise<Exi
   }
 }
 
+/** A node's log is worth as much as anybody's: genesis must be that of the founding document, the rest follows. */
+async function fromNode(options: ReplayCommandOptions, io: CliIo): Promise<ExitCode> {
+  const { json = false } = options;
+  const founding = readFounding(foundingPath(options));
+  if (!founding.ok) return reportRefusal(io, founding.refusal, json);
+  const { client } = await connectAuditor(options, founding.value);
+  const source = new NodeSource(client);
+  try {
+    return await replayAll(source, undefined, options, founding.value.cluster, io);
+  } catch (error) {
+    if (error instanceof SkyError) return reportSkyError(error, io, json);
+    return reportThrown(error, io, json);
+  } finally {
+    await source.close();
+  }
+}
+
+/** The node was not reached, or said no. */
+function reportSkyError({ code, message }: SkyError, io: CliIo, json: boolean): ExitCode {
+  reportFailure(io, code, message, json);
+  return code === "UNAVAILABLE" || code === "DEADLINE_EXCEEDED" ? EXIT.unavailable : EXIT.refused;
+}
+
 async function replayAll(
-  source: DirectorySource,
+  source: LogSource,
+  serving: ServingProjection | undefined,
   { to, until, show = false, json = false }: ReplayCommandOptions,
   cluster: Digest | undefined,
   io: CliIo,
 ): Promise<ExitCode> {
-  const { projection, isLive } = source.files;
-  const serving = projection === undefined ? undefined : ServingProjection.open(projection, isLive);
   const projections = new Projections(serving);
   try {
     const summary = await runReplay(
@@ -71,7 +113,6 @@ async function replayAll(
     return EXIT.ok;
   } finally {
     projections.close();
-    serving?.close();
   }
 }
 
@@ -93,13 +134,11 @@ function tell(
   io.out(`block ${last?.hash ?? ""}`);
   io.out(`root  ${last?.root ?? ""}`);
   for (const [set, root] of Object.entries(roots.rows)) io.out(`${`tables of ${set}`.padEnd(22)} ${root}`);
-  io.out(`projection.db: ${servingText(projections, serving)}`);
+  if (serving !== undefined) io.out(`projection.db: ${servingText(projections, serving)}`);
   io.out(rateText(summary));
 }
 
-function servingText({ compared }: Projections, serving: ServingProjection | undefined): string {
-  if (serving === undefined) return "there is none";
-  const { height } = serving.roots;
+function servingText({ compared }: Projections, { roots: { height } }: ServingProjection): string {
   if (compared) return `equal at height ${height}`;
   return height < 0 ? "it is empty" : `not compared: it stands at height ${height}, which was not replayed`;
 }
