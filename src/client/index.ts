@@ -8,3 +8,12 @@ export {
   type KerlReadOptions,
   type KeyStateAt,
 } from "./kerl-client.ts";
+export {
+  AuditClient,
+  type AuditClientOptions,
+  type AuditOptions,
+  type CheckedProof,
+  type ProveOptions,
+  type ProvenThing,
+} from "./audit-client.ts";
+export { type ProvenKeyState, keyStateOfProof } from "./key-state-proof.ts";

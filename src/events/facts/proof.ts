@@ -1,5 +1,5 @@
 /**
- * Proofs as files: what an auditor keeps and hands on, checked anywhere with the founding document alone (verify-proof.ts, ADR 0022).
+ * Proofs as files: what an auditor keeps and hands on, checked anywhere with the founding document alone (verify-proof.ts, ADR 0025).
  *
  * Every proof rests on a *certified header*: q members signed it final, its `logRoot` commits to all blocks before it, and its
  * `executed` to everything that those up to a height did.

@@ -28,11 +28,12 @@ import {
 } from "../../events/facts/proof.ts";
 import { findCommand } from "../../events/facts/verify-proof.ts";
 import { provenEvent } from "../../actors/consensus/synchronisation.ts";
-import type { ReadableLog } from "../../events/store/log.ts";
+import type { BeginningLog, ReadableLog } from "../../events/store/log.ts";
 import type { ExecutedAt } from "./executed-log.ts";
 import { logTree } from "./log-tree.ts";
 
-export type ProvableLog = Pick<ReadableLog, "path" | "head" | "event" | "events" | "hashAt" | "bundle">;
+export type ProvableLog = Pick<ReadableLog, "path" | "head" | "event" | "events" | "hashAt" | "bundle"> &
+  Partial<Pick<BeginningLog, "gap">>;
 
 /** What blocks did: heights that were executed, each at any time. */
 export interface ExecutedBlocks {
@@ -87,6 +88,13 @@ export class Prover {
 
   /** The certified header that a proof would rest on; its `executed` says up to where blocks must have been executed. */
   basis(wanted: Wanted): Made<Certified> {
+    const gap = wanted.kind === "head" ? undefined : this.#log.gap?.();
+    if (gap !== undefined)
+      return refuse(
+        "NOT_PROVABLE",
+        `This log goes on from a checkpoint, and blocks between ${gap.below} and ${gap.begins} are still to come; ask another node.`,
+        "none",
+      );
     switch (wanted.kind) {
       case "head":
       case "consistency":

@@ -19,7 +19,7 @@ import {
 } from "@grpc/grpc-js";
 
 /**
- * The log itself, and proofs about it that anybody checks offline with the founding document alone. Meaning: docs/AUDIT.md, docs/adr/0022.
+ * The log itself, and proofs about it that anybody checks offline with the founding document alone. Meaning: docs/AUDIT.md, docs/adr/0025.
  *
  * Nothing here has to be believed: what ReadLog gives is checked by hashes and certificates (sky verify), and a proof says by itself what
  * it proves. Needs sky:cluster#audit or admin (PERMISSION_DENIED).
