@@ -37,6 +37,7 @@ export interface RecordedMember {
   /** "honest", or its Byzantine kind. */
   readonly role: string;
   readonly seat: number;
+  readonly aid: string;
 }
 
 /** What conversion knows of the run besides the line. */
@@ -64,7 +65,8 @@ export function nodesOf(line: RecordedLine, { members }: RunFacts): readonly str
   if (typeof named === "string" && line.kind !== "client") return [named];
   if (line.kind === "violation" || line.kind === "healed") return members.map(({ name }) => name);
   if (line.kind !== "fault") return [];
-  const words = new Set(String(line["what"] ?? "").match(/n\d+'?/g));
+  const what = line["what"];
+  const words = new Set(typeof what === "string" ? what.match(/n\d+'?/g) : []);
   const struck = members.filter(({ name }) => words.has(name)).map(({ name }) => name);
   return struck.length > 0 ? struck : members.slice(0, 1).map(({ name }) => name);
 }

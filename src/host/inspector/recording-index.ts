@@ -298,7 +298,8 @@ function membersOf({ kind, ...fields }: RecordedLine): readonly RecordedMember[]
     const { name, is } = (member ?? {}) as { readonly name?: unknown; readonly is?: unknown };
     const seat = typeof name === "string" ? /^n(\d{1,3})'?$/.exec(name)?.[1] : undefined;
     if (typeof name !== "string" || typeof is !== "string" || seat === undefined) return undefined;
-    read.push({ name, role: is, seat: Number(seat) });
+    const aid: unknown = aids[Number(seat)];
+    read.push({ name, role: is, seat: Number(seat), aid: typeof aid === "string" ? aid : "" });
   }
   return read.length > 0 && read.length <= 200 ? read : undefined;
 }

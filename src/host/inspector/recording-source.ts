@@ -2,7 +2,6 @@
 import { resolve } from "node:path";
 import { Fault } from "../../base/errors.ts";
 import { ok } from "../../base/result.ts";
-import type { Context } from "../../machines/consensus/types.ts";
 import type {
   BlockRow,
   DifferencePage,
@@ -15,6 +14,7 @@ import type {
 import { type Positions, advanced, cursorOf, readCursor } from "./cursor.ts";
 import { firstDivergence } from "./queries-divergence.ts";
 import { RecordedChains } from "./recorded-chains.ts";
+import { RecordedContexts } from "./recorded-contexts.ts";
 import { entriesOf } from "./recorded-entries.ts";
 import { RecordingFile } from "./recording-file.ts";
 import { type RecordedChain, RecordingIndex } from "./recording-index.ts";
@@ -45,17 +45,16 @@ export function openRecording(path: string, progress?: (done: number, total: num
 export class RecordingSource implements InspectorSource {
   readonly #index: RecordingIndex;
   readonly #chains: RecordedChains;
-  /** The last context that was put together, to go on from. */
-  #lastContext: { readonly node: string; readonly at: number; readonly context: Context } | undefined;
+  readonly #contexts: RecordedContexts;
 
   constructor(index: RecordingIndex) {
     this.#index = index;
     this.#chains = new RecordedChains(index);
+    this.#contexts = new RecordedContexts(index);
   }
 
   readonly describe = async (): Promise<SourceDescription> => {
     const { began, members, outcome } = this.#index;
-    const aids = began["aids"] as readonly unknown[];
     const liars = members.filter(({ role }) => role !== "honest").map(({ name, role }) => `${name} ${role}`);
     const parts = [
       `Simulation of seed ${String(began["seed"])}`,
@@ -68,7 +67,7 @@ export class RecordingSource implements InspectorSource {
       dev: true,
       live: false,
       cluster: String(began["cluster"]),
-      nodes: members.map(({ name, role, seat }) => ({ name, aid: String(aids[seat] ?? ""), index: seat, role })),
+      nodes: members.map(({ name, aid, role, seat }) => ({ name, aid, index: seat, role })),
       absent: { ceremony: NO_CEREMONY },
     };
   };
@@ -117,26 +116,10 @@ export class RecordingSource implements InspectorSource {
 
   readonly context: InspectorSource["context"] = async ({ node, life, n, machine }) => {
     if (machine !== "consensus") return no("NOT_SHOWN", NO_CEREMONY);
-    const index = this.#index;
-    const rows = index.rowsOf(node);
-    const at = index.after(node, life, n - 1);
-    const row = rows[at];
-    if (row === undefined || index.standingOf(row).life !== life) return no("NOT_FOUND", "There is no such entry.");
-    let from = at;
-    const last = this.#lastContext;
-    const isAhead = last?.node === node && last.at <= at && index.standingOf(rows[last.at] ?? 0).life === life;
-    let context: Context | undefined = isAhead ? last?.context : undefined;
-    if (context !== undefined && last !== undefined) from = last.at + 1;
-    else while (from > 0 && index.standingOf(rows[from - 1] ?? 0).life === life) from -= 1;
-    for (let i = from; i <= at; i++) {
-      const line = index.lineOf(rows[i] ?? 0);
-      if (line.kind === "booted") context = line["context"] as Context;
-      else if (line.kind === "stepped" && context !== undefined)
-        context = { ...context, ...(line["changed"] as Partial<Context>) };
-    }
-    if (context === undefined) return no("NOT_FOUND", "The machine had not started yet.");
-    this.#lastContext = { node, at, context };
-    return ok(consensusContext(context));
+    const context = this.#contexts.after(node, life, n);
+    return context === undefined
+      ? no("NOT_FOUND", "There is no such entry, or the machine had not started yet.")
+      : ok(consensusContext(context));
   };
 
   readonly blocks: InspectorSource["blocks"] = async ({ node, from, limit }) => {
@@ -187,15 +170,14 @@ export class RecordingSource implements InspectorSource {
   readonly members: InspectorSource["members"] = async ({ node }): Promise<Answer<readonly MemberRow[]>> => {
     const found = this.#chain(node);
     if (!found.ok) return found;
-    const { members, chains, began } = this.#index;
-    const aids = began["aids"] as readonly unknown[];
+    const { members, chains } = this.#index;
     return ok(
-      members.map(({ name, seat }) => {
+      members.map(({ name, aid, seat }) => {
         const isSelf = name === found.value.node;
         const chain = chains.get(name);
         const standing = chain?.runs === true ? (isSelf ? "self" : "connected") : "ended";
         const lastHeard = chain?.lastView ?? null;
-        return { name, aid: String(aids[seat] ?? ""), index: seat, endpoint: "", standing, keySn: 0, lastHeard };
+        return { name, aid, index: seat, endpoint: "", standing, keySn: 0, lastHeard };
       }),
     );
   };
