@@ -72,7 +72,7 @@ function Elsewhere({ store }: { readonly store: Store }) {
 function NoSession({ store }: { readonly store: Store }) {
   return (
     <main class="no-session">
-      <h1>This page needs a fresh link</h1>
+      <h1>Not admitted</h1>
       <p>{store.refusal}</p>
       <p class="quiet">A link opens the page once; afterwards this browser may come back until the session ends.</p>
     </main>

@@ -137,9 +137,11 @@ function Context({ store, step }: { readonly store: Store; readonly step: Steppe
   return (
     <section class="panel" aria-label="Context">
       <h3>Context</h3>
-      <button type="button" onClick={() => void ask()}>
-        {shown === null ? "Show everything it remembers" : isStale ? "Show it after the last step" : "Ask again"}
-      </button>
+      {(shown === null || isStale || !shown.answer.ok) && (
+        <button type="button" onClick={() => void ask()}>
+          {shown === null ? "Show everything it remembers" : isStale ? "Show it after the last step" : "Ask again"}
+        </button>
+      )}
       {isStale && (
         <p class="quiet">
           Below: after {shown.of.event.type}, {timeOf(shown.of.at, store.source)}.
