@@ -1,6 +1,6 @@
 /** `sky audit who | why | changes | acts`. What they do stands in tools/replay/questions. */
 import { type Command, InvalidArgumentError } from "commander";
-import { type ProgramContext, height, runner } from "./registration.ts";
+import { type ProgramContext, height, repeated, runner } from "./registration.ts";
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z$/;
@@ -15,17 +15,18 @@ function logTime(value: string): number {
 
 const LOG_HELP = `
 DIR is a node's data directory, a copy or backup of one, or a log.db; a running node is not disturbed, and nothing is written there. The log is
-verified from genesis meanwhile, as by sky verify, up to the height that is asked for. Dates are log time, the blocks' own.
+verified from genesis meanwhile, as by sky verify, up to the height that is asked for. Without --data a node is asked for its log, by an auditor
+(sky:cluster#audit) or administrator, and believed in nothing: genesis must be that of --founding. Dates are log time, the blocks' own.
 With --json every line is one object; the last one says { ok, … }, or why not.`;
 
 const STREAM_HELP = `
 Lines come as blocks are verified and executed; that those blocks are final is known at the end: believe them when the command ends with 0.`;
 
 const ANSWER_CODES = `
-Exit codes: 0 answered, 1 the log does not hold, or ends before what was asked, 2 the command line is wrong, 3 the log cannot be read.`;
+Exit codes: 0 answered, 1 the log does not hold, or ends before what was asked, 2 the command line is wrong, 3 the log cannot be read, or no node answers.`;
 
 const WHY_CODES = `
-Exit codes: 0 yes, 1 no, or the log does not hold (the last line says which), 2 the command line is wrong, 3 the log cannot be read.`;
+Exit codes: 0 yes, 1 no, or the log does not hold (the last line says which), 2 the command line is wrong, 3 the log cannot be read, or no node answers.`;
 
 const CHANGES_HELP = `
 WHAT is a subject or object NAMESPACE:NAME#RELATION, a namespace (NAMESPACE:), or an identifier. A bare word is all that has that name.
@@ -43,7 +44,13 @@ export function addQuestionCommands(audit: Command, context: ProgramContext): vo
       .command(name)
       .description(description)
       .option("--data <directory>", "the node's data directory, a copy of it, or a log.db")
-      .option("--founding <file>", "the signed founding document that genesis must be");
+      .option(
+        "--founding <file>",
+        "the signed founding document that genesis must be (of a node: default that of --dir)",
+      )
+      .option("--node <host:port>", "ask a node, by its SERVICE address; may be repeated", repeated)
+      .option("--dir <directory>", "ask a node of this sky dev, which knows nodes and client")
+      .option("--client <folder>", "folder of the client to ask as (default: clients/admin of --dir)");
   const moment = (command: Command): Command =>
     command
       .option("--on <date>", "in the state of then; without it and --height, of the log's end", logTime)

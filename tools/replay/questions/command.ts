@@ -2,12 +2,11 @@
 import type { Aid, Height } from "../../../src/base/brands.ts";
 import type { Result } from "../../../src/base/result.ts";
 import type { Replayed } from "../execution.ts";
-import { DirectorySource } from "../directory.ts";
 import { actsIn } from "./acts.ts";
 import { type Target, changesIn } from "./changes.ts";
 import { Who } from "./who.ts";
 import { Why } from "./why.ts";
-import type { LogSource } from "../source.ts";
+import { type LogOptions, withLog } from "./log.ts";
 import {
   type Moment,
   actJson,
@@ -21,17 +20,17 @@ import {
 } from "./text.ts";
 import { parseAssertionOf, parseNode } from "../../../src/host/cli/graph-text.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure } from "../../../src/host/cli/io.ts";
-import { type SourceOptions, type Summary, clusterOfFile, reportThrown, runReplay, timeText } from "../running.ts";
+import { type Summary, runReplay, timeText } from "../running.ts";
 
 /** When: the state that the blocks up to a height left, or those up to an instant of log time. */
-interface MomentOptions extends SourceOptions {
+interface MomentOptions extends LogOptions {
   readonly height?: number;
   /** Units: ms since 1970. */
   readonly on?: number;
 }
 
 /** Heights from and to, both included. */
-interface SpanOptions extends SourceOptions {
+interface SpanOptions extends LogOptions {
   readonly from?: number;
   readonly to?: number;
 }
@@ -161,33 +160,11 @@ async function overSpan(
     const summary = { from, to: last.height, time: last.time };
     if (json) io.out(JSON.stringify({ ok: true, ...summary, [what]: found }));
     else
-      io.err(`${what}: ${found}, from height ${from} to ${last.height} (${timeText(last.time)}); the log holds so far.`);
+      io.err(
+        `${what}: ${found}, from height ${from} to ${last.height} (${timeText(last.time)}); the log holds so far.`,
+      );
     return EXIT.ok;
   });
-}
-
-/** Opens the log, does the work, closes it; tells of what does not hold. */
-async function withLog(
-  { data, founding, json = false }: SourceOptions,
-  io: CliIo,
-  work: (source: LogSource, bounds: { readonly cluster?: NonNullable<Summary["last"]>["hash"] }) => Promise<ExitCode>,
-): Promise<ExitCode> {
-  if (data === undefined) {
-    reportFailure(io, "USAGE", "Name the log to ask: --data DIRECTORY.", json);
-    return EXIT.usage;
-  }
-  const cluster = clusterOfFile(founding, io, json);
-  if (typeof cluster === "number") return cluster;
-  try {
-    const source = DirectorySource.open(data);
-    try {
-      return await work(source, cluster === undefined ? {} : { cluster });
-    } finally {
-      await source.close();
-    }
-  } catch (error) {
-    return reportThrown(error, io, json);
-  }
 }
 
 /** A KERI prefix, by its characters and length. */

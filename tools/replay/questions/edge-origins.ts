@@ -1,6 +1,6 @@
 /**
- * By whose act each edge of the graph came that is there now. Bounds: 40 bytes for each edge that ever was there at one time, and one
- * entry for each author's key state: what a log's length adds is nothing.
+ * By whose act each edge of the graph came that is there now. Bounds: 40 bytes for each edge that ever was there at one time and its act's
+ * note, and one entry for each author's key state: what a log's length adds is nothing.
  */
 import type { Aid, CommandId, Height, LogTime } from "../../../src/base/brands.ts";
 import { fromHex, toHex } from "../../../src/base/bytes.ts";
@@ -29,8 +29,14 @@ class Columns {
   /** 0: the founding document; else a signer's number plus one. */
   #signers = new Int32Array(1024);
   #ids = new Uint8Array(1024 * ID_BYTES);
+  /** Of those that have one. */
+  readonly #notes = new Map<number, string>();
 
-  set(edge: number, { height, index, time }: Origin, signer: number, id: Uint8Array): void {
+  set(edge: number, origin: Origin, signer: number, id: Uint8Array): void {
+    const { height, index, time } = origin;
+    const note = origin.by === "command" ? origin.note : null;
+    if (note === null) this.#notes.delete(edge);
+    else this.#notes.set(edge, note);
     if (edge >= this.#heights.length) this.#grow(Math.max(edge + 1, 2 * this.#heights.length));
     this.#heights[edge] = height;
     this.#times[edge] = time;
@@ -43,13 +49,15 @@ class Columns {
     readonly place: Pick<Origin, "height" | "index" | "time">;
     readonly signer: number;
     readonly id: Uint8Array;
+    readonly note: string | null;
   } {
     const place = {
       height: present(this.#heights[edge], "an edge that is there has an origin") as Height,
       index: this.#indexes[edge] ?? 0,
       time: (this.#times[edge] ?? 0) as LogTime,
     };
-    return { place, signer: this.#signers[edge] ?? 0, id: this.#ids.slice(edge * ID_BYTES, (edge + 1) * ID_BYTES) };
+    const id = this.#ids.slice(edge * ID_BYTES, (edge + 1) * ID_BYTES);
+    return { place, signer: this.#signers[edge] ?? 0, id, note: this.#notes.get(edge) ?? null };
   }
 
   #grow(length: number): void {
@@ -94,10 +102,10 @@ export class EdgeOrigins {
   of(link: ChainLink): Origin {
     const edge = this.#graph.edgeId(link);
     assert(edge !== 0, "origins are asked for of edges that are there");
-    const { place, signer, id } = this.#columns[link.kind].at(edge);
+    const { place, signer, id, note } = this.#columns[link.kind].at(edge);
     if (signer === 0) return { by: "founding", ...place };
     const by = present(this.#signers[signer - 1], "a signer has a number");
-    return { by: "command", ...place, ...by, command: toHex(id) as CommandId };
+    return { by: "command", ...place, ...by, command: toHex(id) as CommandId, note };
   }
 
   #numberOf({ author, principal, keyState, kind }: Signer): number {

@@ -2,6 +2,7 @@
 import type { Aid, CommandId, Height, LogTime } from "../../../src/base/brands.ts";
 import type { CommandKind, KeyStateRef } from "../../../src/events/facts/command.ts";
 import type { ReplayedBlock, ReplayedCommand } from "../replayed.ts";
+import { noteOf } from "../text.ts";
 
 /** A place in the log. */
 export interface Place {
@@ -25,6 +26,8 @@ export type Origin =
       readonly keyState: KeyStateRef;
       readonly command: CommandId;
       readonly kind: CommandKind;
+      /** Why, in the author's words; null where none were signed. */
+      readonly note: string | null;
     })
   /** Nobody's act: log time had come. */
   | (Place & { readonly by: "time" });
@@ -34,7 +37,9 @@ export function originOf(
   { index, author, principal, keyState, command }: ReplayedCommand,
 ): Origin {
   const { height, time } = block;
-  return { by: "command", height, index, time, author, principal, keyState, command: command.id, kind: command.kind };
+  const { id, kind } = command;
+  const note = noteOf(command) ?? null;
+  return { by: "command", height, index, time, author, principal, keyState, command: id, kind, note };
 }
 
 /** The origin of any fact of a block, by the index that facts carry. */

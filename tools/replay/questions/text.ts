@@ -7,7 +7,7 @@ import type { WhoAnswer } from "./who.ts";
 import type { Turn, WhyAnswer } from "./why.ts";
 import { explanationLines, linkText, unknownText } from "../../../src/host/cli/explanation-text.ts";
 import { formatNode } from "../../../src/host/cli/graph-text.ts";
-import { askedOf, bounded, factText, plain } from "../text.ts";
+import { askedOf, bounded, factText, noteOf, plain } from "../text.ts";
 import { timeText } from "../running.ts";
 
 /** Where the state is that was asked for, and whether the log goes on after it. */
@@ -71,9 +71,15 @@ function originLines(origin: Origin): readonly string[] {
     case "time":
       return [`${placeText(origin)}: nobody's act, log time had come`];
     case "command": {
-      const { author, principal, keyState, command, kind } = origin;
+      const { author, principal, keyState, command, kind, note } = origin;
       const who = principal === null ? author : `${principal} through the gateway ${author}`;
-      return [placeText(origin), `by ${who}, key state ${keyState.sn} ${keyState.said}`, `${kind} ${command}`];
+      const because = note === null ? [] : [`because: ${note}`];
+      return [
+        placeText(origin),
+        `by ${who}, key state ${keyState.sn} ${keyState.said}`,
+        `${kind} ${command}`,
+        ...because,
+      ];
     }
   }
 }
@@ -101,7 +107,9 @@ export function actLines(act: ActOf): readonly string[] {
     case "command": {
       const { command, outcome } = act.command;
       const head = `${place}: ${command.kind} ${command.id}${capacityText(act)}`;
-      const asked = askedOf(command).map((line) => `      ${line}`);
+      const note = noteOf(command);
+      const because = note === undefined ? [] : [`      because: ${note}`];
+      const asked = [...because, ...askedOf(command).map((line) => `      ${line}`)];
       if (outcome.kind === "executed") return [`${head}: executed`, ...asked].map(bounded);
       if (outcome.kind === "refused")
         return [`${head}: refused ${outcome.code}: ${outcome.message}`, ...asked].map(bounded);
@@ -148,6 +156,7 @@ export function actJson(act: ActOf): string {
         command: command.id,
         kind: command.kind,
         asked: askedOf(command),
+        note: noteOf(command) ?? null,
         outcome: outcome.kind === "duplicate" ? { kind: outcome.kind, of: outcome.of } : outcome,
         facts: facts.map(({ n, data }) => ({ n, text: factText(data), fact: plain(data) })),
       });

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CliIo, EXIT, type ExitCode } from "../../../../src/host/cli/io.ts";
 import { execute } from "../../../../src/host/cli/main.ts";
-import { type AuditedLog, makeAuditedStory } from "./audited-log.ts";
+import { NOTES_SINCE } from "../../../../src/events/facts/graph.ts";
+import { AuditedLog, makeAuditedStory, node, view } from "./audited-log.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sky-audit-test-"));
 let log: AuditedLog;
@@ -268,6 +269,37 @@ describe("acts", () => {
     ]);
     expect((await sky("acts", "ali", "--data", directory)).code).toBe(EXIT.usage);
   });
+});
+
+it("what an author signed as the reason stands beside its act, and drives no terminal", async () => {
+  const noted = mkdtempSync(join(tmpdir(), "sky-audit-test-"));
+  try {
+    const other = new AuditedLog(join(noted, "log.db"));
+    other.jump(NOTES_SINCE);
+    const add = { kind: "addAssertion", assertion: { subject: node("ali"), object: view } } as const;
+    const note = "ticket 17 \u202e[2J";
+    other.block(other.signed(other.client, [other.whole({ changes: [add], preconditions: [], note })]));
+    other.block(
+      other.signed(other.client, [other.write({ ...add, assertion: { subject: node("jo"), object: view } })]),
+    );
+    other.close();
+    const told = "because: ticket 17 \ufffd[2J";
+    const asked = async (...words: readonly string[]) => (await sky(...words, "--data", noted)).out;
+    const why = await asked("why", "my-org:ali", "my-org:report#view");
+    expect(why).toContain(`      ${told}`);
+    expect(why[1]).toContain(`, ${told}`);
+    expect((await asked("why", "my-org:jo", "my-org:report#view")).join()).not.toContain("because:");
+    expect((await asked("changes", "my-org:ali")).at(-1)).toContain(`, ${told}`);
+    expect(await asked("acts", log.client.aid)).toContain(`      ${told}`);
+    const [first] = await asked("why", "my-org:ali", "my-org:report#view", "--json");
+    expect(JSON.parse(first ?? "")).toMatchObject({ links: [{ origin: { note } }], since: { origin: { note } } });
+    const acts = (await asked("acts", log.client.aid, "--from", "2", "--json")).map(
+      (line) => JSON.parse(line) as unknown,
+    );
+    expect(acts).toMatchObject([{ note }, { note: null }, { ok: true }]);
+  } finally {
+    rmSync(noted, { recursive: true, force: true });
+  }
 });
 
 it("nothing is answered from a log that does not hold", async () => {

@@ -1,6 +1,6 @@
 /** Logs with several authors for auditors' questions: an administrator, a client that rotates its key, a gateway; all signed for real. */
 import { memberIndex } from "../../../../src/base/brands.ts";
-import type { Aid } from "../../../../src/base/brands.ts";
+import type { Aid, LogTime } from "../../../../src/base/brands.ts";
 import { encode } from "../../../../src/base/codec.ts";
 import { present } from "../../../../src/base/errors.ts";
 import { signingBytes } from "../../../../src/crypto/hash.ts";
@@ -85,6 +85,11 @@ export class AuditedLog {
   block(...signed: readonly Uint8Array[]): void {
     const bundles = signed.length === 0 ? [] : [this.made.bundle(signed, memberIndex(1))];
     appendTo(this.#log, this.made.executions(bundles), this.made.root);
+  }
+
+  /** An empty block of a later time. */
+  jump(time: LogTime): void {
+    appendTo(this.#log, this.made.executions([], "own", { time }), this.made.root);
   }
 
   close(): void {
