@@ -7,6 +7,7 @@ import { type Sqlite, openSqlite } from "../../events/store/sqlite.ts";
 import { loadSegments } from "../../projections/checkpoint/checkpoint.ts";
 import { type Segment, decodeSegment } from "../../projections/checkpoint/segment.ts";
 import type { CheckpointStore } from "../checkpoints/checkpoint-store.ts";
+import { upgradeTables } from "./schema-version.ts";
 
 export interface OpenedProjection {
   readonly db: Sqlite;
@@ -81,6 +82,7 @@ export function discardProjection(path: string): void {
 function open(path: string, verify: boolean): { readonly db: Sqlite; readonly projector: Projector } {
   const db = openSqlite(path, { store: "PROJECTION", synchronous: "normal" });
   try {
+    upgradeTables(db, path);
     if (verify) expectSoundIndexes(db);
     const projector = new Projector(db);
     const judged = verify ? projector.verify() : undefined;

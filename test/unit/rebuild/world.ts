@@ -3,7 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { height } from "../../../src/base/brands.ts";
+import { decode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
+import type { ProjectionRoots } from "../../../src/actors/projector/projector.ts";
+import { BODY_BYTES_MAX, type LogEvent, bodyShape } from "../../../src/events/facts/block.ts";
+import { openSound } from "../../../src/host/projector/database.ts";
 import type { GraphChange, GraphNode } from "../../../src/events/facts/graph.ts";
 import type { LogDatabase } from "../../../src/events/store/log-database.ts";
 import { executableOf } from "../../../src/host/executor/executor.ts";
@@ -111,13 +115,15 @@ export class World {
     const block = at === 0 ? made.genesis() : made.executions([made.bundle([made.batch([made.command(changes)])])]);
     appendTo(this.log, block, made.root);
     const { event, bundles } = block;
-    const work = ledger.execute(
-      executableOf({
-        height: event.height,
-        hash: event.hash,
-        block: event.block,
-        bundles: bundles.map(({ bytes }) => bytes),
-      }),
+    this.#execute(
+      event,
+      bundles.map(({ bytes }) => bytes),
+    );
+  }
+
+  #execute(event: LogEvent, bundles: readonly Uint8Array[]): void {
+    const work = this.ledger.execute(
+      executableOf({ height: event.height, hash: event.hash, block: event.block, bundles }),
     );
     let step = work.next();
     while (step.done !== true) step = work.next();
@@ -130,6 +136,30 @@ export class World {
       facts,
       block: event.block,
     });
+  }
+
+  /** Executes what the log holds beyond the projection, as after a start. */
+  catchUp(): void {
+    for (let at = this.ledger.height + 1; ; at++) {
+      const event = this.log.event(height(at));
+      if (event === undefined) return;
+      const body = decode(bodyShape, event.block.body, BODY_BYTES_MAX);
+      if (!body.ok) throw new Error(body.refusal.message);
+      const named = body.value.kind === "executions" ? body.value.bundles : [];
+      this.#execute(
+        event,
+        named.map((digest) => present(this.log.bundle(digest), "a bundle").bytes),
+      );
+    }
+  }
+
+  /** Of what the serving file holds, once everything is applied. Closes it. */
+  async roots(): Promise<ProjectionRoots> {
+    await present(this.room.current, "started").stop();
+    const { db, projector } = openSound(this.room.path);
+    const roots = projector.roots();
+    db.close();
+    return roots;
   }
 
   /** Resolves when the rebuild is in one of these phases. */
