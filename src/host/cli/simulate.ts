@@ -51,5 +51,6 @@ export async function run(options: SimulateOptions, io: CliIo): Promise<ExitCode
   const { history, ...result } = outcome;
   if (json) io.out(JSON.stringify({ ...result, calls: history.length }));
   else for (const line of outcomeLines(outcome)) io.out(line);
+  if (path !== undefined && !json) io.err(`See it: sky inspect ${path}`);
   return outcome.ok ? EXIT.ok : EXIT.refused;
 }
