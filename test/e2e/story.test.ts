@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Height } from "../../src/base/brands.ts";
 import type { Explanation } from "../../src/events/facts/explanation.ts";
 import type { Assertion, GraphChange, GraphNode, GraphWrite } from "../../src/events/facts/graph.ts";
+import { formatNode } from "../../src/host/cli/graph-text.ts";
 import type { CommandOutcome } from "../../src/wire/outcome.ts";
 import type { Subject } from "../../src/wire/generated/com/hellblazer/delphi/v1/oracle.ts";
 import { DirectorySource } from "../../tools/replay/directory.ts";
@@ -14,7 +15,7 @@ import { Who } from "../../tools/replay/questions/who.ts";
 import { Why } from "../../tools/replay/questions/why.ts";
 import { replay } from "../../tools/replay/replay.ts";
 import * as bruteForce from "../../tools/sim/naive-graph.ts";
-import { Cluster, isAlive } from "./cluster.ts";
+import { Cluster, isAlive, sky } from "./cluster.ts";
 import { CompatibleClients, skyClient } from "./clients.ts";
 import { expectSameRoots, settledHeight } from "./records.ts";
 
@@ -226,7 +227,13 @@ describe("a healthy cluster", () => {
     expect(then.map(({ result }) => result)).toEqual(verdicts(stateAt(past)));
     for (const [i, others] of explained.entries()) expect(others, "to the letter").toEqual(i % 2 === 0 ? now : then);
     expectSameRoots(cluster, height);
-    await expectSameAudits(cluster.node(cluster.names[0] ?? "").dir, height, sampled, stateAt);
+    const { dir } = cluster.node(cluster.names[0] ?? "");
+    await expectSameAudits(dir, height, sampled, stateAt);
+    const anything = sampled.find((_, i) => now[i]?.result === true) ?? { subject: AGAIN, object: AGAIN };
+    const words = ["audit", "why", formatNode(anything.subject), formatNode(anything.object), "--json"];
+    const fromDirectory = await sky(...words, "--data", dir);
+    expect(JSON.parse(fromDirectory.out)).toMatchObject({ ok: true, height });
+    expect(await sky(...words, "--dir", cluster.directory), "asked of nodes").toEqual(fromDirectory);
   });
 
   it("answers a command that is sent again under its id with the first result", async () => {
