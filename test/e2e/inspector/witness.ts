@@ -10,7 +10,14 @@ export interface Answered {
   readonly method: string;
   readonly path: string;
   readonly status: number;
+  /** Last-Event-ID of the request. */
+  readonly resumed: string | null;
   readonly chunks: Buffer[];
+}
+
+export interface Streamed {
+  readonly entries: readonly Entry[];
+  readonly gaps: readonly Gap[];
 }
 
 export class Witness {
@@ -66,6 +73,7 @@ export class Witness {
           method: request.method ?? "",
           path: request.url ?? "",
           status: answer.statusCode ?? 0,
+          resumed: typeof headers["last-event-id"] === "string" ? headers["last-event-id"] : null,
           chunks: [],
         };
         this.answered.push(known);
@@ -98,25 +106,54 @@ export class Witness {
     return this.answered.map(({ path, chunks }) => ({ path, text: Buffer.concat(chunks).toString("utf8") }));
   }
 
-  /** Entries and gaps that the page was given over all its streams, in order. A frame that a cut left unfinished does not count. */
-  streamed(): { readonly entries: readonly Entry[]; readonly gaps: readonly Gap[]; readonly streams: number } {
-    const streams = this.bodies().filter(({ path }) => path.startsWith("/inspect/api/entries"));
-    const entries: Entry[] = [];
-    const gaps: Gap[] = [];
-    for (const { text } of streams)
-      for (const frame of text.split("\n\n").slice(0, -1)) {
-        const field = (name: string): string | undefined =>
-          frame
-            .split("\n")
-            .find((line) => line.startsWith(`${name}:`))
-            ?.slice(name.length + 1)
-            .trim();
-        const data = field("data");
-        if (data === undefined) continue;
-        if (field("event") === "entries") entries.push(...(JSON.parse(data) as Entry[]));
-        if (field("event") === "gap") gaps.push(JSON.parse(data) as Gap);
-      }
-    return { entries, gaps, streams: streams.length };
+  /** Entries and gaps that pages were given over all their streams, in order. */
+  streamed(): Streamed & { readonly streams: number } {
+    const streams = this.#streams();
+    return {
+      entries: streams.flatMap(({ entries }) => entries),
+      gaps: streams.flatMap(({ gaps }) => gaps),
+      streams: streams.length,
+    };
+  }
+
+  /** The same, reader by reader: a stream that goes on from somewhere belongs to the reader that had come exactly there. */
+  readers(): readonly Streamed[] {
+    const readers: { entries: Entry[]; gaps: Gap[]; at: string | null }[] = [];
+    for (const { after, entries, gaps, cursor } of this.#streams()) {
+      const known = after === null ? undefined : readers.findLast((reader) => reader.at === after);
+      const reader = known ?? { entries: [], gaps: [], at: null };
+      if (known === undefined) readers.push(reader);
+      reader.entries.push(...entries);
+      reader.gaps.push(...gaps);
+      reader.at = cursor ?? after;
+    }
+    return readers;
+  }
+
+  /** A frame that a cut left unfinished does not count: no browser gives it to its page. */
+  #streams() {
+    return this.answered
+      .filter(({ path }) => path.startsWith("/inspect/api/entries"))
+      .map(({ path, resumed, chunks }) => {
+        const entries: Entry[] = [];
+        const gaps: Gap[] = [];
+        let cursor: string | null = null;
+        for (const frame of Buffer.concat(chunks).toString("utf8").split("\n\n").slice(0, -1)) {
+          const field = (name: string): string | undefined =>
+            frame
+              .split("\n")
+              .find((line) => line.startsWith(`${name}:`))
+              ?.slice(name.length + 1)
+              .trim();
+          cursor = field("id") ?? cursor;
+          const data = field("data");
+          if (data === undefined) continue;
+          if (field("event") === "entries") entries.push(...(JSON.parse(data) as Entry[]));
+          if (field("event") === "gap") gaps.push(JSON.parse(data) as Gap);
+        }
+        const after = resumed ?? new URL(path, "http://x").searchParams.get("after");
+        return { after, entries, gaps, cursor };
+      });
   }
 
   async close(): Promise<void> {
@@ -126,10 +163,7 @@ export class Witness {
 }
 
 /** What is wrong with the numbers of a stream: an entry that came twice, or was left out without a gap that says so. */
-export function faultsOf({
-  entries,
-  gaps,
-}: Pick<ReturnType<Witness["streamed"]>, "entries" | "gaps">): readonly string[] {
+export function faultsOf({ entries, gaps }: Streamed): readonly string[] {
   const next = new Map<string, number>();
   const faults: string[] = [];
   for (const { node, life, n } of entries) {

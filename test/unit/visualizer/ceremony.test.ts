@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Summary } from "../../../src/host/inspector/contract.ts";
+import type { Entry, Summary } from "../../../src/host/inspector/contract.ts";
 import { custodySentence, readCeremony } from "../../../tools/visualizer/page/views/ceremony-context.ts";
 import { Stories } from "../../../tools/visualizer/page/views/ceremony-story.ts";
 import { Writing } from "./entries-of.ts";
@@ -81,11 +81,8 @@ describe("the story of a ceremony", () => {
 
   it("another machine that boots in the same life does not end the story", () => {
     const writing = unsealing();
-    const boot = writing.boot("n1");
-    const entries = [
-      ...writing.entries.slice(0, -1),
-      { ...boot, life: 0, n: 99, states: { consensus: ["consensus.quiet"] } },
-    ];
+    const booted = { kind: "booted", states: { consensus: ["consensus.quiet"] } } as const;
+    const entries: readonly Entry[] = [...writing.entries, { ...booted, node: "n1", life: 0, n: 99, at: 2_000 }];
     const stories = new Stories({ length: entries.length, at: (at) => entries[at] });
     expect(stories.at(99, ["n1"]).get("n1")).toMatchObject({ phase: "unsealed", opened: { by: "Ada" } });
   });
