@@ -58,7 +58,7 @@ describe.skipIf(chromium === null)("the inspector of a cluster that works, in th
   it("the one-time token opens the page once, and does not stay in the address", async () => {
     expect(main.url()).not.toContain("token");
     const { page } = await open(browser, witness);
-    await says(page, "needs a fresh link");
+    await says(page, "A link opens the page once");
     await page.context().close();
   });
 
