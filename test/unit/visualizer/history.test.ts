@@ -139,8 +139,11 @@ describe("the fold", () => {
     history.add(longRun(500));
     const folding = new Folding(history, source());
     const before = folding.momentAt(499).nodes;
-    folding.forget(400);
-    history.forget(400);
-    expect(folding.momentAt(99).nodes).toEqual(before);
+    const forgotten = 3 * SNAPSHOT_EVERY;
+    folding.forget(forgotten);
+    history.forget(forgotten);
+    const folded = folding.folded;
+    expect(folding.momentAt(499 - forgotten).nodes).toEqual(before);
+    expect(folding.folded - folded).toBeLessThan(SNAPSHOT_EVERY);
   });
 });

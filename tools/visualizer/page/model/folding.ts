@@ -40,10 +40,14 @@ export class Folding {
     if (this.#last.position >= position) this.#last = this.#nearest(position - 1);
   }
 
-  /** The oldest entries are dropped: what they came to becomes the origin. Call it before the history forgets them. */
+  /**
+   * The oldest entries are dropped: what they came to becomes the origin. Call it before the history forgets them.
+   * Bounds: `count` is a multiple of SNAPSHOT_EVERY, so that the snapshots of the others stay what they are.
+   */
   forget(count: number): void {
-    const origin = this.#fold(count - 1);
-    this.#snapshots = [origin];
+    this.#fold(count - 1);
+    this.#snapshots = this.#snapshots.slice(count / SNAPSHOT_EVERY);
+    const [origin = nothingYet(this.#source)] = this.#snapshots;
     this.#last = { position: -1, nodes: origin };
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Entry, EntryKey, Gap, SourceDescription } from "../../../../src/host/inspector/contract.ts";
 import type { Api } from "./api.ts";
-import { Folding } from "./folding.ts";
+import { Folding, SNAPSHOT_EVERY } from "./folding.ts";
 import { ENTRIES_MAX, History } from "./history.ts";
 import type { Cursor, Link, Theme } from "./link.ts";
 import { Marks } from "./marks.ts";
@@ -13,6 +13,10 @@ import { ConsensusViews } from "./views-of-consensus.ts";
 
 /** `refused`: no session; `ended`: the recording is read to its end; `lost`: tries again. */
 export type Connection = "connecting" | "open" | "lost" | "ended" | "refused";
+
+/** A quarter of the most that is held, in whole distances of the fold's snapshots. */
+const FORGOTTEN_AT_ONCE = Math.floor(ENTRIES_MAX / 4 / SNAPSHOT_EVERY) * SNAPSHOT_EVERY;
+const FORGOTTEN = "the page holds the newest only";
 
 export class Store {
   readonly api: Api;
@@ -86,14 +90,17 @@ export class Store {
   }
 
   #forgetOldest(): void {
-    const count = Math.floor(ENTRIES_MAX / 4);
     const before = this.history.lives();
-    this.#folding.forget(count);
-    this.history.forget(count);
+    this.#folding.forget(FORGOTTEN_AT_ONCE);
+    this.history.forget(FORGOTTEN_AT_ONCE);
     const after = new Map(this.history.lives().map((life) => [`${life.node}:${life.life}`, life.first.n]));
     for (const { node, life, first, last } of before) {
       const to = after.get(`${node}:${life}`) ?? last.n + 1;
-      if (to > first.n) this.gaps.push({ node, life, from: first.n, to, reason: "the page holds the newest only" });
+      if (to === first.n) continue;
+      const known = this.gaps.findIndex((gap) => gap.node === node && gap.life === life && gap.reason === FORGOTTEN);
+      const from = known < 0 ? first.n : (this.gaps[known]?.from ?? first.n);
+      if (known >= 0) this.gaps.splice(known, 1);
+      this.gaps.push({ node, life, from, to, reason: FORGOTTEN });
     }
   }
 

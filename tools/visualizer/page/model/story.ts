@@ -15,6 +15,8 @@ export interface Sentence {
 
 /** Marks that are told: the newest before the cursor. */
 const TOLD_MAX = 3;
+/** Marks that are looked at for them. */
+const SEEN_MAX = 100;
 const list = (names: readonly string[]): string =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;
 
@@ -75,12 +77,15 @@ const evidenceText = (entry: EntryOf<"evidence">, kinds: readonly string[]): str
   `${entry.member} lied: it ${list(kinds.map(nameOfEvidence))} in view ${entry.view}, as ${entry.node} can prove`;
 
 /** The newest storylines that are not after the cursor, each told once. */
-function told(store: Store, { position }: Moment, source: SourceDescription | null): readonly Sentence[] {
+function told(store: Store, { position, at }: Moment, source: SourceDescription | null): readonly Sentence[] {
   const lines = new Map<string, Mark[]>();
   const marks = store.marks.all();
-  for (let index = marks.length - 1; index >= 0; index -= 1) {
+  let seen = 0;
+  for (let index = marks.length - 1; index >= 0 && seen < SEEN_MAX; index -= 1) {
     const mark = marks[index];
-    if (mark === undefined || store.history.positionOf(mark.entry).position > position) continue;
+    if (mark === undefined || at === null || mark.entry.at > at) continue; // the cheap question first: most are later
+    if (store.history.positionOf(mark.entry).position > position) continue;
+    seen += 1;
     const line = storyline(mark);
     const known = lines.get(line);
     if (known === undefined && lines.size === TOLD_MAX) break;

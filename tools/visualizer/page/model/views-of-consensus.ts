@@ -57,6 +57,9 @@ function including<T>(items: readonly T[], item: T, isSame: (one: T) => boolean)
   return items.some(isSame) ? items : [...items, item];
 }
 
+/** Views remembered; beyond it the first that came are dropped. As many as ENTRIES_MAX entries can speak of. */
+const ROWS_MAX = 20_000;
+
 export class ConsensusViews {
   readonly #rows = new Map<number, ViewRow>();
   readonly #source: SourceDescription | null;
@@ -186,6 +189,8 @@ export class ConsensusViews {
     if (after === before) return;
     this.#rows.set(view, after);
     this.#sorted = null;
+    const [oldest] = this.#rows.keys();
+    if (this.#rows.size > ROWS_MAX && oldest !== undefined) this.#rows.delete(oldest);
   }
 }
 

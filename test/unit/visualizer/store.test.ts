@@ -1,0 +1,24 @@
+import { describe, expect, test } from "vitest";
+import { Api } from "../../../tools/visualizer/page/model/api.ts";
+import { ENTRIES_MAX } from "../../../tools/visualizer/page/model/history.ts";
+import { Store } from "../../../tools/visualizer/page/model/store.ts";
+import { Life, source } from "./entries.ts";
+
+describe("a page that is left open", () => {
+  test("holds so many entries, forgets the oldest, says so once for each life, and still knows what they came to", () => {
+    const store = new Store(new Api(() => Promise.reject(new Error("nothing is asked here"))));
+    store.describe(source());
+    store.add(new Life("n2").booted().finalised(7).ended("killed").entries);
+    const life = new Life("n1", 0, 10).booted();
+    const count = ENTRIES_MAX + 60_000;
+    for (let n = 1; n < count; n += 1) life.sent("n3", { type: "vote", view: n });
+    for (let from = 0; from < count; from += 5_000) store.add(life.entries.slice(from, from + 5_000));
+    expect(store.history.length).toBeLessThanOrEqual(ENTRIES_MAX);
+    expect(store.gaps.map(({ node, from, to }) => [node, from, to])).toEqual([
+      ["n2", 0, 3],
+      ["n1", 0, life.entries.length + 3 - store.history.length - 3],
+    ]);
+    expect(store.moment.nodes.get("n2")).toMatchObject({ standing: "ended", reason: "killed", finalHeight: 7 });
+    expect(store.moment.entry).toMatchObject({ n: count - 1 });
+  });
+});
