@@ -5,8 +5,11 @@
 import type { Aid, CommandId, Digest, Height } from "../base/brands.ts";
 import { concatBytes, digestBytes, fromHex } from "../base/bytes.ts";
 import { present } from "../base/errors.ts";
-import type { Result } from "../base/result.ts";
-import type { Electorate } from "../events/facts/finality.ts";
+import { decode } from "../base/codec.ts";
+import { type Result, ok } from "../base/result.ts";
+import { type Electorate, electorateOf } from "../events/facts/finality.ts";
+import { FOUNDING_BYTES_MAX, foundingDocumentShape, signedFoundingShape } from "../events/facts/founding.ts";
+import { clusterOf } from "../events/facts/hashing.ts";
 import { PROOF_BYTES_MAX } from "../events/facts/proof.ts";
 import { type Proven, type ProvenKeyEvents, verifyProof } from "../events/facts/verify-proof.ts";
 import type * as Audit from "../wire/generated/sky/audit/v1/audit.ts";
@@ -19,7 +22,7 @@ import { serverStream } from "./server-stream.ts";
 import { type ClientPorts, defaultPorts } from "./signing.ts";
 
 export interface AuditClientOptions extends NodesOptions {
-  /** The founding document's cluster and epoch keys: what proofs are judged by. */
+  /** The founding document's cluster and epoch keys (membersOf): what proofs are judged by. */
   readonly members: Electorate;
   readonly ports?: ClientPorts;
 }
@@ -48,6 +51,18 @@ export type ProvenThing =
   | { readonly kind: "command"; readonly author: Aid; readonly id: CommandId; readonly height?: Height };
 
 const TIMEOUT_MS = 60_000;
+
+/**
+ * Who certifies, by the founding document's file. Its cluster id is that of the bytes given: whoever has the document by a way that can be trusted
+ * has the keys. Refuses: MALFORMED, TOO_LARGE. (`sky init finish` and every node judge its signatures.)
+ */
+export function membersOf(founding: Uint8Array): Result<Electorate> {
+  const signed = decode(signedFoundingShape, founding, FOUNDING_BYTES_MAX + 64 * 1024);
+  if (!signed.ok) return signed;
+  const document = decode(foundingDocumentShape, signed.value.document, FOUNDING_BYTES_MAX);
+  if (!document.ok) return document;
+  return ok(electorateOf({ cluster: clusterOf(signed.value.document), document: document.value }));
+}
 
 export class AuditClient {
   readonly #options: AuditClientOptions;

@@ -15,5 +15,6 @@ export {
   type CheckedProof,
   type ProveOptions,
   type ProvenThing,
+  membersOf,
 } from "./audit-client.ts";
 export { type ProvenKeyState, keyStateOfProof } from "./key-state-proof.ts";

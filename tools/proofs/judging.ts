@@ -1,11 +1,11 @@
 /** A proof file judged with a founding document: what `sky verify PROOF` and `sky audit prove` both do with it. */
 import { keyStateOfProof } from "../../src/client/key-state-proof.ts";
 import { type Result, ok } from "../../src/base/result.ts";
+import { electorateOf } from "../../src/events/facts/finality.ts";
 import { FOUNDING_BYTES_MAX } from "../../src/events/facts/founding.ts";
 import { verifyProof } from "../../src/events/facts/verify-proof.ts";
 import { type Founding, openFounding } from "../../src/host/founding/document.ts";
 import { readPublic } from "../../src/host/founding/files.ts";
-import { electorateOf } from "../../src/host/proofs/electorate.ts";
 import type { Judged } from "./proof-text.ts";
 
 /** Refuses: what is wrong with the file, see FileRefusal and FoundingRefusal. */

@@ -2,10 +2,12 @@
  * Whether a block is final, judged from bytes alone: q distinct members of the epoch signed, directly or a descendant (DESIGN §4).
  * Members that catch up, auditors and proofs judge by this one rule.
  */
-import { type Digest, type Epoch, type MemberIndex, memberIndex } from "../../base/brands.ts";
+import { type Digest, type Epoch, type MemberIndex, epoch, memberIndex } from "../../base/brands.ts";
 import { decode } from "../../base/codec.ts";
 import { quorumOf } from "../../base/quorum.ts";
+import { verify } from "../../crypto/ed25519.ts";
 import { type Certificate, type FinalityProof, HEADER_BYTES_MAX, headerShape } from "./block.ts";
+import type { FoundingDocument } from "./founding.ts";
 import { VOTE_OF, blockHash, voteBytes } from "./hashing.ts";
 
 /** Who may certify in an epoch. */
@@ -17,6 +19,15 @@ export interface Electorate {
   /** Whether a signature holds under a key: Ed25519, and in the simulator mostly a keyed hash. */
   readonly verify: (key: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
 }
+
+/** Who certifies by a founding document: epoch 0, the only one that there is. */
+export const electorateOf = ({
+  cluster,
+  document: { founders },
+}: {
+  readonly cluster: Digest;
+  readonly document: Pick<FoundingDocument, "founders">;
+}): Electorate => ({ cluster, epoch: epoch(0), keys: founders.map(({ epochKey }) => epochKey), verify });
 
 /** What certificates and checkpoints have in common. */
 export interface SignedByMembers {
@@ -52,14 +63,9 @@ export function isCertificateSound(
   certificate: Certificate,
   known: Known = nothingKnown,
 ): boolean {
-  const { kind, epoch, view, blockHash: hash } = certificate;
-  if (epoch !== committee.epoch || (hash === null) !== (kind === "nullification")) return false;
-  return isSignedByQuorum(
-    committee,
-    voteBytes(committee.cluster, VOTE_OF[kind], epoch, view, hash),
-    certificate,
-    known,
-  );
+  const { kind, epoch: at, view, blockHash: hash } = certificate;
+  if (at !== committee.epoch || (hash === null) !== (kind === "nullification")) return false;
+  return isSignedByQuorum(committee, voteBytes(committee.cluster, VOTE_OF[kind], at, view, hash), certificate, known);
 }
 
 /** Whether q distinct members of the committee signed the message. */
