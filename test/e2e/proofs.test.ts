@@ -35,7 +35,7 @@ const proven = (name: string, ...question: readonly string[]): Promise<CommandEn
   sky("audit", ...question, "--dir", cluster.directory, "--out", there(name), "--json");
 
 async function write(name: string): Promise<{ readonly height: number; readonly index: number; readonly id: string }> {
-  const client = await skyClient(cluster, ["n0"]);
+  const client = skyClient(cluster, ["n0"]);
   try {
     const { receipt, id } = await client.write([{ kind: "addSubject", subject: nodeNamed(name, "org") }]);
     return { height: receipt.height, index: receipt.index, id };
