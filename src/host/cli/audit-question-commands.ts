@@ -13,6 +13,9 @@ function logTime(value: string): number {
   throw new InvalidArgumentError("UTC by ISO 8601: a day 2026-11-22 (its end), or an instant 2026-11-22T13:00:00Z.");
 }
 
+const sinceMoment = (value: string): { readonly height: number } | { readonly time: number } =>
+  /^\d{1,15}$/.test(value) ? { height: Number(value) } : { time: logTime(value) };
+
 const LOG_HELP = `
 DIR is a node's data directory, a copy or backup of one, or a log.db; a running node is not disturbed, and nothing is written there. The log is
 verified from genesis meanwhile, as by sky verify, up to the height that is asked for. Without --data a node is asked for its log, by an auditor
@@ -61,6 +64,7 @@ export function addQuestionCommands(audit: Command, context: ProgramContext): vo
       .option("--to <height>", "up to this height (default: the log's end)", height);
   moment(add("who", "who could do something: every subject for which check was true"))
     .argument("<object>")
+    .option("--since <moment>", "a height or a date: say who came and who went since then, too", sinceMoment)
     .addHelpText("after", LOG_HELP + ANSWER_CODES)
     .action(run(async () => ({ run: (await questions()).who })));
   moment(

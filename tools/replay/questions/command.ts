@@ -1,10 +1,11 @@
 /** `sky audit who | why | changes | acts`: an auditor's questions, answered from a log that is verified from genesis meanwhile. */
 import type { Aid, Height } from "../../../src/base/brands.ts";
+import type { GraphNode } from "../../../src/events/facts/graph.ts";
 import type { Result } from "../../../src/base/result.ts";
 import type { Replayed } from "../execution.ts";
 import { actsIn } from "./acts.ts";
 import { type Target, changesIn } from "./changes.ts";
-import { Who } from "./who.ts";
+import { Who, compared } from "./who.ts";
 import { Why } from "./why.ts";
 import { type LogOptions, withLog } from "./log.ts";
 import {
@@ -35,8 +36,13 @@ interface SpanOptions extends LogOptions {
   readonly to?: number;
 }
 
+/** A height, or an instant of log time (ms since 1970): the last block that is not after it counts. */
+export type Since = { readonly height: number } | { readonly time: number };
+
 export interface WhoOptions extends MomentOptions {
   readonly args: readonly [object: string];
+  /** Says what became different since then, too. */
+  readonly since?: Since;
 }
 
 /** Ends with 0 when it was answered, also by nobody. */
@@ -44,14 +50,32 @@ export async function who(options: WhoOptions, io: CliIo): Promise<ExitCode> {
   const { json = false } = options;
   const object = parseNode(options.args[0]);
   if (!object.ok) return usage(io, object, json);
+  const { since } = options;
+  if (since !== undefined && isTooLate(since, options)) {
+    reportFailure(io, "USAGE", "--since lies after the moment that is asked for.", json);
+    return EXIT.usage;
+  }
   const asked = new Who();
-  return atMoment(options, io, asked, (moment) => {
+  let earlier: readonly GraphNode[] | undefined;
+  const take = (block: Replayed): void => {
+    if (since !== undefined && isAfter(block, since)) earlier ??= asked.answer(object.value).subjects;
+    asked.take(block);
+  };
+  return atMoment(options, io, { take }, (moment) => {
     const answer = asked.answer(object.value);
-    for (const line of json ? whoJson(answer, object.value, moment) : whoLines(answer, object.value, moment))
-      io.out(line);
+    const review = since && compared(earlier ?? answer.subjects, answer.subjects);
+    const linesOf = json ? whoJson : whoLines;
+    for (const line of linesOf(answer, object.value, moment, review)) io.out(line);
     return EXIT.ok;
   });
 }
+
+const isAfter = (block: Replayed, since: Since): boolean =>
+  "height" in since ? block.height > since.height : block.time > since.time;
+
+/** As far as the command line tells: a date may lie after the last block, and then nothing changed since. */
+const isTooLate = (since: Since, { height, on }: MomentOptions): boolean =>
+  "height" in since ? height !== undefined && since.height > height : on !== undefined && since.time > on;
 
 export interface WhyOptions extends MomentOptions {
   readonly args: readonly [subject: string, object: string];

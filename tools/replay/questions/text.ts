@@ -3,7 +3,7 @@ import type { GraphNode } from "../../../src/events/facts/graph.ts";
 import type { ActOf } from "./acts.ts";
 import type { Change } from "./changes.ts";
 import type { Origin, Place } from "./origin.ts";
-import type { WhoAnswer } from "./who.ts";
+import type { Review, WhoAnswer } from "./who.ts";
 import type { Turn, WhyAnswer } from "./why.ts";
 import { explanationLines, linkText, unknownText } from "../../../src/host/cli/explanation-text.ts";
 import { formatNode } from "../../../src/host/cli/graph-text.ts";
@@ -22,20 +22,41 @@ export interface Moment {
 const momentText = ({ height, time, isEnd }: Moment): string =>
   `at height ${height}, ${timeText(time)}${isEnd ? ", where this log ends" : ""}`;
 
-export function whoLines({ known, subjects }: WhoAnswer, object: GraphNode, moment: Moment): readonly string[] {
+/** Lines of a review begin with + for who came, − for who went. */
+export function whoLines(
+  { known, subjects }: WhoAnswer,
+  object: GraphNode,
+  moment: Moment,
+  review?: Review,
+): readonly string[] {
   const many = subjects.length === 1 ? "1 subject has" : `${subjects.length} subjects have`;
+  const came = new Set(review?.came);
   return [
     `${many} ${formatNode(object)} (${momentText(moment)})`,
+    ...(review === undefined ? [] : [`${review.came.length} came since (+), ${review.went.length} went (-)`]),
     ...(known.node ? [] : [unknownText("object", object, known)]),
-    ...subjects.map((subject) => `  ${formatNode(subject)}`),
+    ...subjects.map((subject) => `${came.has(subject) ? "+" : " "} ${formatNode(subject)}`),
+    ...(review?.went ?? []).map((subject) => `- ${formatNode(subject)}`),
   ];
 }
 
-/** One object for each subject, then one that sums up. */
-export const whoJson = ({ known, subjects }: WhoAnswer, object: GraphNode, moment: Moment): readonly string[] => [
-  ...subjects.map((subject) => JSON.stringify({ subject, text: formatNode(subject) })),
-  JSON.stringify({ ok: true, object, known, ...moment, subjects: subjects.length }),
-];
+/** One object for each subject, then one that sums up; of a review, one for each that went, too. */
+export function whoJson(
+  { known, subjects }: WhoAnswer,
+  object: GraphNode,
+  moment: Moment,
+  review?: Review,
+): readonly string[] {
+  const came = new Set(review?.came);
+  const line = (subject: GraphNode, change: object): string =>
+    JSON.stringify({ subject, text: formatNode(subject), ...change });
+  const counts = review && { came: review.came.length, went: review.went.length };
+  return [
+    ...subjects.map((subject) => line(subject, came.has(subject) ? { change: "came" } : {})),
+    ...(review?.went ?? []).map((subject) => line(subject, { change: "went" })),
+    JSON.stringify({ ok: true, object, known, ...moment, subjects: subjects.length, ...counts }),
+  ];
+}
 
 export function whyLines(answer: WhyAnswer, moment: Moment): readonly string[] {
   const { explanation, links, since, turns, turnsOmitted } = answer;

@@ -13,6 +13,24 @@ export interface WhoAnswer {
   readonly subjects: readonly GraphNode[];
 }
 
+/** What became different of who could do something. */
+export interface Review {
+  readonly came: readonly GraphNode[];
+  readonly went: readonly GraphNode[];
+}
+
+/** Both sorted by bytes, as answers are. */
+export function compared(earlier: readonly GraphNode[], now: readonly GraphNode[]): Review {
+  const without = (list: readonly GraphNode[], others: readonly GraphNode[]): readonly GraphNode[] => {
+    const names = new Set(others.map(nameOf));
+    return list.filter((node) => !names.has(nameOf(node)));
+  };
+  return { came: without(now, earlier), went: without(earlier, now) };
+}
+
+const nameOf = ({ namespace, name, relation }: GraphNode): string =>
+  JSON.stringify([namespace, name, relation.namespace, relation.name]);
+
 /** Bounds: the memory of the graph. */
 export class Who {
   readonly #graph = new LiveGraph();

@@ -82,6 +82,40 @@ describe("who could do something", () => {
     expect(lines.at(-1)).toMatchObject({ ok: true, height: 9, time: 1_760_000_000_009, isEnd: true, subjects: 2 });
   });
 
+  it("is compared with an earlier moment: who came, and who went", async () => {
+    const review = ["who", "my-org:report#view", "--since"];
+    expect(await ask(...review, "1", "--height", "3")).toMatchInlineSnapshot(`
+      "3 subjects have my-org:report#view (at height 3, 20.003Z)
+      1 came since (+), 0 went (-)
+        my-org:ali
+      + my-org:jo
+        my-org:users#member
+      exit 0"
+    `);
+    expect(await ask(...review, "3")).toMatchInlineSnapshot(`
+      "2 subjects have my-org:report#view (at height 9, 20.009Z, where this log ends)
+      0 came since (+), 1 went (-)
+        my-org:ali
+        my-org:users#member
+      - my-org:jo
+      exit 0"
+    `);
+    expect(await ask(...review, "2025-10-09T08:53:20.003Z")).toBe(await ask(...review, "3"));
+    expect(await ask(...review, "6", "--height", "7")).toContain("3 came since (+), 0 went (-)");
+    expect(await ask(...review, "9")).toContain("0 came since (+), 0 went (-)");
+    const { out } = await sky(...review, "3", "--json", "--data", directory);
+    expect(out.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { text: "my-org:ali" },
+      { text: "my-org:users#member" },
+      { text: "my-org:jo", change: "went" },
+      { ok: true, subjects: 2, came: 0, went: 1 },
+    ]);
+    expect((await sky(...review, "soon", "--data", directory)).code).toBe(EXIT.usage);
+    expect(await ask(...review, "4", "--height", "3")).toContain("exit 2");
+    expect(await ask(...review, "2025-10-09", "--on", "2025-10-08")).toContain("exit 2");
+    expect(await ask(...review, "2025-10-10")).toContain("0 came since (+), 0 went (-)");
+  });
+
   it("is refused beyond the log's end, with two moments, or with none that is one", async () => {
     expect(await ask("who", "my-org:report#view", "--height", "10")).toMatch(
       /ends at height 9.*HEIGHT_UNKNOWN.\nexit 1/,
