@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Entry, MachineName } from "../../../src/host/inspector/contract.ts";
 import { Api } from "../../../tools/visualizer/page/model/api.ts";
 import { stepsBefore, waysTaken } from "../../../tools/visualizer/page/model/steps.ts";
 import { Store } from "../../../tools/visualizer/page/model/store.ts";
@@ -94,6 +95,28 @@ describe("the slider", () => {
   test("a life that boots one machine after the other has not come back", () => {
     const life = new Life("n1").booted("ceremony.sealed").step({ type: "started" }).booted();
     expect(timelineOf(storeOf(life)).columns).toEqual([]);
+  });
+
+  test("a sealed node's next life is told as what it is: it was unsealed, or its worker began anew, or it came back", () => {
+    const boot = (life: number, states: Partial<Record<MachineName, readonly string[]>>): Entry => ({
+      node: "n1",
+      life,
+      n: 0,
+      at: life,
+      kind: "booted",
+      states,
+    });
+    const sealed = { ceremony: ["ceremony.sealed"] };
+    const voting = { ceremony: ["ceremony.unsealed"], consensus: ["consensus.quiet"] };
+    const store = storeOf();
+    store.add([boot(1, sealed), boot(2, voting), boot(3, voting), boot(4, sealed)]);
+    store.add([{ node: "n1", life: 4, n: 1, at: 5, kind: "ended", reason: "killed" }, boot(6, sealed)]);
+    expect(store.marks.all().map(({ text }) => text)).toEqual([
+      "n1 was unsealed and takes part",
+      "n1 began anew",
+      "n1 ended: killed",
+      "n1 came back",
+    ]);
   });
 
   test("writes heights, at most so many", () => {

@@ -27,7 +27,17 @@ import { DESCRIPTIONS } from "./words.ts";
 const MACHINES: Readonly<Record<MachineName, { readonly machine: AnyStateMachine; readonly options: LayoutOptions }>> =
   {
     consensus: { machine: consensusMachine, options: { "elk.direction": "RIGHT", "elk.spacing.nodeNode": "11" } },
-    ceremony: { machine: ceremonyMachine, options: { "elk.direction": "DOWN" } },
+    ceremony: {
+      machine: ceremonyMachine,
+      options: {
+        "elk.direction": "DOWN",
+        "elk.spacing.nodeNode": "14",
+        "elk.spacing.edgeNode": "10",
+        "elk.spacing.edgeEdge": "9",
+        "elk.layered.spacing.nodeNodeBetweenLayers": "20",
+        "elk.layered.spacing.edgeNodeBetweenLayers": "12",
+      },
+    },
   };
 
 /** Height of an outer state's title. Units: px. */

@@ -1,6 +1,6 @@
 /** What stands out of the history: the slider marks it, the strip of sentences tells it. */
 import type { Entry } from "../../../../src/host/inspector/contract.ts";
-import { type Stepped, numberIn, textIn } from "./entries.ts";
+import { type EntryOf, type Stepped, numberIn, textIn } from "./entries.ts";
 
 export type MarkKind = "ended" | "booted" | "nullified" | "evidence" | "fault" | "halted";
 
@@ -14,12 +14,19 @@ export interface Mark {
 /** Beyond it the oldest are dropped: more cannot be told apart on a slider. */
 const MARKS_MAX = 2000;
 
+/** What is remembered of a node's newest life. */
+interface LastLife {
+  readonly life: number;
+  readonly hasEnded: boolean;
+  /** Whether it took part in consensus; a sealed node does not. */
+  readonly voted: boolean;
+}
+
 export class Marks {
   readonly #all: Mark[] = [];
   readonly #nullified = new Set<number>();
   readonly #accused = new Set<string>();
-  /** The life of each node that was seen last, and whether it ended. */
-  readonly #lives = new Map<string, { readonly life: number; readonly hasEnded: boolean }>();
+  readonly #lives = new Map<string, LastLife>();
 
   all(): readonly Mark[] {
     return this.#all;
@@ -35,14 +42,11 @@ export class Marks {
   #markOf(entry: Entry): Mark | null {
     switch (entry.kind) {
       case "ended":
-        this.#lives.set(entry.node, { life: entry.life, hasEnded: true });
+        this.#lives.set(entry.node, { life: entry.life, hasEnded: true, voted: false });
         return { kind: "ended", entry, text: `${entry.node} ended: ${entry.reason}` };
       case "booted": {
-        // One life boots each of its machines: only the first of them is a return.
-        const before = this.#lives.get(entry.node);
-        this.#lives.set(entry.node, { life: entry.life, hasEnded: false });
-        const isBack = before !== undefined && (before.hasEnded || entry.life > before.life);
-        return isBack ? { kind: "booted", entry, text: `${entry.node} came back` } : null;
+        const text = this.#bootOf(entry);
+        return text === null ? null : { kind: "booted", entry, text };
       }
       case "evidence": {
         const name = `${entry.evidence} ${entry.member} ${entry.view}`;
@@ -58,6 +62,18 @@ export class Marks {
       default:
         return null;
     }
+  }
+
+  /** What the start of a machine means: of a process that died, a return; of one that was sealed, its part in consensus. */
+  #bootOf(entry: EntryOf<"booted">): string | null {
+    const { node, life } = entry;
+    const before = this.#lives.get(node);
+    const votes = entry.states.consensus !== undefined;
+    this.#lives.set(node, { life, hasEnded: false, voted: votes || (before?.life === life && before.voted) });
+    if (before === undefined) return null;
+    if (before.hasEnded) return `${node} came back`;
+    if (life === before.life || !votes) return null;
+    return before.voted ? `${node} began anew` : `${node} was unsealed and takes part`;
   }
 
   #markOfStep(step: Stepped): Mark | null {

@@ -1,4 +1,5 @@
 /** One statechart, drawn as it was laid out: active states lit, the last transition marked, ways taken lately in grey. */
+import { useEffect, useRef } from "preact/hooks";
 import type { TakenTransition } from "../../../../src/host/inspector/contract.ts";
 import { CAUSE_LINE, type Chart, type ChartEdge, type ChartState, textOfCause } from "../model/chart.ts";
 import { spoken } from "../model/words.ts";
@@ -100,7 +101,21 @@ const Arrow = ({ id }: { readonly id: string }) => (
   </marker>
 );
 
+/** Where a drawing is wider than the screen, the active state is brought into sight. */
+function useActiveInSight(active: readonly string[], chart: Chart) {
+  const drawing = useRef<SVGSVGElement>(null);
+  const where = active.join();
+  useEffect(() => {
+    const frame = drawing.current?.parentElement;
+    const state = chart.states.find(({ id }) => where.split(",").includes(id));
+    if (frame === null || frame === undefined || state === undefined || frame.scrollWidth <= frame.clientWidth) return;
+    frame.scrollLeft = state.x + state.width / 2 - frame.clientWidth / 2;
+  }, [where, chart]);
+  return drawing;
+}
+
 export function StateChart({ chart, active, taken, ways, label }: ChartProps) {
+  const drawing = useActiveInSight(active, chart);
   const states = new Map(chart.states.map((state) => [state.id, state]));
   const settles = chart.states.find(({ kind }) => kind === "settle");
   const isTaken = (source: string, target: string): boolean =>
@@ -116,6 +131,7 @@ export function StateChart({ chart, active, taken, ways, label }: ChartProps) {
     settles !== undefined && state.parent === null ? { ...state, width: width - state.x - 4 } : state;
   return (
     <svg
+      ref={drawing}
       class={`chart ${width > WIDE ? "wide" : ""}`}
       viewBox={`0 0 ${width} ${chart.height}`}
       width={width}

@@ -16,7 +16,7 @@ const KEYS: readonly (readonly [string, string])[] = [
 
 const MARKS: readonly (readonly [string, string])[] = [
   ["×", "a node ended; its lane is interrupted until it comes back"],
-  ["▲", "a node came back"],
+  ["▲", "a node came back, or was unsealed"],
   ["–", "a view was given up: no block came of it"],
   ["◆", "evidence that a member lied"],
   ["❘", "a fault that the simulation made, or a rule that was broken"],
