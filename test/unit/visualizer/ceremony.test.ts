@@ -79,10 +79,13 @@ describe("the story of a ceremony", () => {
     expect(storyAt(writing, 9)).toMatchObject({ phase: "sealed", chapters: [], gifts: [] });
   });
 
-  it("another machine that boots in the same life does not end the story", () => {
+  it("a node that begins to serve goes on with its story, though its source counts another life", () => {
     const writing = unsealing();
-    const booted = { kind: "booted", states: { consensus: ["consensus.quiet"] } } as const;
-    const entries: readonly Entry[] = [...writing.entries, { ...booted, node: "n1", life: 0, n: 99, at: 2_000 }];
+    const booted = {
+      kind: "booted",
+      states: { consensus: ["consensus.quiet"], ceremony: ["ceremony.unsealed"] },
+    } as const;
+    const entries: readonly Entry[] = [...writing.entries, { ...booted, node: "n1", life: 1, n: 0, at: 2_000 }];
     const stories = new Stories({ length: entries.length, at: (at) => entries[at] });
     expect(stories.at(99, ["n1"]).get("n1")).toMatchObject({ phase: "unsealed", opened: { by: "Ada" } });
   });

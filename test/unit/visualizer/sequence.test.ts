@@ -118,10 +118,10 @@ describe("rows", () => {
     writing.sent("n1", "n3", notarize(4));
     writing.sent("n1", "n2", { type: "proposal", epoch: 0, view: 5, hash: "b5" });
     const of = (filter: Partial<Filter>) => read(writing, { ...ALL, ...filter }).rows.all.map(({ label }) => label);
-    expect(of({})).toEqual(["started", "notarize v4 e0", "proposal v5 e0"]);
+    expect(of({})).toEqual(["starts", "notarize v4 e0", "proposal v5 e0"]);
     expect(of({ notes: false })).toEqual(["notarize v4 e0", "proposal v5 e0"]);
-    expect(of({ hiddenTypes: new Set(["notarize"]) })).toEqual(["started", "proposal v5 e0"]);
-    expect(of({ hiddenNodes: new Set(["n2"]) })).toEqual(["started", "notarize v4 e0"]);
+    expect(of({ hiddenTypes: new Set(["notarize"]) })).toEqual(["starts", "proposal v5 e0"]);
+    expect(of({ hiddenNodes: new Set(["n2"]) })).toEqual(["starts", "notarize v4 e0"]);
   });
 
   it("the row of a position is the last that is not after it", () => {

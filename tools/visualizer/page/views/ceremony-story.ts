@@ -27,8 +27,6 @@ export interface Chapter {
 /** Where a ceremony machine stands. */
 export interface CeremonyStory {
   readonly node: string;
-  /** The life that it is of; null before any. */
-  readonly life: number | null;
   /** Of its chart, without the machine's name; null when nothing was heard of it. */
   readonly phase: string | null;
   readonly opened: { readonly by: string; readonly at: number } | null;
@@ -44,7 +42,6 @@ const CHAPTERS_MAX = 40;
 
 const nothing = (node: string): CeremonyStory => ({
   node,
-  life: null,
   phase: null,
   opened: null,
   gifts: [],
@@ -139,9 +136,10 @@ const phaseOf = (states: readonly string[] | undefined): string | null => states
 
 function storyAfter(story: CeremonyStory, entry: Entry, position: number): CeremonyStory {
   if (entry.kind === "booted") {
-    // One life boots each of its machines; only a new one begins a new story.
-    const fresh = story.life === entry.life ? story : { ...nothing(entry.node), life: entry.life };
-    return { ...fresh, phase: phaseOf(entry.states.ceremony) ?? fresh.phase };
+    // A process starts sealed. A life that begins otherwise is of the same process, which serves from now on: its story goes on.
+    const phase = phaseOf(entry.states.ceremony);
+    const fresh = phase === PHASES[0] || story.phase === null ? nothing(entry.node) : story;
+    return { ...fresh, phase: phase ?? fresh.phase };
   }
   if (entry.kind === "ended") {
     const chapter: Chapter = { at: entry.at, position, sentence: `The node ended: ${entry.reason}`, tone: "bad" };

@@ -144,7 +144,7 @@ export class Rows {
       case "booted":
         return [
           "booted",
-          this.#lives.some(({ node, life }) => node === entry.node && life !== entry.life) ? "came back" : "started",
+          this.#lives.some(({ node, to }) => node === entry.node && to !== null) ? "came back" : "starts",
         ];
       case "ended":
         return ["ended", entry.reason];
