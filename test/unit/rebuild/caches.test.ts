@@ -2,16 +2,7 @@
  * Snapshots are caches: the tables at a height, what is loaded from them into memory, the write-ahead log behind them, a previous projection,
  * checkpoints. Whatever becomes of them, the log gives the same roots again. (The verified mark: test/unit/actors/start.test.ts.)
  */
-import {
-  copyFileSync,
-  existsSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { openSqlite } from "../../../src/events/store/sqlite.ts";
