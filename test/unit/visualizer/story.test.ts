@@ -50,6 +50,16 @@ describe("what happened, in sentences", () => {
     });
   });
 
+  test("a node that is sealed, and no longer once it is unsealed", () => {
+    const life = new Life("n1");
+    const store = storeOf();
+    store.add([{ node: "n1", life: 0, n: 0, at: 1, kind: "booted", states: { ceremony: ["ceremony.collecting"] } }]);
+    expect(told(store).now).toEqual(["1 of 4 nodes seen", "n1 is sealed until enough operators give their shares"]);
+    store.add(life.at(2).booted().step({ type: "started" }).entries.slice(1));
+    store.add([{ node: "n1", life: 0, n: 2, at: 3, kind: "booted", states: { ceremony: ["ceremony.unsealed"] } }]);
+    expect(told(store).now).toEqual(["1 of 4 nodes seen"]);
+  });
+
   test("more dead than can be borne: nothing can be decided", () => {
     const lives = running("n1", "n2", "n3", "n4");
     for (const life of lives.slice(2)) life.at(9).ended();

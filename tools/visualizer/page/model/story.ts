@@ -57,6 +57,17 @@ function aliveSentence(nodes: readonly NodeMoment[]): Sentence | null {
   return { tone: dead.length > faulty ? "bad" : "warn", text, key: null };
 }
 
+function sealedSentence(nodes: readonly NodeMoment[]): Sentence | null {
+  const sealed = nodes.filter(({ standing, states }) => {
+    const ceremony = states.ceremony?.map(nameOfState)[0];
+    return standing === "alive" && states.consensus === undefined && ceremony !== undefined && ceremony !== "unsealed";
+  });
+  if (sealed.length === 0) return null;
+  const names = list(sealed.map(({ name }) => name));
+  const text = `${names} ${sealed.length === 1 ? "is" : "are"} sealed until enough operators give their shares`;
+  return { tone: "warn", text, key: null };
+}
+
 const TONES: Readonly<Record<Mark["kind"], Sentence["tone"]>> = {
   ended: "bad",
   booted: "good",
@@ -108,6 +119,7 @@ export function storyOf(
   store: Store,
   moment: Moment,
 ): { readonly now: readonly Sentence[]; readonly before: readonly Sentence[] } {
-  const now = [leaderSentence(moment), blockSentence(moment, store.now), aliveSentence([...moment.nodes.values()])];
+  const nodes = [...moment.nodes.values()];
+  const now = [leaderSentence(moment), blockSentence(moment, store.now), aliveSentence(nodes), sealedSentence(nodes)];
   return { now: now.filter((sentence) => sentence !== null), before: told(store, moment, store.source) };
 }
