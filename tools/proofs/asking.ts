@@ -13,7 +13,7 @@ import type { CliIo } from "../../src/host/cli/io.ts";
 import { type OracleOptions, readAnchors, serviceEndpoints } from "../../src/host/cli/oracle.ts";
 import { ClientFolderStore } from "../../src/host/founding/client-folder.ts";
 import type { Founding } from "../../src/host/founding/document.ts";
-import { Notary } from "../../src/host/proofs/notary.ts";
+import { Notary, type NotaryProgress } from "../../src/host/proofs/notary.ts";
 import type { Wanted } from "../../src/host/proofs/prover.ts";
 import { isShowable } from "../../src/keri/controller.ts";
 import { openFiles } from "../replay/directory.ts";
@@ -76,9 +76,7 @@ function fromDirectory(question: Question, data: string, founding: Founding, io:
 }
 
 function made(notary: Notary, question: Question, io: CliIo): Result<Uint8Array> {
-  const wanted = wantedOf(question, notary);
-  if (!wanted.ok) return wanted;
-  const work = notary.prove(wanted.value);
+  const work = working(notary, question);
   let progress: Progress | undefined;
   let step = work.next();
   for (; step.done !== true; step = work.next()) {
@@ -88,30 +86,33 @@ function made(notary: Notary, question: Question, io: CliIo): Result<Uint8Array>
   return step.value;
 }
 
-function wantedOf(question: Question, notary: Notary): Result<Wanted> {
+function* working(notary: Notary, question: Question): Generator<NotaryProgress, Result<Uint8Array>> {
+  if (question.kind !== "command") return yield* notary.prove(wantedOf(question));
+  const { author, id, withoutEffects } = question;
+  if (author === null) return refuse("MALFORMED", "Name the command's author: --author AID.");
+  const height = question.height ?? (yield* notary.find(author, id));
+  if (height === undefined)
+    return refuse("NOT_FOUND", `No command ${id} of ${author} is in the newest blocks; name its --height.`);
+  const subject = { kind: "command", author, id } as const;
+  return yield* notary.prove({ kind: "inclusion", height, subject, withEffects: !withoutEffects });
+}
+
+function wantedOf(question: Exclude<Question, { readonly kind: "command" }>): Wanted {
   switch (question.kind) {
     case "head":
-      return ok(question);
+      return question;
     case "block": {
       const { height, withoutEffects } = question;
-      return ok({ kind: "inclusion", height, subject: { kind: "block" }, withEffects: !withoutEffects });
+      return { kind: "inclusion", height, subject: { kind: "block" }, withEffects: !withoutEffects };
     }
     case "fact": {
       const { height, index, n } = question;
-      return ok({ kind: "inclusion", height, subject: { kind: "fact", index, n }, withEffects: true });
+      return { kind: "inclusion", height, subject: { kind: "fact", index, n }, withEffects: true };
     }
     case "keys":
-      return ok({ kind: "keyState", aid: question.aid, through: question.height });
+      return { kind: "keyState", aid: question.aid, through: question.height };
     case "prefix":
-      return ok({ kind: "consistency", height: question.height, hash: question.hash });
-    case "command": {
-      const { author, id, withoutEffects } = question;
-      if (author === null) return refuse("MALFORMED", "Name the command's author: --author AID.");
-      const height = question.height ?? notary.find(author, id);
-      if (height === undefined)
-        return refuse("NOT_FOUND", `No command ${id} of ${author} is in the newest blocks; name its --height.`);
-      return ok({ kind: "inclusion", height, subject: { kind: "command", author, id }, withEffects: !withoutEffects });
-    }
+      return { kind: "consistency", height: question.height, hash: question.hash };
   }
 }
 

@@ -8,7 +8,7 @@ import { ExecutedLog } from "./executed-log.ts";
 import { ExecutedStore } from "./executed-store.ts";
 import { type ProvableLog, Prover, type ProverRefusal, type Wanted } from "./prover.ts";
 
-/** How far the log has been executed, of what a proof needs. */
+/** How far the log has been read or executed, of what a proof needs. Units: blocks. */
 export interface NotaryProgress {
   readonly height: number;
   readonly to: number;
@@ -41,9 +41,12 @@ export class Notary {
     return this.#execution.commands;
   }
 
-  /** Height of a command in the newest blocks. */
-  find(author: Aid, id: CommandId): Height | undefined {
-    return this.#prover.find(author, id, SEARCHED_BLOCKS_MAX);
+  /** Height of a command in the newest blocks; yields after each block. */
+  *find(author: Aid, id: CommandId): Generator<NotaryProgress, Height | undefined> {
+    const work = this.#prover.find(author, id, SEARCHED_BLOCKS_MAX);
+    let step = work.next();
+    for (; step.done !== true; step = work.next()) yield { height: step.value, to: SEARCHED_BLOCKS_MAX };
+    return step.value;
   }
 
   /**

@@ -120,11 +120,13 @@ export class Prover {
     }
   }
 
-  /** Height of the newest block that carries a command of this author and id, looking back over so many blocks. */
-  find(author: Aid, id: CommandId, blocksMax: number): Height | undefined {
+  /** Height of the newest block that carries a command of this author and id, looking back over so many blocks; yields after each. */
+  *find(author: Aid, id: CommandId, blocksMax: number): Generator<number, Height | undefined> {
     const head = this.#log.head()?.height ?? -1;
-    for (let at = head; at >= Math.max(0, head - blocksMax + 1); at--)
+    for (let at = head; at >= Math.max(0, head - blocksMax + 1); at--) {
       if (this.#bundleWith(heightOf(at), author, id) !== undefined) return heightOf(at);
+      yield head - at + 1;
+    }
     return undefined;
   }
 

@@ -13,7 +13,6 @@ import { type LogReader, openLogReader } from "../../events/store/log-reader.ts"
 import { demand } from "../enclave/node-files.ts";
 import { openFounding } from "../founding/document.ts";
 import { Notary, type NotaryProgress } from "./notary.ts";
-import type { Wanted } from "./prover.ts";
 import type { Ask, FromNotary, LogEnds, LoggedBlock, NotaryWorkerData, ToNotary } from "./worker-protocol.ts";
 
 /** Between two looks at the mailbox. Units: ms. */
@@ -44,18 +43,13 @@ function told<T>(work: () => Result<T>): Result<T> {
   }
 }
 
-function wantedOf(ask: Ask): Result<Wanted> {
-  if (ask.kind !== "command") return ok(ask);
-  const { author, id, withEffects } = ask;
-  const height = ask.height ?? notary.find(author, id);
-  if (height !== undefined)
-    return ok({ kind: "inclusion", height, subject: { kind: "command", author, id }, withEffects });
-  return refuse("NOT_FOUND", `No command ${id} of ${author} is in the newest blocks; ask with its height.`);
-}
-
 function* working(ask: Ask): Work {
-  const wanted = wantedOf(ask);
-  return wanted.ok ? yield* notary.prove(wanted.value) : wanted;
+  if (ask.kind !== "command") return yield* notary.prove(ask);
+  const { author, id, withEffects } = ask;
+  const height = ask.height ?? (yield* notary.find(author, id));
+  if (height === undefined)
+    return refuse("NOT_FOUND", `No command ${id} of ${author} is in the newest blocks; ask with its height.`);
+  return yield* notary.prove({ kind: "inclusion", height, subject: { kind: "command", author, id }, withEffects });
 }
 
 /** One slice of the proof in work, then the mailbox again. */
@@ -89,7 +83,7 @@ const doneOf = (step: IteratorResult<NotaryProgress, Result<Uint8Array>>): Resul
 const pending = ({ height, to }: NotaryProgress): Result<Uint8Array> =>
   refuse(
     "PROOF_PENDING",
-    `What was done is being computed from genesis: ${Math.max(0, height)} of ${to} blocks so far. Ask again in a moment.`,
+    `The log is being read for it: ${Math.max(0, height)} of ${to} blocks so far. Ask again in a moment.`,
     "none",
   );
 

@@ -37,7 +37,7 @@ class AuditWorld implements AuditPort {
     if (this.forged !== undefined) return ok(this.forged);
     const notary = new Notary(this.log, this.log.members);
     if (ask.kind !== "command") return ended(notary.prove(ask));
-    const at = ask.height ?? notary.find(ask.author, ask.id);
+    const at = ask.height ?? ended(notary.find(ask.author, ask.id));
     if (at === undefined) return refuse("NOT_FOUND", "No such command.");
     const subject = { kind: "command", author: ask.author, id: ask.id } as const;
     return ended(notary.prove({ kind: "inclusion", height: at, subject, withEffects: ask.withEffects }));

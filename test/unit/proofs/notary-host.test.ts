@@ -29,7 +29,7 @@ let log: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "sky-notary-"));
   log = join(directory, "log.db");
-  writeLongLog(log, { transactions: 4_000, perSignature: 250 });
+  writeLongLog(log, { transactions: 8_000, perSignature: 250 });
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
