@@ -114,6 +114,74 @@ test("entries of each node are numbered without gap, life by life, and every ste
   expect(pages.at(-1)).toEqual({ kind: "end" });
 });
 
+/** An entry in a line: golden files of whole entries would say little to whoever reads a difference. */
+function shown(entry: Entry): string {
+  const key = `${entry.node} ${entry.life}.${entry.n} ${entry.at.toFixed(1)} ${entry.kind}`;
+  switch (entry.kind) {
+    case "stepped":
+      return `${key} ${entry.event.type} [${entry.effects.map(({ type }) => type).join(" ")}] ${entry.states.join()} view ${entry.view}`;
+    case "sent":
+    case "delivered":
+    case "dropped":
+      return `${key} ${entry.peer} ${entry.message.type} ${entry.message["view"] ?? ""}`.trimEnd();
+    case "finalised":
+      return `${key} ${entry.block.height} ${entry.block.body} ${entry.block.commands}`;
+    case "executed":
+      return `${key} ${entry.height}`;
+    case "evidence":
+      return `${key} ${entry.evidence} ${entry.member} view ${entry.view}`;
+    default:
+      return key;
+  }
+}
+
+test("the entries of a seed are these (recorded; -u records them anew)", () => {
+  const about = entries.findIndex(({ kind }) => kind === "evidence");
+  const kinds = Object.entries(Object.groupBy(entries, ({ kind }) => kind)).map(
+    ([kind, all]) => `${kind} ${all?.length}`,
+  );
+  expect(kinds.toSorted()).toMatchInlineSnapshot(`
+    [
+      "booted 4",
+      "delivered 562",
+      "dropped 1",
+      "evidence 3",
+      "executed 52",
+      "finalised 52",
+      "sent 584",
+      "stepped 561",
+    ]
+  `);
+  expect([...entries.slice(0, 12), ...entries.slice(about - 6, about + 6)].map(shown)).toMatchInlineSnapshot(`
+    [
+      "n0 0.0 50.0 finalised 0 genesis 0",
+      "n0 0.1 50.0 booted",
+      "n1 0.0 50.0 finalised 0 genesis 0",
+      "n1 0.1 50.0 booted",
+      "n2 0.0 50.0 finalised 0 genesis 0",
+      "n2 0.1 50.0 booted",
+      "n3 0.0 50.0 finalised 0 genesis 0",
+      "n3 0.1 50.0 booted",
+      "n0 0.2 50.1 stepped started [] consensus.quiet view 1",
+      "n0 0.3 50.1 stepped peerConnected [] consensus.quiet view 1",
+      "n0 0.4 50.1 stepped peerConnected [] consensus.quiet view 1",
+      "n0 0.5 50.1 stepped peerConnected [] consensus.quiet view 1",
+      "n0 0.178 2481.3 sent n1 vote 6",
+      "n0 0.179 2481.3 sent n2 vote 6",
+      "n0 0.180 2481.3 sent n3 vote 6",
+      "n0 0.181 2485.0 delivered n2 certificate 5",
+      "n3 0.183 2491.1 delivered n2 proposal 6",
+      "n3 0.184 2491.4 stepped proposalVerified [recordEvidence recordEvidence] consensus.collectingVotes view 6",
+      "n3 0.185 2491.4 evidence twoProposals n2 view 6",
+      "n3 0.186 2491.4 evidence twoNotarizeVotes n2 view 6",
+      "n0 0.182 2498.4 delivered n2 vote 5",
+      "n0 0.183 2498.5 stepped voteVerified [recordCertificate passOn recordFinal] consensus.collectingVotes view 6",
+      "n0 0.184 2498.5 finalised 5 executions 1",
+      "n0 0.185 2498.8 executed 5",
+    ]
+  `);
+});
+
 test("the machine that runs, stepped again from the recorded contexts, takes the transitions that are shown and emits the effects", () => {
   const shown = new Map(entries.map((entry) => [keyOf(entry), entry]));
   const contexts = new Map<string, Context>();
