@@ -29,7 +29,7 @@ interface Cell {
 }
 
 /** All bytes where that is asked for (minutes), else some of every cell: the first, the last and others by a fixed rule. */
-const isExhaustive = process.env["SKY_EVERY_BYTE"] === "1";
+const isExhaustive = process.env["SKY_EXHAUSTIVE"] === "1";
 const offsetsOf = (length: number): readonly number[] =>
   isExhaustive
     ? Array.from({ length }, (_, i) => i)
