@@ -69,6 +69,16 @@ function Elsewhere({ store }: { readonly store: Store }) {
   );
 }
 
+/** What was read stays readable when the session ends. */
+function SessionOver({ store }: { readonly store: Store }) {
+  if (store.connection !== "refused") return null;
+  return (
+    <p class="gaps" role="status">
+      Nothing new comes any more: {store.refusal}
+    </p>
+  );
+}
+
 function NoSession({ store }: { readonly store: Store }) {
   return (
     <main class="no-session">
@@ -98,7 +108,7 @@ export function App({ store }: { readonly store: Store }) {
     document.title = title === "" ? "Sky inspector" : `${title} · Sky inspector`;
   }, [title]);
 
-  if (store.connection === "refused") return <NoSession store={store} />;
+  if (store.connection === "refused" && store.history.length === 0) return <NoSession store={store} />;
   const { moment } = store;
   const view = shownView(store);
   return (
@@ -106,6 +116,7 @@ export function App({ store }: { readonly store: Store }) {
       <TitleBar store={store} onSearch={() => setOpen("search")} onHelp={() => setOpen("help")} />
       <Story store={store} moment={moment} />
       <div class="notes">
+        <SessionOver store={store} />
         <Gaps store={store} />
         <Elsewhere store={store} />
       </div>
