@@ -73,50 +73,51 @@ const openLog = async (path: string) => (await import("../../../tools/replay/dir
 
 export class ReplayedLog {
   readonly state = new FoldedState();
-  readonly #source: Opened;
+  /** Undefined where there was no database to open. */
+  readonly #source: Opened | undefined;
   readonly #heights = new Heights();
   #founded: Founded | undefined;
   #firstTime = 0;
   /** Why the log does not hold from the next height on; null: it holds to its end. */
   failure: string | null = null;
 
-  private constructor(source: Opened) {
+  private constructor(source: Opened | undefined) {
     this.#source = source;
   }
 
-  /** Throws: Fault SOURCE_*, LOG_*. */
+  /** What does not hold is `failure`. Throws: Fault SOURCE_*, LOG_*. */
   static async open(path: string, options: ReplayedLogOptions = {}): Promise<ReplayedLog> {
-    const log = new ReplayedLog(await openLog(path));
+    const { ReplayFailure } = await import("../../../tools/replay/failure.ts");
+    let log: ReplayedLog | undefined;
     try {
+      log = new ReplayedLog(await openLog(path));
       await log.#replay(options);
-      return log;
     } catch (error) {
-      await log.close();
-      throw error;
+      log ??= new ReplayedLog(undefined); // not even a database
+      if (!(error instanceof ReplayFailure)) {
+        await log.close();
+        throw error;
+      }
+      log.failure = error.message;
     }
+    log.state.flush();
+    return log;
   }
 
   async #replay({ progress, signal, threads = 0 }: ReplayedLogOptions): Promise<void> {
-    const [{ replay }, { ReplayFailure }] = await Promise.all([
-      import("../../../tools/replay/replay.ts"),
-      import("../../../tools/replay/failure.ts"),
-    ]);
-    try {
-      const last = (await this.#source.lastHeight()) ?? -1;
-      for await (const block of replay(this.#source, { threads, ...(signal !== undefined && { signal }) })) {
-        const { height, hash, root, time, body, factBytes, facts } = block;
-        if (body.kind === "genesis") this.#founded = foundedBy(body.document);
-        const { commands, refused } = countsOf(facts);
-        this.#heights.push(hash, root, commands, refused);
-        if (height === 1) this.#firstTime = time;
-        this.state.add({ height, hash, root, time, facts: factBytes });
-        progress?.(height, last);
-      }
-    } catch (error) {
-      if (!(error instanceof ReplayFailure)) throw error;
-      this.failure = error.message;
+    const source = this.#source;
+    if (source === undefined) return;
+    const { replay } = await import("../../../tools/replay/replay.ts");
+    const last = (await source.lastHeight()) ?? -1;
+    for await (const block of replay(source, { threads, ...(signal !== undefined && { signal }) })) {
+      const { height, hash, root, time, body, factBytes, facts } = block;
+      if (body.kind === "genesis") this.#founded = foundedBy(body.document);
+      const { commands, refused } = countsOf(facts);
+      this.#heights.push(hash, root, commands, refused);
+      if (height === 1) this.#firstTime = time;
+      this.state.add({ height, hash, root, time, facts: factBytes });
+      progress?.(height, last);
     }
-    this.state.flush();
   }
 
   get founded(): Founded | undefined {
@@ -150,7 +151,7 @@ export class ReplayedLog {
   /** Consecutive rows from a height on, read again from the log. */
   async rows(from: number, limit: number): Promise<readonly BlockRow[]> {
     const to = Math.min(this.height, from + limit - 1);
-    if (from < 0 || to < from) return [];
+    if (this.#source === undefined || from < 0 || to < from) return [];
     const names = this.founded?.founders.map(({ name }) => name) ?? [];
     const rows: BlockRow[] = [];
     for await (const { height, header, body, proof } of this.#source.events(heightOf(from), heightOf(to))) {
@@ -165,7 +166,7 @@ export class ReplayedLog {
 
   async close(): Promise<void> {
     this.state.close();
-    await this.#source.close();
+    await this.#source?.close();
   }
 }
 
