@@ -1,13 +1,14 @@
 /**
- * What a consensus worker remembers for whoever looks: the newest steps of the machine and the newest messages, as references to what is
- * there anyway. The machine is pure and its snapshots are immutable, so that transitions, summaries and contexts are made when somebody asks
- * for them; until then a step costs one small object. Not on the path of `check`, which no worker answers.
+ * What a consensus worker remembers for whoever looks: the events that its machine took, a snapshot now and then, and the newest
+ * messages. The machine is pure, so that what lies between two snapshots (states, transitions, effects, contexts) is computed when somebody
+ * asks for it; until then a step costs one small object. Not on the path of `check`, which no worker answers.
  */
 import type { ConsensusSnapshot } from "../../actors/consensus/ports.ts";
 import type { Height, MemberIndex } from "../../base/brands.ts";
 import { consensusMachine } from "../../machines/consensus/consensus.machine.ts";
 import type { ConsensusEffect, ConsensusEvent, Context } from "../../machines/consensus/types.ts";
 import type { PeerMessage } from "../../events/facts/peer-message.ts";
+import { type Stepper, createStepper } from "../../machines/step.ts";
 import { leavesOf, takenBy } from "../../machines/taken.ts";
 import { type RowSource, rowOf } from "./block-rows.ts";
 import type { Entry, MachineName } from "./contract.ts";
@@ -31,11 +32,10 @@ export type EntryBody = Entry extends infer E
 type Kept = { readonly at: number } & (
   | {
       readonly kind: "step";
-      readonly before: ConsensusSnapshot;
       readonly event: ConsensusEvent;
-      readonly effects: readonly ConsensusEffect[];
-      readonly after: ConsensusSnapshot;
       readonly refused: string | undefined;
+      /** Before the event: of the first step after SNAPSHOT_EVERY entries, and of the very first. */
+      readonly before: ConsensusSnapshot | undefined;
     }
   | { readonly kind: "message"; readonly way: Way; readonly peer: MemberIndex; readonly note: MessageNote }
   | { readonly kind: "final"; readonly height: Height }
@@ -43,6 +43,7 @@ type Kept = { readonly at: number } & (
   | { readonly kind: "made"; readonly body: EntryBody; readonly contexts?: Contexts }
 );
 
+type Again = Stepper<typeof consensusMachine>;
 type Way = "sent" | "delivered" | "dropped";
 /** Redacted contexts by machine. */
 export type Contexts = Readonly<Partial<Record<MachineName, unknown>>>;
@@ -58,13 +59,15 @@ export interface RecorderOptions {
   readonly now: () => number;
 }
 
-/** What steps hold beyond what lives anyway, at most, as estimated. Units: bytes. */
+/** Entries. A snapshot of a busy member holds 4 KB; what it takes to compute a step again is some 10 µs. */
+const SNAPSHOT_EVERY = 32;
+/** What is held beyond what lives anyway, at most, as estimated. Units: bytes. */
 const BYTES_MAX = 12 * 1024 * 1024;
-/** A snapshot, a context whose fields are mostly shared, an event and the record of them: measured, rounded up. Units: bytes. */
-const STEP_BYTES = 1_500;
-const EFFECT_BYTES = 150;
-const NOTE_BYTES = 300;
-/** Of each open view, maps that a step replaces hold about so much. */
+/** Measured, rounded up: an event and the record of it; a snapshot; a message's fields. Units: bytes. */
+const STEP_BYTES = 500;
+const SNAPSHOT_BYTES = 4_500;
+const NOTE_BYTES = 500;
+/** Of each open view, maps that a snapshot does not share hold about so much. */
 const OPEN_VIEW_BYTES = 64;
 /** Blocks of one page of a peer, at most, are told one by one. */
 const FINAL_TOLD_MAX = 512;
@@ -73,6 +76,8 @@ export class Recorder {
   readonly #options: RecorderOptions;
   readonly #ring: Ring<Kept>;
   #last: ConsensusSnapshot | undefined;
+  /** The next step after this entry keeps its snapshot. */
+  #due = 0;
   #ceremony: readonly string[];
   #grown = (): void => {};
 
@@ -82,8 +87,16 @@ export class Recorder {
     this.#ring = new Ring(options.entriesMax, BYTES_MAX);
   }
 
+  /** The oldest from which on everything can be told: steps before the oldest snapshot cannot. */
   get first(): number {
-    return this.#ring.first;
+    let isTold = true;
+    for (let n = this.#ring.first; n < this.#ring.next; n += 1) {
+      const kept = this.#ring.at(n);
+      if (kept?.kind !== "step") continue;
+      if (kept.before !== undefined) return isTold ? this.#ring.first : n;
+      isTold = false;
+    }
+    return isTold ? this.#ring.first : this.#ring.next;
   }
 
   get next(): number {
@@ -107,16 +120,18 @@ export class Recorder {
 
   readonly stepped = (
     event: ConsensusEvent,
-    effects: readonly ConsensusEffect[],
+    _effects: readonly ConsensusEffect[],
     after: ConsensusSnapshot,
     refused: string | undefined,
   ): void => {
-    const before = this.#last ?? after;
+    const last = this.#last ?? after;
     this.#last = after;
-    const [was, is] = [before.context, after.context];
     const at = this.#options.now();
-    this.#push({ kind: "step", at, before, event, effects, after, refused }, stepBytes(was, is, effects.length));
-    const [from, to] = [was.final.height, is.final.height];
+    const before = this.#ring.next >= this.#due ? last : undefined;
+    if (before !== undefined) this.#due = this.#ring.next + SNAPSHOT_EVERY;
+    const bytes = STEP_BYTES + (before === undefined ? 0 : snapshotBytes(before.context));
+    this.#push({ kind: "step", at, event, refused, before }, bytes);
+    const [from, to] = [last.context.final.height, after.context.final.height];
     if (to > from)
       for (let height = Math.max(from + 1, to - FINAL_TOLD_MAX + 1); height <= to; height += 1)
         this.#push({ kind: "final", at, height: height as Height }, NOTE_BYTES);
@@ -138,9 +153,13 @@ export class Recorder {
   page(from: number, max: number, rows: RowSource): readonly Entry[] {
     const entries: Entry[] = [];
     const budget = { bytes: ROWS_BYTES };
-    for (let n = Math.max(from, this.#ring.first); n < this.#ring.next && entries.length < max; n += 1) {
+    let again: Again | undefined;
+    for (let n = Math.max(from, this.first); n < this.#ring.next && entries.length < max; n += 1) {
       const kept = this.#ring.at(n);
-      if (kept !== undefined) entries.push(this.#entryOf(n, kept, rows, budget));
+      if (kept?.kind === "step") {
+        again ??= this.#before(n);
+        if (again !== undefined) entries.push(this.#stepOf(n, kept, again));
+      } else if (kept !== undefined) entries.push(this.#entryOf(n, kept, rows, budget));
       if (budget.bytes <= 0) break;
     }
     return entries;
@@ -148,17 +167,40 @@ export class Recorder {
 
   /** A machine's context after entry `n`, redacted; undefined when nothing held tells it. */
   context(n: number, machine: MachineName): unknown {
+    if (n < this.first || n >= this.#ring.next) return undefined;
+    if (machine === "consensus") {
+      const context = this.#before(n + 1)?.context() ?? this.#firstAfter(n) ?? this.#last?.context;
+      return context && consensusContext(context);
+    }
     for (let i = n; i >= this.#ring.first; i -= 1) {
       const kept = this.#ring.at(i);
-      if (kept?.kind === "step" && machine === "consensus") return consensusContext(kept.after.context);
       if (kept?.kind === "made" && kept.contexts?.[machine] !== undefined) return kept.contexts[machine];
     }
-    if (machine !== "consensus" || this.#ring.at(n) === undefined) return undefined;
-    for (let i = n; i < this.#ring.next; i += 1) {
+    return undefined;
+  }
+
+  /** The machine as it was before entry `n`: run again from the last snapshot before it; undefined when there is none. */
+  #before(n: number): Again | undefined {
+    for (let i = Math.min(n, this.#ring.next - 1); i >= this.#ring.first; i -= 1) {
       const kept = this.#ring.at(i);
-      if (kept?.kind === "step") return consensusContext(kept.before.context);
+      if (kept?.kind !== "step" || kept.before === undefined) continue;
+      const again = createStepper(consensusMachine, { snapshot: consensusMachine.getPersistedSnapshot(kept.before) });
+      for (let at = i; at < n; at += 1) {
+        const step = this.#ring.at(at);
+        if (step?.kind === "step") again.step(step.event);
+      }
+      return again;
     }
-    return this.#last && consensusContext(this.#last.context);
+    return undefined;
+  }
+
+  /** The context before the first step after entry `n`, when no step before it is held. */
+  #firstAfter(n: number): Context | undefined {
+    for (let i = n + 1; i < this.#ring.next; i += 1) {
+      const kept = this.#ring.at(i);
+      if (kept?.kind === "step") return kept.before?.context;
+    }
+    return undefined;
   }
 
   #push(kept: Kept, bytes: number): void {
@@ -166,7 +208,36 @@ export class Recorder {
     this.#grown();
   }
 
-  #entryOf(n: number, kept: Kept, rows: RowSource, budget: { bytes: number }): Entry {
+  #stepOf(n: number, { at, event, refused }: Extract<Kept, { readonly kind: "step" }>, again: Again): Entry {
+    const { node, life } = this.#options;
+    const before = again.snapshot();
+    const { effects } = again.step(event);
+    const after = again.snapshot();
+    const { epoch, view, final } = after.context;
+    return {
+      node,
+      life,
+      n,
+      at,
+      kind: "stepped",
+      machine: "consensus",
+      event: eventSummary(event),
+      transitions: takenBy(consensusMachine, before, event, after),
+      effects: effects.map(effectSummary),
+      states: leavesOf(after),
+      epoch,
+      view,
+      finalHeight: final.height,
+      ...(refused !== undefined && { refused }),
+    };
+  }
+
+  #entryOf(
+    n: number,
+    kept: Exclude<Kept, { readonly kind: "step" }>,
+    rows: RowSource,
+    budget: { bytes: number },
+  ): Entry {
     const { node, life } = this.#options;
     const key = { node, life, n, at: kept.at };
     switch (kept.kind) {
@@ -185,23 +256,6 @@ export class Recorder {
         if (event === undefined) return { ...key, kind: "fault", fault: { type: "notInLog", height: kept.height } };
         return { ...key, kind: "finalised", block: rowOf(rows, event, budget) };
       }
-      case "step": {
-        const { before, event, effects, after, refused } = kept;
-        const { epoch, view, final } = after.context;
-        return {
-          ...key,
-          kind: "stepped",
-          machine: "consensus",
-          event: eventSummary(event),
-          transitions: takenBy(consensusMachine, before, event, after),
-          effects: effects.map(effectSummary),
-          states: leavesOf(after),
-          epoch,
-          view,
-          finalHeight: final.height,
-          ...(refused !== undefined && { refused }),
-        };
-      }
     }
   }
 }
@@ -209,7 +263,5 @@ export class Recorder {
 /** Bundles that a page of entries is read from to count commands. Units: bytes. */
 const ROWS_BYTES = 1024 * 1024;
 
-function stepBytes(was: Context, is: Context, effects: number): number {
-  const mempool = was.mempool === is.mempool ? 0 : 8 * is.mempool.length;
-  return STEP_BYTES + EFFECT_BYTES * effects + mempool + OPEN_VIEW_BYTES * Math.max(0, is.view - is.final.view);
-}
+const snapshotBytes = ({ mempool, view, final }: Context): number =>
+  SNAPSHOT_BYTES + 8 * mempool.length + OPEN_VIEW_BYTES * Math.max(0, view - final.view);
