@@ -50,6 +50,18 @@ describe("what happened, in sentences", () => {
     });
   });
 
+  test("a live page whose connection is lost says that what it shows is old", () => {
+    const store = new Store(new Api(() => Promise.reject(new Error("nothing is asked here"))), () => 90_000);
+    store.describe({ ...source(), live: true });
+    store.add(new Life("n1", 0, 4_000).booted().entries);
+    store.setConnection("open");
+    expect(told(store).now).toEqual(["1 of 4 nodes seen"]);
+    store.setConnection("lost");
+    expect(told(store).now[0]).toBe("not connected: this is how it was at 4.000 s");
+    store.pause();
+    expect(told(store).now).toEqual(["1 of 4 nodes seen"]);
+  });
+
   test("a node that is sealed, and no longer once it is unsealed", () => {
     const life = new Life("n1");
     const store = storeOf();

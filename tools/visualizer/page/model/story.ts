@@ -57,6 +57,13 @@ function aliveSentence(nodes: readonly NodeMoment[]): Sentence | null {
   return { tone: dead.length > faulty ? "bad" : "warn", text, key: null };
 }
 
+/** What is shown is old, and must not pass for now. */
+function staleSentence(store: Store, { at }: Moment): Sentence | null {
+  const isCut = store.connection === "lost" || store.connection === "refused";
+  if (store.source?.live !== true || !store.isFollowing || !isCut || at === null) return null;
+  return { tone: "bad", text: `not connected: this is how it was at ${timeOf(at, store.source, false)}`, key: null };
+}
+
 function sealedSentence(nodes: readonly NodeMoment[]): Sentence | null {
   const sealed = nodes.filter(({ standing, states }) => {
     const ceremony = states.ceremony?.map(nameOfState)[0];
@@ -120,6 +127,12 @@ export function storyOf(
   moment: Moment,
 ): { readonly now: readonly Sentence[]; readonly before: readonly Sentence[] } {
   const nodes = [...moment.nodes.values()];
-  const now = [leaderSentence(moment), blockSentence(moment, store.now), aliveSentence(nodes), sealedSentence(nodes)];
+  const now = [
+    staleSentence(store, moment),
+    leaderSentence(moment),
+    blockSentence(moment, store.now),
+    aliveSentence(nodes),
+    sealedSentence(nodes),
+  ];
   return { now: now.filter((sentence) => sentence !== null), before: told(store, moment, store.source) };
 }

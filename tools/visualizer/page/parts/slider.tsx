@@ -144,9 +144,15 @@ function Place({ store, moment }: { readonly store: Store; readonly moment: Mome
   );
 }
 
+/** What the button says: where the page stands. */
+function labelOf({ isFollowing, source, connection }: Store): string {
+  if (source?.live !== true) return isFollowing ? "At the end" : "To the end";
+  if (!isFollowing) return "❚❚ Paused";
+  return connection === "open" ? "● Live" : "○ Waiting";
+}
+
 export function Slider({ store, moment }: { readonly store: Store; readonly moment: Moment }) {
   const { isFollowing } = store;
-  const isLive = store.source?.live === true;
   const steps = [
     { label: "First entry", keys: "Home", sign: "⇤", go: () => store.goToPosition(0) },
     { label: "Block before", keys: "Shift ←", sign: "«", go: () => store.stepHeight(-1) },
@@ -177,7 +183,7 @@ export function Slider({ store, moment }: { readonly store: Store; readonly mome
             title={isFollowing ? "Stay at this moment (space)" : "Go to the newest and follow it (space)"}
             onClick={() => (isFollowing ? store.pause() : store.follow())}
           >
-            {isFollowing ? (isLive ? "● Live" : "At the end") : isLive ? "❚❚ Paused" : "To the end"}
+            {labelOf(store)}
           </button>
         </div>
         <Place store={store} moment={moment} />
