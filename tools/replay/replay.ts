@@ -1,4 +1,5 @@
 /** Verifies a log from genesis and executes it again: every block judged, every command decided anew, every root compared. */
+import { setImmediate } from "node:timers/promises";
 import type { Digest, Height } from "../../src/base/brands.ts";
 import { height as heightOf } from "../../src/base/brands.ts";
 import { decode } from "../../src/base/codec.ts";
@@ -14,6 +15,8 @@ import type { LogSource, SourceBundle } from "./source.ts";
 /** What is read ahead of the execution, so that threads have signatures to check. */
 const AHEAD_BYTES = 16 * 1024 * 1024;
 const AHEAD_BLOCKS = 64;
+/** Work between two turns of the event loop: signals, and whoever else lives in this process, are heard. Units: ms. */
+const SLICE_MS = 20;
 /** What waits to be checked takes some 2 KB each. */
 const AHEAD_SIGNATURES = 4_096;
 
@@ -29,11 +32,16 @@ interface Prepared {
 export async function* replay(source: LogSource, options: ReplayOptions = {}): AsyncGenerator<Replayed, void> {
   const threads = new SignatureThreads(options.threads ?? 0);
   const reading = new Reading(source, options, threads);
+  let began = performance.now();
   try {
     for (;;) {
+      if (performance.now() - began > SLICE_MS) {
+        await setImmediate();
+        began = performance.now();
+      }
+      options.signal?.throwIfAborted();
       const prepared = await reading.take();
       if (prepared === undefined) return;
-      options.signal?.throwIfAborted();
       const { checked } = prepared;
       await prepared.signatures;
       const replayed = reading.execution.execute(checked);

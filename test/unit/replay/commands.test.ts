@@ -50,17 +50,18 @@ async function project(directory: string, upTo = last): Promise<void> {
   db.close();
 }
 
+const silent: CliIo = {
+  out: () => {},
+  err: () => {},
+  env: {},
+  stdin: process.stdin,
+  isTerminal: false,
+  interruption: () => new AbortController().signal,
+};
 async function sky(...args: readonly string[]) {
   const out: string[] = [];
   const err: string[] = [];
-  const io: CliIo = {
-    out: (line) => void out.push(line),
-    err: (line) => void err.push(line),
-    env: {},
-    stdin: process.stdin,
-    isTerminal: false,
-    interruption: () => new AbortController().signal,
-  };
+  const io = { ...silent, out: (line: string) => void out.push(line), err: (line: string) => void err.push(line) };
   const code = await execute(args, io);
   return { code, out, err };
 }
@@ -249,6 +250,25 @@ describe("a directory", () => {
       else failed += 1;
     }
     expect(failed).toBeGreaterThan(3);
+  });
+});
+
+describe("a replay that is interrupted", () => {
+  it("lets the process hear of it, and ends with 3 and nothing left behind", async () => {
+    const directory = join(base, "interrupted");
+    mkdirSync(directory);
+    const log = openMadeLog(join(directory, "log.db"));
+    const long = new MadeLog();
+    appendTo(log, long.genesis(), long.root);
+    for (let i = 0; i < 300; i++) appendTo(log, long.executions([]), long.root);
+    log.close();
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), 1); // only a turn of the event loop brings it
+    const out: string[] = [];
+    const io = { ...silent, out: (line: string) => void out.push(line), interruption: () => controller.signal };
+    expect(await execute(["verify", "--data", directory, "--json"], io)).toBe(3);
+    expect(JSON.parse(out.join())).toMatchObject({ ok: false, code: "INTERRUPTED" });
+    clearTimeout(timer);
   });
 });
 
