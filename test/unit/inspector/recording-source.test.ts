@@ -302,6 +302,49 @@ test("what was lost on purpose says why, and a node that dies has another life",
   await source.close();
 });
 
+test("a node that executed something else is found by its first other root, and its state is its own", async () => {
+  const facts = new Map<number, string>();
+  const lines = readFileSync(equivocatorPath, "utf8").trim().split("\n");
+  const parted = lines.map((text) => {
+    const line = JSON.parse(text) as { kind: string; node?: string; height: number; root: string; facts?: string };
+    if (line.kind !== "executed") return text;
+    if (line.facts !== undefined) facts.set(line.height, line.facts);
+    if (line.node !== "n3" || line.height < 4) return JSON.stringify({ ...line, facts: facts.get(line.height) });
+    const root = `${line.root.startsWith("0") ? "1" : "0"}${line.root.slice(1)}`;
+    return JSON.stringify({ ...line, root, facts: "" });
+  });
+  const path = join(directory, "parted.jsonl");
+  writeFileSync(path, `${parted.join("\n")}\n`);
+  const source = openRecording(path);
+  expect(value(await source.divergence({ left: "n0", right: "n3" }))).toMatchObject({
+    agreedTo: 3,
+    first: { height: 4, what: "root" },
+  });
+  const asked = { left: "n0", leftHeight: null, right: "n3", rightHeight: null };
+  const found = value(await source.difference(asked));
+  expect(found.left.root).not.toBe(found.right.root);
+  expect(found.differences.length).toBeGreaterThan(0);
+  await source.close();
+});
+
+test("the rule that a run broke is the last thing that is shown, on every node", async () => {
+  const tamper: SimOptions["tamper"] = ({ scheduler, replicas }) =>
+    void scheduler.at(1500, () =>
+      replicas[1]?.process?.step(() => {
+        throw new TypeError("a defect");
+      }),
+    );
+  const source = openRecording(
+    record("broken.jsonl", { seed: 7, nodes: 4, byzantine: 0, faults: [], minutes: 0.1, tamper }),
+  );
+  expect((await source.describe()).title).toContain("a rule was broken");
+  const last = entriesOf(await pagesOf(source)).slice(-4);
+  expect(last.map(({ node }) => node)).toEqual(["n0", "n1", "n2", "n3"]);
+  for (const entry of last)
+    expect(entry).toMatchObject({ kind: "fault", fault: { type: "violation", rule: "no member meets a defect" } });
+  await source.close();
+});
+
 test("a file that is no recording is refused with its reason, a damaged one with the line", () => {
   const write = (name: string, text: string): string => {
     const path = join(directory, name);
