@@ -5,7 +5,7 @@
 import type { Digest, Height } from "../../base/brands.ts";
 import { height as heightOf } from "../../base/brands.ts";
 import { decode } from "../../base/codec.ts";
-import { assert, present } from "../../base/errors.ts";
+import { assert } from "../../base/errors.ts";
 import { BODY_BYTES_MAX, type LogEvent, bodyShape } from "../../events/facts/block.ts";
 import { LogDamage } from "../../events/store/damage.ts";
 import type { ReadableLog } from "../../events/store/log.ts";
@@ -23,6 +23,12 @@ export interface ExecutedAt {
   readonly before: Digest;
   readonly root: Digest;
   readonly facts: Uint8Array;
+}
+
+/** As it was just executed. */
+export interface JustExecuted extends ExecutedAt {
+  /** Whether facts of key events, or inceptions of genesis, are among its facts. */
+  readonly hasKeyEvents: boolean;
 }
 
 export class ExecutedLog {
@@ -52,7 +58,7 @@ export class ExecutedLog {
   }
 
   /** Executes the next block; yields within large ones. Throws: LogDamage where the log has no next block that holds. */
-  *next(): Generator<void, ExecutedAt> {
+  *next(): Generator<void, JustExecuted> {
     const height = heightOf(this.#ledger.height + 1);
     const event = this.#log.event(height);
     if (event === undefined) throw new LogDamage(this.#log.path, height, "the event is missing");
@@ -74,12 +80,16 @@ export class ExecutedLog {
   }
 }
 
-const executedAt = ({ height, hash, root, facts }: ExecutedBlock, before: Digest): ExecutedAt => ({
+const executedAt = (
+  { height, hash, root, facts, identifiers, keyStates }: ExecutedBlock,
+  before: Digest,
+): JustExecuted => ({
   height,
   hash,
   before,
   root,
-  facts: present(facts, "a block's facts may be none, never absent"),
+  facts,
+  hasKeyEvents: height === 0 || identifiers.size > 0 || keyStates.length > 0,
 });
 
 function missing(path: string, height: Height, reason: string): never {

@@ -10,7 +10,7 @@ import { assert, present } from "../../base/errors.ts";
 import { type FactData, factShape } from "../../events/facts/fact.ts";
 import { storedEvent } from "../../keri/stored-body.ts";
 import { blobOf, numberOf } from "../../projections/rebac/table-rows.ts";
-import type { ExecutedAt } from "./executed-log.ts";
+import type { ExecutedAt, JustExecuted } from "./executed-log.ts";
 import type { ExecutedBlocks, KeyEventsAt } from "./prover.ts";
 
 const SCHEMA = `
@@ -42,8 +42,9 @@ export class ExecutedStore implements ExecutedBlocks {
     };
   }
 
-  add({ height, hash, before, root, facts }: ExecutedAt): void {
+  add({ height, hash, before, root, facts, hasKeyEvents }: JustExecuted): void {
     this.#statements.add.run(height, digestBytes(hash), digestBytes(before), digestBytes(root), facts);
+    if (!hasKeyEvents) return;
     const decoded = decodeSequence(factShape, facts);
     assert(decoded.ok, "facts were encoded by the ledger");
     for (const { data } of decoded.value) this.#keyEvent(height, data);
