@@ -103,7 +103,7 @@ describe.skipIf(chromium === null)("the inspector of a cluster that works, in th
         await show(page, name);
         const view = page.locator(`.view[data-view="${name}"]`);
         if (name === "sequence") await view.locator(".seq-row").first().waitFor();
-        if (name === "ring") await says(page, /leads view \d+ of epoch 0/);
+        if (name === "ring") await says(page, /lead(s)? view \d+ of epoch 0/);
         if (name === "graph") await view.locator(".point").first().waitFor();
         if (name === "ceremony") await says(page, /2 of 3 operators open it/);
         if (name === "difference") await says(page, /root of n0 at \d+/);

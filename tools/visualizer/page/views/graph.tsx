@@ -46,7 +46,7 @@ function Search({ focus, onFocus }: { readonly focus: string; readonly onFocus: 
           key={focus}
           name="focus"
           defaultValue={focus}
-          placeholder="NAME or NAMESPACE:NAME#RELATION"
+          placeholder="NAMESPACE:NAME#RELATION"
           autocomplete="off"
           spellcheck={false}
         />
@@ -111,19 +111,21 @@ function GraphOf({ store, moment }: { readonly store: Store; readonly moment: Mo
         />
         <Search focus={focus.around} onFocus={(text) => look({ around: text })} />
       </div>
-      {check.isAsked && (
-        <CheckAnswer
-          story={check.explanation === null ? null : storyOf(check.explanation)}
-          result={check.explanation?.result ?? null}
-          refusal={check.refusal}
-          height={height}
+      <div class={`graph-body ${check.isAsked ? "checked" : ""}`}>
+        {check.isAsked && (
+          <CheckAnswer
+            story={check.explanation === null ? null : storyOf(check.explanation)}
+            result={check.explanation?.result ?? null}
+            refusal={check.refusal}
+            height={height}
+          />
+        )}
+        <Picture
+          answer={answer}
+          highlight={check.highlight}
+          onChoose={(point) => look({ around: point.id.slice(point.kind.length + 1) })}
         />
-      )}
-      <Picture
-        answer={answer}
-        highlight={check.highlight}
-        onChoose={(point) => look({ around: point.id.slice(point.kind.length + 1) })}
-      />
+      </div>
     </div>
   );
 }

@@ -103,6 +103,7 @@ function Ring({
           <path class="ring-tip" d="M0 0.8 8 4 0 7.2z" />
         </marker>
       </defs>
+      <rect class="ring-hub" x="-56" y="-30" width="112" height="52" rx="12" />
       <text class="ring-view" y="-6" text-anchor="middle">
         {picture.view === null ? "–" : `view ${picture.view}`}
       </text>
@@ -126,6 +127,14 @@ export function ago(ms: number): string {
   if (ms < 1_000) return "just now";
   if (ms < 120_000) return `${Math.floor(ms / 1_000)} s before`;
   return `${Math.floor(ms / 60_000)} min before`;
+}
+
+function leadSentence({ leader, view, epoch, members }: RingPicture): string {
+  const where = `view ${view ?? "–"} of epoch ${epoch ?? 0}`;
+  if (leader === null) return "No view has been entered yet, so nobody leads.";
+  return members.some(({ name, standing }) => name === leader && standing === "ended")
+    ? `It is the turn of ${leader}, which has ended, to lead ${where}.`
+    : `${leader} leads ${where}.`;
 }
 
 interface TableProps {
@@ -204,11 +213,7 @@ function RingOf({
       <div class="ring">
         <Ring picture={picture} focus={focus} onFocus={(name) => store.setFocus(NAME, name === focus ? null : name)} />
         <div class="ring-side">
-          <p class="lead">
-            {picture.leader === null
-              ? "No view has been entered yet, so nobody leads."
-              : `${picture.leader} leads view ${picture.view ?? ""} of epoch ${picture.epoch ?? 0}.`}
-          </p>
+          <p class="lead">{leadSentence(picture)}</p>
           {why.map(({ name, why: sentence }) => (
             <p key={name} class={name === focus ? "" : "bad"}>
               {sentence}
