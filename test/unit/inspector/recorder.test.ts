@@ -12,6 +12,8 @@ import { World } from "../actors/world.ts";
 const NAMES = ["n0", "n1", "n2", "n3"];
 let world: World;
 let recorder: Recorder;
+/** What the machine really did. */
+let taken: { readonly event: string; readonly effects: readonly string[]; readonly view: number }[];
 
 const recorderOf = (entriesMax: number): Recorder =>
   new Recorder({ node: "n0", life: 7, entriesMax, ceremony: ["ceremony.unsealed"], now: () => Math.floor(world.now) });
@@ -23,7 +25,10 @@ function boot(entriesMax: number): void {
       ? {}
       : {
           began: recorder.began,
-          stepped: recorder.stepped,
+          stepped: (event, effects, after, refused) => {
+            taken.push({ event: event.type, effects: effects.map(({ type }) => type), view: after.context.view });
+            recorder.stepped(event, effects, after, refused);
+          },
           sent: (to, message) => recorder.message("sent", to, message),
           delivered: (from, message) => recorder.message("delivered", from, message),
         };
@@ -41,6 +46,7 @@ const messages = (way: Message["kind"], type: string): readonly Message[] =>
 
 beforeEach(() => {
   world = new World(5);
+  taken = [];
 });
 afterEach(() => world.end());
 
@@ -83,6 +89,23 @@ describe("a member's memory", () => {
     }
     expect(moved).toBeGreaterThan(8);
     expect(states).toEqual(["consensus.quiet"]);
+  });
+
+  it("computes again exactly what the machine did, from whichever entry on it is asked", () => {
+    boot(100_000);
+    order(4);
+    const told = (from: number) =>
+      recorder
+        .page(from, Number.MAX_SAFE_INTEGER, rows())
+        .flatMap((entry) =>
+          entry.kind === "stepped"
+            ? [{ event: entry.event.type, effects: entry.effects.map(({ type }) => type), view: entry.view }]
+            : [],
+        );
+    expect(told(0)).toEqual(taken);
+    const half = told(Math.floor(recorder.next / 2));
+    expect(half.length).toBeGreaterThan(10);
+    expect(half).toEqual(taken.slice(-half.length));
   });
 
   it("tells every final block once, in order, with who signed it", () => {
