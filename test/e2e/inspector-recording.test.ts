@@ -135,6 +135,9 @@ describe.skipIf(chromium === null)("a recording of an equivocating leader, in th
     if (track === null) throw new Error("there is a slider");
     const y = track.y + track.height / 2;
     await page.mouse.move(track.x + 2, y);
+    await page.evaluate(
+      "globalThis.longTasks = []; new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((one) => one.duration))).observe({ type: 'longtask' })",
+    );
     await page.mouse.down();
     let most = 0;
     for (let step = 0; step <= 60; step++) {
@@ -142,6 +145,8 @@ describe.skipIf(chromium === null)("a recording of an equivocating leader, in th
       most = Math.max(most, await page.locator(".seq-svg *").count());
     }
     await page.mouse.up();
+    // Told, not judged: a shared machine's time says little (DESIGN §10).
+    console.info(`long tasks of 61 places of the slider, ms: ${String(await page.evaluate("longTasks.join(', ')"))}`);
     expect((await place(page)).at).toBeGreaterThan(of * 0.95);
     expect(most).toBeGreaterThan(50);
     expect(most).toBeLessThan(2_500);

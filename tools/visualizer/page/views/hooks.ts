@@ -9,31 +9,45 @@ export interface Asked<T> {
   readonly isWaiting: boolean;
 }
 
-/** A cursor that is dragged asks once it rests. Units: ms. */
-const REST_MS = 120;
+/** What changes with every entry is asked at most so often. Units: ms. */
+const PACE_MS = 120;
 
-/** Asks the server whenever the question changes and has rested; answers that were overtaken are dropped. `question` null: nothing to ask. */
+/**
+ * Asks the server when the question changes, at the pace; of questions in between the last is asked, and no answer takes the place of
+ * that to a later question. `question` null: nothing to ask.
+ */
 export function useAnswer<T>(store: Store, question: string | null, parameters: Parameters = {}): Asked<T> {
   const [asked, setAsked] = useState<Asked<T>>({ answer: null, isWaiting: false });
   const key = question === null ? null : JSON.stringify([question, parameters]);
+  const ask = useRef<(() => Promise<Answer<T>>) | null>(null);
+  ask.current = question === null ? null : () => store.api.get<T>(question, parameters);
+  const timer = useRef<ReturnType<typeof setTimeout> | null>(null);
+  const turns = useRef({ asked: 0, answered: 0 });
   useEffect(() => {
-    if (key === null || question === null) {
+    if (key === null) {
+      turns.current.answered = turns.current.asked;
       setAsked({ answer: null, isWaiting: false });
-      return undefined;
+      return;
     }
-    let overtaken = false;
     setAsked(({ answer }) => ({ answer, isWaiting: true }));
-    const timer = setTimeout(() => {
-      void store.api.get<T>(question, parameters).then((answer) => {
-        if (!overtaken) setAsked({ answer, isWaiting: false });
+    timer.current ??= setTimeout(() => {
+      timer.current = null;
+      const turn = ++turns.current.asked;
+      void ask.current?.().then((answer) => {
+        if (turn <= turns.current.answered) return;
+        turns.current.answered = turn;
+        setAsked({ answer, isWaiting: turn < turns.current.asked || timer.current !== null });
       });
-    }, REST_MS);
-    return () => {
-      overtaken = true;
-      clearTimeout(timer);
-    };
+    }, PACE_MS);
     // The key says all of the question.
   }, [store, key]);
+  useEffect(
+    () => () => {
+      turns.current.answered = Infinity;
+      if (timer.current !== null) clearTimeout(timer.current);
+    },
+    [],
+  );
   return asked;
 }
 
