@@ -146,6 +146,22 @@ describe("rows", () => {
   });
 });
 
+describe("a node whose beginning is not held", () => {
+  it("is on its lifeline from the first row, and comes back after its end", () => {
+    const writing = new Writing();
+    writing.sent("n1", "n2", notarize(4));
+    writing.sent("n2", "n1", notarize(5));
+    writing.add("n2", { kind: "ended", reason: "killed" });
+    writing.boot("n2");
+    const { rows } = read(writing);
+    expect(rows.lives.filter(({ node }) => node === "n2")).toEqual([
+      { node: "n2", life: 0, from: 0, to: 2 },
+      { node: "n2", life: 1, from: 3, to: null },
+    ]);
+    expect(rows.all.at(-1)?.label).toBe("came back");
+  });
+});
+
 describe("the diagram of a long history", () => {
   const long = (count: number): History => {
     const writing = new Writing();

@@ -86,9 +86,11 @@ export class Rows {
 
   /** `messages` must have been given this entry before. */
   add(entry: Entry, position: number): void {
-    const begins =
-      entry.kind === "booted" && !this.#lives.some(({ node, life }) => node === entry.node && life === entry.life);
-    if (begins) this.#lives.push({ node: entry.node, life: entry.life, from: this.#rows.length, to: null });
+    const own = this.#lives.filter(({ node }) => node === entry.node);
+    const begins = entry.kind === "booted" && !own.some(({ life }) => life === entry.life);
+    // Whoever is heard of before its beginning has begun before all that is held.
+    if (begins || own.length === 0)
+      this.#lives.push({ node: entry.node, life: entry.life, from: begins ? this.#rows.length : 0, to: null });
     if (this.#filter.hiddenNodes.has(entry.node)) return;
     const message = this.#messages.at(position);
     if (message !== undefined) this.#addMessage(entry, position, message);
