@@ -6,26 +6,18 @@ import { present } from "../../../src/base/errors.ts";
 import { verifyPeerCertificate } from "../../../src/crypto/peer-certificate.ts";
 import { certificatesOfPem } from "../../../src/crypto/x509.ts";
 import { runAssemble, runClient, runFinish, runFounder, runOperator, runSign } from "../../../src/host/cli/init.ts";
-import { type CliIo, EXIT } from "../../../src/host/cli/io.ts";
+import { EXIT } from "../../../src/host/cli/io.ts";
 import { openFounding } from "../../../src/host/founding/document.ts";
 import { readClientIdentity } from "../../../src/host/founding/client-folder.ts";
 import { foundingTrust } from "../../../src/host/founding/operator-connection.ts";
 import { temporaryDirectory } from "../enclave/sealed-node.ts";
+import { quietConsole } from "../host/command-line.ts";
 
 const directory = temporaryDirectory();
 afterAll(directory.remove);
 const at = (...parts: readonly string[]): string => join(directory.path, ...parts);
 
-const out: string[] = [];
-const errors: string[] = [];
-const io: CliIo = {
-  out: (line) => void out.push(line),
-  err: (line) => void errors.push(line),
-  env: {},
-  stdin: process.stdin,
-  isTerminal: false,
-  interruption: () => new AbortController().signal,
-};
+const { io, out, err: errors } = quietConsole();
 const passphraseFile = at("passphrase");
 writeFileSync(passphraseFile, "a passphrase of some length\n", { mode: 0o600 });
 const operators = ["ann", "bob"];

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { runOperator } from "../../../src/host/cli/init.ts";
-import { type CliIo, EXIT } from "../../../src/host/cli/io.ts";
+import { EXIT } from "../../../src/host/cli/io.ts";
 import { x25519PublicKey } from "../../../src/host/enclave/x25519.ts";
 import { readOperatorCard } from "../../../src/host/founding/cards.ts";
 import { OperatorFile } from "../../../src/host/founding/operator-file.ts";
@@ -12,21 +12,14 @@ import { ed25519Key } from "../../../src/crypto/verification-key.ts";
 import { keyStateOfInception } from "../../../src/keri/key-state.ts";
 import { publicKeyOf } from "../../../src/crypto/ed25519.ts";
 import { temporaryDirectory } from "../enclave/sealed-node.ts";
+import { quietConsole } from "../host/command-line.ts";
 
 const directory = temporaryDirectory();
 afterAll(directory.remove);
 const at = (...parts: readonly string[]): string => join(directory.path, ...parts);
 
 test("the card names the keys of the operator's file, made before its secrets were erased", async () => {
-  const said: string[] = [];
-  const io: CliIo = {
-    out: (line) => void said.push(line),
-    err: (line) => void said.push(line),
-    env: {},
-    stdin: process.stdin,
-    isTerminal: false,
-    interruption: () => new AbortController().signal,
-  };
+  const { io, out, err } = quietConsole();
   writeFileSync(at("passphrase"), "a passphrase of some length\n", { mode: 0o600 });
   expect(await runOperator({ name: "ann", dir: at("ann"), passphraseFile: at("passphrase") }, io)).toBe(EXIT.ok);
   const card = readOperatorCard(at("ann", "operator.card"));
@@ -47,7 +40,7 @@ test("the card names the keys of the operator's file, made before its secrets we
   const inception = keyStateOfInception(card.value.icp);
   expect(inception.ok && inception.value.keys).toEqual([ed25519Key(publicKeyOf(current))]);
   // What the command said, and the card, hold none of it.
-  const open = said.join("\n") + readFileSync(at("ann", "operator.card"), "latin1");
+  const open = [...out, ...err].join("\n") + readFileSync(at("ann", "operator.card"), "latin1");
   for (const secret of [hpke, current, next])
     for (const encoding of ["hex", "base64url"] as const)
       expect(open).not.toContain(Buffer.from(secret).toString(encoding));

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { present } from "../../../src/base/errors.ts";
-import { EXIT, type CliIo } from "../../../src/host/cli/io.ts";
+import { EXIT } from "../../../src/host/cli/io.ts";
 import { run as seal } from "../../../src/host/cli/seal.ts";
 import { run as status } from "../../../src/host/cli/status.ts";
 import { run as unseal } from "../../../src/host/cli/unseal.ts";
@@ -18,6 +18,7 @@ import {
   startEnclaveOf,
   temporaryDirectory,
 } from "../enclave/sealed-node.ts";
+import { quietConsole } from "../host/command-line.ts";
 
 const directory = temporaryDirectory();
 let cluster: DevCluster;
@@ -47,16 +48,7 @@ afterAll(async () => {
 });
 
 async function sky(command: typeof unseal, operator: number, nodes: readonly string[] = ["n0"], more: object = {}) {
-  const lines: string[] = [];
-  const errors: string[] = [];
-  const io: CliIo = {
-    out: (line) => void lines.push(line),
-    err: (line) => void errors.push(line),
-    env: {},
-    stdin: process.stdin,
-    isTerminal: false,
-    interruption: () => new AbortController().signal,
-  };
+  const { io, out: lines, err: errors } = quietConsole();
   const { file, passphraseFile } = present(cluster.operators[operator], "an operator");
   const code = await command(
     { founding: cluster.foundingFile, operator: file, passphraseFile, args: [nodes], ...more },

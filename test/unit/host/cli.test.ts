@@ -3,23 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import type { CliIo } from "../../../src/host/cli/io.ts";
-import { execute } from "../../../src/host/cli/main.ts";
+import { sky as run } from "./command-line.ts";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 
-async function sky(...args: readonly string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io: CliIo = {
-    out: (line) => void out.push(line),
-    err: (line) => void err.push(line),
-    env: {},
-    stdin: process.stdin,
-    isTerminal: false,
-    interruption: () => new AbortController().signal,
-  };
-  const code = await execute(args, io);
+async function sky(...words: readonly string[]) {
+  const { code, out, err } = await run(...words);
   return { code, out: out.join("\n"), err: err.join("\n") };
 }
 

@@ -3,26 +3,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import type { CliIo } from "../../../src/host/cli/io.ts";
 import { EXIT } from "../../../src/host/cli/io.ts";
-import { execute } from "../../../src/host/cli/main.ts";
 import { encodeMatter } from "../../../src/keri/cesr/matter.ts";
+import { sky as run } from "./command-line.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sky-kel-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 const at = (name: string): string => join(directory, name);
 
 async function sky(...words: readonly string[]) {
-  const [out, err]: [string[], string[]] = [[], []];
-  const io: CliIo = {
-    out: (line) => void out.push(line),
-    err: (line) => void err.push(line),
-    env: {},
-    stdin: process.stdin,
-    isTerminal: false,
-    interruption: () => new AbortController().signal,
-  };
-  const code = await execute(words, io);
+  const { code, out, err } = await run(...words);
   return { code, out: out.join("\n"), err: err.join("\n") };
 }
 

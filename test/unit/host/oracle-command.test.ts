@@ -1,10 +1,9 @@
 /** `sky oracle` when no node answers. */
 import { createServer } from "node:net";
 import { afterAll, expect, test } from "vitest";
-import type { CliIo } from "../../../src/host/cli/io.ts";
 import { EXIT } from "../../../src/host/cli/io.ts";
-import { execute } from "../../../src/host/cli/main.ts";
 import { foundCluster, temporaryDirectory } from "../enclave/sealed-node.ts";
+import { sky } from "./command-line.ts";
 
 const directory = temporaryDirectory();
 afterAll(() => directory.remove());
@@ -20,18 +19,10 @@ const closedPort = (): Promise<number> =>
 
 test("a write that no node could be given says that nothing was sent", async () => {
   await foundCluster(directory.path, 20_000);
-  const errors: string[] = [];
-  const io: CliIo = {
-    out: (line) => expect.unreachable(line),
-    err: (line) => void errors.push(line),
-    env: {},
-    stdin: process.stdin,
-    isTerminal: false,
-    interruption: () => new AbortController().signal,
-  };
   const words = ["oracle", "write", "add namespace my-org", "--client", `${directory.path}/clients/default`];
   const asked = [...words, "--node", `127.0.0.1:${await closedPort()}`, "--timeout", "200"];
-  expect(await execute(asked, io)).toBe(EXIT.unavailable);
-  expect(errors.join()).toMatch(/nothing was sent/i);
-  expect(errors.join()).not.toContain("--id");
+  const { code, out, err } = await sky(...asked);
+  expect([code, out]).toEqual([EXIT.unavailable, []]);
+  expect(err.join()).toMatch(/nothing was sent/i);
+  expect(err.join()).not.toContain("--id");
 });

@@ -4,26 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { run } from "../../../src/host/cli/inspect.ts";
-import { type CliIo, EXIT } from "../../../src/host/cli/io.ts";
+import { EXIT } from "../../../src/host/cli/io.ts";
 import { lineOf } from "../../../tools/sim/record.ts";
 import { runSeed } from "../../../tools/sim/simulation.ts";
+import { quietConsole } from "../host/command-line.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sky-inspect-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-function ioOf() {
-  const [out, err]: [string[], string[]] = [[], []];
-  const interrupted = new AbortController();
-  const io: CliIo = {
-    out: (line) => void out.push(line),
-    err: (line) => void err.push(line),
-    env: {},
-    stdin: process.stdin,
-    isTerminal: false,
-    interruption: () => interrupted.signal,
-  };
-  return { io, out, err, interrupted };
-}
 
 function write(name: string, text: string): string {
   const path = join(directory, name);
@@ -35,7 +22,7 @@ test("it prints a link that opens the page once, serves on loopback, and ends by
   const lines: string[] = [];
   runSeed({ seed: 1, nodes: 4, minutes: 0.02, record: (entry) => void lines.push(lineOf(entry, lines.length + 1)) });
   const path = write("run.jsonl", `${lines.join("\n")}\n`);
-  const { io, out, interrupted } = ioOf();
+  const { io, out, interrupted } = quietConsole();
   const ended = run({ args: [path], json: true }, io);
   await expect.poll(() => out.length, { timeout: 5000 }).toBe(1);
   const { url, title } = JSON.parse(out[0] ?? "") as { readonly url: string; readonly title: string };
@@ -68,11 +55,11 @@ test("what cannot be shown is refused with a code and a sentence; what is not th
     [write("log.db", `SQLite format 3\0${"x".repeat(5000)}`), "LOG_DOES_NOT_HOLD"],
   ] as const;
   for (const [path, code] of refused) {
-    const { io, out } = ioOf();
+    const { io, out } = quietConsole();
     expect(await run({ args: [path], json: true }, io), path).toBe(EXIT.refused);
     expect(JSON.parse(out[0] ?? "")).toMatchObject({ ok: false, code });
   }
-  const { io, err } = ioOf();
+  const { io, err } = quietConsole();
   expect(await run({ args: [undefined] }, io)).toBe(EXIT.usage);
   expect(err.join()).toContain("USAGE");
   await expect(run({ args: [join(directory, "missing")] }, io)).rejects.toMatchObject({ code: "NO_SUCH_FILE" });

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { concatBytes } from "../../../src/base/bytes.ts";
 import { Fault } from "../../../src/base/errors.ts";
-import { type CliIo, EXIT } from "../../../src/host/cli/io.ts";
+import { EXIT } from "../../../src/host/cli/io.ts";
 import { run } from "../../../src/host/cli/kel-verify.ts";
+import { quietConsole } from "../host/command-line.ts";
 import { World } from "./differential/lives.ts";
 import { Random } from "./differential/random.ts";
 
@@ -32,16 +33,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 async function verify(content: Uint8Array | string, json: boolean) {
   const file = join(directory, "stream.cesr");
   writeFileSync(file, content);
-  const out: string[] = [];
-  const err: string[] = [];
-  const io: CliIo = {
-    out: (line) => void out.push(line),
-    err: (line) => void err.push(line),
-    env: {},
-    stdin: process.stdin,
-    isTerminal: false,
-    interruption: () => new AbortController().signal,
-  };
+  const { io, out, err } = quietConsole();
   const exit = await run({ args: [file], json }, io);
   return { exit, out: out.join("\n"), err };
 }
@@ -109,7 +101,7 @@ test("an empty file holds nothing, and nothing is rejected", async () => {
 });
 
 test("a file that is not there is a fault, told in a sentence", async () => {
-  const io = { out: () => undefined, err: () => undefined } as unknown as CliIo;
+  const { io } = quietConsole();
   await expect(run({ args: [join(directory, "no-such-file")], json: true }, io)).rejects.toThrow(Fault);
 });
 

@@ -6,9 +6,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { decode, encode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
 import { foundingSignatureListShape, signedFoundingShape } from "../../../src/events/facts/founding.ts";
-import type { CliIo } from "../../../src/host/cli/io.ts";
-import { execute } from "../../../src/host/cli/main.ts";
 import { appendTo, openMadeLog } from "../../../tools/replay/made-log.ts";
+import { sky as run } from "../host/command-line.ts";
 import { smallLog } from "../replay/small-log.ts";
 import { ProofWorld } from "./proof-world.ts";
 
@@ -32,18 +31,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
-async function sky(...args: readonly string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io: CliIo = {
-    out: (line) => void out.push(line),
-    err: (line) => void err.push(line),
-    env: {},
-    stdin: process.stdin,
-    isTerminal: false,
-    interruption: () => new AbortController().signal,
-  };
-  const code = await execute(args, io);
+async function sky(...words: readonly string[]) {
+  const { code, out, err } = await run(...words);
   return { code, out, err, said: [...out, ...err].join("\n") };
 }
 const at = (name: string): string => join(base, name);

@@ -15,11 +15,11 @@ import { afterAll, describe, expect, it } from "vitest";
 import { present } from "../../../src/base/errors.ts";
 import { Projector } from "../../../src/actors/projector/projector.ts";
 import { openSqlite } from "../../../src/events/store/sqlite.ts";
-import type { CliIo } from "../../../src/host/cli/io.ts";
 import { execute } from "../../../src/host/cli/main.ts";
 import { DirectorySource } from "../../../tools/replay/directory.ts";
 import { MadeLog, appendTo, openMadeLog } from "../../../tools/replay/made-log.ts";
 import { replay } from "../../../tools/replay/replay.ts";
+import { quietConsole, sky } from "../host/command-line.ts";
 import { verdictOf } from "./judge.ts";
 import { node, smallLog } from "./small-log.ts";
 
@@ -50,21 +50,6 @@ async function project(directory: string, upTo = last): Promise<void> {
   db.close();
 }
 
-const silent: CliIo = {
-  out: () => {},
-  err: () => {},
-  env: {},
-  stdin: process.stdin,
-  isTerminal: false,
-  interruption: () => new AbortController().signal,
-};
-async function sky(...args: readonly string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io = { ...silent, out: (line: string) => void out.push(line), err: (line: string) => void err.push(line) };
-  const code = await execute(args, io);
-  return { code, out, err };
-}
 const jsonOf = ({ out }: { readonly out: readonly string[] }): Record<string, unknown>[] =>
   out.map((line) => JSON.parse(line) as Record<string, unknown>);
 
@@ -262,10 +247,8 @@ describe("a replay that is interrupted", () => {
     appendTo(log, long.genesis(), long.root);
     for (let i = 0; i < 300; i++) appendTo(log, long.executions([]), long.root);
     log.close();
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), 1); // only a turn of the event loop brings it
-    const out: string[] = [];
-    const io = { ...silent, out: (line: string) => void out.push(line), interruption: () => controller.signal };
+    const { io, out, interrupted } = quietConsole();
+    const timer = setTimeout(() => interrupted.abort(), 1); // only a turn of the event loop brings it
     expect(await execute(["verify", "--data", directory, "--json"], io)).toBe(3);
     expect(JSON.parse(out.join())).toMatchObject({ ok: false, code: "INTERRUPTED" });
     clearTimeout(timer);

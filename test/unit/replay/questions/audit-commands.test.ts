@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type CliIo, EXIT, type ExitCode } from "../../../../src/host/cli/io.ts";
-import { execute } from "../../../../src/host/cli/main.ts";
+import { EXIT } from "../../../../src/host/cli/io.ts";
 import { NOTES_SINCE } from "../../../../src/events/facts/graph.ts";
+import { type Said, sky as run } from "../../host/command-line.ts";
 import { AuditedLog, makeAuditedStory, node, view } from "./audited-log.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sky-audit-test-"));
@@ -15,25 +15,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-interface Said {
-  readonly code: ExitCode;
-  readonly out: readonly string[];
-  readonly err: readonly string[];
-}
-
-async function sky(...words: readonly string[]): Promise<Said> {
-  const [out, err]: [string[], string[]] = [[], []];
-  const io: CliIo = {
-    out: (line) => void out.push(line),
-    err: (line) => void err.push(line),
-    env: {},
-    stdin: process.stdin,
-    isTerminal: false,
-    interruption: () => new AbortController().signal,
-  };
-  const code = await execute(["audit", ...words], io);
-  return { code, out, err };
-}
+const sky = (...words: readonly string[]): Promise<Said> => run("audit", ...words);
 
 /** With names for identifiers, and short ids and times, so that a person can read the golden answers. */
 function readable(lines: readonly string[]): string {
