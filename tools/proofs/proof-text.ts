@@ -54,7 +54,7 @@ function inclusionLines(proven: ProvenInclusion, document: FoundingDocument): re
   const { block, command, facts, outcome, subject } = proven;
   const where = `block ${block.height} (${timeText(block.time)}), ${block.hash}`;
   const lines = [`In the log, for good: ${where}.`];
-  if (command !== null) lines.push(...commandLines(command));
+  if (command !== null) lines.push(...commandLines(command, facts !== null));
   if (facts === null) lines.push("What the block did is not part of this proof.");
   else if (subject.kind === "command" && outcome === null)
     lines.push(
@@ -68,10 +68,18 @@ function inclusionLines(proven: ProvenInclusion, document: FoundingDocument): re
   return [...lines, ...certified(block.head, document)];
 }
 
-function commandLines({ author, principal, command, keyState }: ProvenCommand): readonly string[] {
+function commandLines(
+  { author, principal, command, keyState, isAccepted }: ProvenCommand,
+  hasEffects: boolean,
+): readonly string[] {
+  const judged = isAccepted
+    ? "the log accepted its signature"
+    : hasEffects
+      ? "a batch of that author was refused in the block, so that this one's signature is not proven"
+      : "whether its signature holds is not part of this proof";
   return [
     `Command ${command.id} (${command.kind}) of ${author}${principal === null ? "" : `, for ${principal}`} was ordered by it.`,
-    `  Its author's batch names the key event ${keyState.sn}, ${keyState.said}; the log judged the signature.`,
+    `  Its batch names the key event ${keyState.sn}, ${keyState.said}; ${judged}.`,
   ];
 }
 

@@ -59,6 +59,11 @@ export interface ProvenCommand {
   readonly command: Command;
   /** By which receipts of batches know it. */
   readonly batch: Digest;
+  /**
+   * Whether the log accepted this batch, so that its signature held under the key state that it names. False where what the block did is
+   * not proven, or tells no more than that some batch of the author was refused in it: members may order batches that nobody signed.
+   */
+  readonly isAccepted: boolean;
 }
 
 /** What the block did, as q members' executed root says. */
@@ -262,23 +267,32 @@ function judgeCommand(
   if (bundle === null) return wrongSubject("the bundle that carries the command is missing");
   if (body.kind !== "executions" || !body.bundles.includes(bundleDigest(bundle)))
     return wrongSubject(`block ${height} does not name the bundle`);
-  const command = findCommand(bundle, subject);
-  if (command === undefined) return wrongSubject(`the bundle carries no command ${subject.id} of ${subject.author}`);
-  if (facts === null) return ok({ ...given, command, outcome: null, facts: null });
-  const digest = commandDigest(command.command);
+  const found = findCommand(bundle, subject);
+  if (found === undefined) return wrongSubject(`the bundle carries no command ${subject.id} of ${subject.author}`);
+  if (facts === null) return ok({ ...given, command: { ...found, isAccepted: false }, outcome: null, facts: null });
+  const { author, principal } = found;
+  // Where facts place a batch depends on all bundles before it, so any refused one of the author's may be this one.
+  const isAccepted = !facts.some(({ data }) => data.kind === "batchRefused" && data.author === author);
+  const command = { ...found, isAccepted };
+  const digest = commandDigest(found.command);
   const outcome = facts.find(
-    ({ data }) => isOutcome(data) && data.author === subject.author && data.id === subject.id && data.digest === digest,
+    ({ data }) =>
+      isOutcome(data) &&
+      data.author === author &&
+      data.principal === principal &&
+      data.id === subject.id &&
+      data.digest === digest,
   );
   // Of a duplicate, and of a batch that was refused as a whole, the block has no outcome: it is shown as ordered, and all facts beside it.
   if (outcome === undefined) return ok({ ...given, command, outcome: null, facts: [] });
   return ok({ ...given, command, outcome, facts: facts.filter(({ index }) => index === outcome.index) });
 }
 
-/** The first command of this author and id among the batches of a bundle. */
+/** The first command of this author and id among the batches of a bundle, whoever made them. */
 export function findCommand(
   bundle: Uint8Array,
   { author, id }: { readonly author: Aid; readonly id: CommandId },
-): ProvenCommand | undefined {
+): Omit<ProvenCommand, "isAccepted"> | undefined {
   const opened = decode(bundleShape, bundle, BUNDLE_BYTES_MAX + 128);
   const body = opened.ok ? decode(bundleBodyShape, opened.value.body, BUNDLE_BYTES_MAX) : opened;
   if (!body.ok) return undefined;
