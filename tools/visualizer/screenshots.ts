@@ -114,7 +114,8 @@ async function ofTheCluster(browser: Browser, directory: string): Promise<void> 
     const page = await context.newPage();
     await page.goto(link);
     await page.locator('.connection[title="connected"]').waitFor({ timeout: PATIENCE_MS });
-    await page.locator('.node-card.alive[data-node="n0"]').waitFor({ timeout: PATIENCE_MS });
+    // What n0 had said has come: after its death nobody can ask it.
+    await page.locator('.node-card.alive[data-node="n0"]', { hasText: /block \d/ }).waitFor({ timeout: PATIENCE_MS });
     process.kill(pidOf(directory, "n0"), "SIGKILL");
     await page.getByText("n0 is down").first().waitFor({ timeout: PATIENCE_MS });
     await page.waitForTimeout(SETTLED_MS);
