@@ -82,7 +82,7 @@ function cancellersMissing(context: CeremonyContext, caller: Aid): number {
 export const resting = machine.createStateConfig({
   on: {
     passphraseAccepted: {
-      guard: ({ context }) => context.custody === "passphrase",
+      guard: "isUnderPassphrase",
       actions: assign({ custody: "opened" }),
     },
     initialiseAsked: [
@@ -155,7 +155,10 @@ export const collecting = machine.createStateConfig({
     cancelAsked: [
       refusing<Of<"cancelAsked">>(firstOf(strangerAsks, wrongCeremony)),
       {
-        guard: ({ context, event }) => cancellersMissing(context, event.caller) > 0,
+        guard: {
+          type: "needsMoreVotes",
+          params: ({ context, event }) => cancellersMissing(context, event.caller),
+        },
         actions: [
           assign(({ context, event }) => ({
             ceremony: { ...ceremonyOf(context), cancelVotes: including(ceremonyOf(context).cancelVotes, event.caller) },

@@ -110,7 +110,7 @@ const unsealed = machine.createStateConfig({
     sealAsked: [
       refusing<Of<"sealAsked">>(strangerAsks),
       {
-        guard: ({ context, event }) => sealsMissing(context, event) > 0,
+        guard: { type: "needsMoreVotes", params: ({ context, event }) => sealsMissing(context, event) },
         actions: [
           assign(({ context, event }) => ({ sealVotes: sealVotes(context, event.caller, event.at) })),
           record<Of<"sealAsked">>((_context, { at, caller }) => ({ kind: "sealVoted", at, operator: caller })),
@@ -166,7 +166,10 @@ const sealing = {
 const draining = machine.createStateConfig({
   on: {
     drained: sealing,
-    timerFired: { guard: ({ event }) => event.timer === DRAIN_TIMER, ...sealing },
+    timerFired: {
+      guard: { type: "isDrainTimer", params: ({ event }) => event.timer === DRAIN_TIMER },
+      ...sealing,
+    },
     sealAsked: refusing<Of<"sealAsked">>(always("OK", (node) => `${node} is sealing already.`)),
     unsealAsked: refusing<Of<"unsealAsked">>(
       always("SEALING", (node) => `${node} is sealing; unseal it when that is done.`),
@@ -210,7 +213,7 @@ export const ceremonyMachine = machine.createMachine({
     shareAcknowledged: [
       refusing<Of<"shareAcknowledged">>(strangerAsks),
       {
-        guard: ({ context, event }) => holdsAll(context, event.caller),
+        guard: { type: "holdsAllShares", params: ({ context, event }) => holdsAll(context, event.caller) },
         actions: [...acknowledging, effect(() => ({ kind: "forgetShares" }))],
       },
       { actions: acknowledging },

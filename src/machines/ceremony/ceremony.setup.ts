@@ -40,7 +40,10 @@ export const answerPending = <E extends CeremonyEvent>(make: (context: CeremonyC
   }));
 /** A transition that only says no. */
 export const refusing = <E extends AskedEvent>(judge: Judge<E>) => ({
-  guard: ({ context, event }: Scope<E>): boolean => judge(context, event) !== null,
+  guard: {
+    type: "isObjected" as const,
+    params: ({ context, event }: Scope<E>): boolean => judge(context, event) !== null,
+  },
   actions: answer<E>((context, event) => present(judge(context, event), "the guard saw an objection")),
 });
 
@@ -58,6 +61,12 @@ export const machine = setup({
     expire: assign(({ context }) => ({ outcome: { kind: "expired" as const, ceremony: ceremonyOf(context).id } })),
   },
   guards: {
+    // Of these the transition says by its parameter what they are about.
+    isObjected: (_scope, isObjected: boolean) => isObjected,
+    needsMoreVotes: (_scope, missing: number) => missing > 0,
+    isDrainTimer: (_scope, isDrainTimer: boolean) => isDrainTimer,
+    holdsAllShares: (_scope, holdsAllShares: boolean) => holdsAllShares,
+    isUnderPassphrase: ({ context }) => context.custody === "passphrase",
     isDeadline: ({ context, event }) =>
       event.type === "timerFired" && context.ceremony !== null && event.timer === timerOf(context),
     isOverdue: ({ context, event }) => context.ceremony !== null && event.at >= context.ceremony.deadline,

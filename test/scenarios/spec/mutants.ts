@@ -7,7 +7,7 @@ import { build } from "esbuild";
 import type { record } from "./recorder.ts";
 
 interface Change {
-  /** Below src/machines/consensus. */
+  /** From src/machines/consensus on. */
   readonly file: string;
   readonly from: string;
   readonly to: string;
@@ -32,7 +32,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a quorum of one less",
     seed: 0,
     refusal: "certificates: fewer than q distinct signers",
-    changes: [{ file: "committee.ts", from: "size - faultsTolerated(size);", to: "size - faultsTolerated(size) - 1;" }],
+    changes: [
+      { file: "../../base/quorum.ts", from: "size - faultsTolerated(size);", to: "size - faultsTolerated(size) - 1;" },
+    ],
   },
   {
     name: "a second notarize vote in a view",
