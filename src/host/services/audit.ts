@@ -15,7 +15,8 @@ import { strictService } from "../../wire/strict-service.ts";
 import type { Ask, LogEnds, LoggedBlock } from "../proofs/worker-protocol.ts";
 import { PROOF_DEADLINE_MS, deadlineOf, undecodable } from "./call.ts";
 import type { CallerOf, PeerCall } from "./oracle-port.ts";
-import { sendParts, written } from "./parts.ts";
+import { written } from "./parts.ts";
+import { ProofCalls } from "./proof-calls.ts";
 
 /** Requests decoded strictly. */
 export const auditService = strictService(AuditServiceService);
@@ -50,6 +51,7 @@ const DEFECT = refuse("DEFECT", "The node failed while it answered; its log says
 export function audit(context: AuditContext): AuditServiceServer {
   const { audit: port, onDefect } = context;
   let readers = 0;
+  const proofs = new ProofCalls();
   const ended = (call: { emit(event: "error", error: unknown): boolean }, refusal: No["refusal"]): void =>
     void call.emit("error", errorOf(refusal, port.height()));
   const streaming =
@@ -94,13 +96,13 @@ export function audit(context: AuditContext): AuditServiceServer {
     },
     prove: streaming(async (call: ServerWritableStream<Wire.ProveRequest, Wire.ProveResponse>) => {
       const ask = askOf(call.request);
-      return ask.ok ? sendProof(context, call, ask.value) : ask;
+      return ask.ok ? sendProof(context, proofs, call, ask.value) : ask;
     }),
     proveConsistency: streaming(
       async (call: ServerWritableStream<Wire.ProveConsistencyRequest, Wire.ProveConsistencyResponse>) => {
         const { height, hash } = call.request;
         if (hash.length !== 32) return refuse("MALFORMED", "A block's hash has 32 bytes.");
-        return sendProof(context, call, {
+        return sendProof(context, proofs, call, {
           kind: "consistency",
           height: graph.heightOf(height),
           hash: digestOf(new Uint8Array(hash)),
@@ -150,12 +152,15 @@ function askOf({ what, withoutEffects }: Wire.ProveRequest): Result<Ask> {
 
 /** A proof in parts. */
 async function sendProof(
-  context: AuditContext,
+  { audit: port, callerOf, slowMs }: AuditContext,
+  proofs: ProofCalls,
   call: ServerWritableStream<unknown, { part: Buffer }>,
   ask: Ask,
 ): Promise<Result<void>> {
-  const proof = await context.audit.prove(ask, deadlineOf(call, PROOF_DEADLINE_MS) - PROOF_DEADLINE_MS.margin);
-  return proof.ok ? sendParts(call, proof.value, context.slowMs) : proof;
+  const caller = callerOf(call);
+  if (!caller.ok) return caller;
+  const untilMs = deadlineOf(call, PROOF_DEADLINE_MS) - PROOF_DEADLINE_MS.margin;
+  return proofs.give(caller.value.aid, call, () => port.prove(ask, untilMs), slowMs);
 }
 
 async function head(

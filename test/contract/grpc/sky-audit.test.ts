@@ -26,7 +26,7 @@ class AuditWorld implements AuditPort {
   caller = AUDITOR;
   /** What is given in place of proofs, by a node that lies. */
   forged: Uint8Array | undefined;
-  /** Reads that wait until the test lets them go. */
+  /** Reads and proofs that wait until the test lets them go. */
   held: Promise<void> = Promise.resolve();
   #stop = (): void => {};
 
@@ -34,6 +34,7 @@ class AuditWorld implements AuditPort {
   readonly mayAudit = (aid: Aid): boolean => aid === AUDITOR;
 
   async prove(ask: Ask) {
+    await this.held;
     if (this.forged !== undefined) return ok(this.forged);
     const notary = new Notary(this.log, this.log.members);
     if (ask.kind !== "command") return ended(notary.prove(ask));
@@ -139,6 +140,34 @@ test("more than eight readers at once are refused", async () => {
   resolve();
   const codes = (await Promise.all(readers)).map(({ code }) => code).sort();
   expect(codes).toEqual([...Array.from({ length: 8 }, () => ""), "OVERLOADED"]);
+});
+
+test("more than four proofs of one caller at once are refused, however many are waited for", async () => {
+  const client = await opened();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  world.held = promise;
+  const request = { what: { $case: "height", height: 1n }, withoutEffects: true } as const;
+  const proofs = Array.from({ length: 6 }, () => all(client.prove(request)));
+  expect((await Promise.race(proofs)).code).toBe("OVERLOADED");
+  resolve();
+  const codes = (await Promise.all(proofs)).map(({ code }) => code).sort();
+  expect(codes).toEqual(["", "", "", "", "OVERLOADED", "OVERLOADED"]);
+  expect((await all(client.prove(request))).code).toBe("");
+});
+
+test("proofs that wait for a caller who does not read are few, and small ones go out meanwhile", async () => {
+  const client = await opened();
+  const request = { what: { $case: "height", height: 1n }, withoutEffects: true } as const;
+  world.forged = new Uint8Array(33 * 1024 * 1024);
+  const unread = client.prove(request);
+  unread.on("error", () => {});
+  await new Promise((resolve) => unread.once("metadata", resolve)); // it is being sent
+  expect((await all(client.prove(request))).code).toBe("OVERLOADED");
+  world.forged = undefined;
+  expect((await all(client.prove(request))).code).toBe("");
+  unread.cancel();
+  world.forged = new Uint8Array(33 * 1024 * 1024);
+  await expect.poll(async () => (await all(client.prove(request))).code, { timeout: 9_000 }).toBe("");
 });
 
 test("Head is a proof, and says what it says", async () => {
