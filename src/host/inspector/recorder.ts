@@ -67,6 +67,8 @@ const BYTES_MAX = 12 * 1024 * 1024;
 const STEP_BYTES = 500;
 const SNAPSHOT_BYTES = 4_500;
 const NOTE_BYTES = 500;
+/** A digest as text, and its place in a list: of an event, those of the bundles that a block names, or a page of blocks. */
+const DIGEST_BYTES = 96;
 /** Of each open view, maps that a snapshot does not share hold about so much. */
 const OPEN_VIEW_BYTES = 64;
 /** Blocks of one page of a peer, at most, are told one by one. */
@@ -129,7 +131,8 @@ export class Recorder {
     const at = this.#options.now();
     const before = this.#ring.next >= this.#due ? last : undefined;
     if (before !== undefined) this.#due = this.#ring.next + SNAPSHOT_EVERY;
-    const bytes = STEP_BYTES + (before === undefined ? 0 : snapshotBytes(before.context));
+    const bytes =
+      STEP_BYTES + DIGEST_BYTES * digestsIn(event) + (before === undefined ? 0 : snapshotBytes(before.context));
     this.#push({ kind: "step", at, event, refused, before }, bytes);
     const [from, to] = [last.context.final.height, after.context.final.height];
     if (to > from)
@@ -262,6 +265,11 @@ export class Recorder {
 
 /** Bundles that a page of entries is read from to count commands. Units: bytes. */
 const ROWS_BYTES = 1024 * 1024;
+
+function digestsIn(event: ConsensusEvent): number {
+  if ("block" in event) return event.block.bundles.length;
+  return event.type === "logSynchronised" ? event.bundles.length : 0;
+}
 
 const snapshotBytes = ({ mempool, view, final }: Context): number =>
   SNAPSHOT_BYTES + 8 * mempool.length + OPEN_VIEW_BYTES * Math.max(0, view - final.view);

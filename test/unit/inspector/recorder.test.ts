@@ -1,6 +1,6 @@
 /** What a member remembers for the inspector: four real actors with real logs, of which one is watched. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { height } from "../../../src/base/brands.ts";
+import { type Digest, height } from "../../../src/base/brands.ts";
 import type { PeerMessage } from "../../../src/events/facts/peer-message.ts";
 import type { RowSource } from "../../../src/host/inspector/block-rows.ts";
 import type { Entry } from "../../../src/host/inspector/contract.ts";
@@ -153,6 +153,26 @@ describe("a member's memory", () => {
     expect([entries[0]?.n, entries.length]).toEqual([recorder.first, recorder.next - recorder.first]);
     expect(entries.map(({ n }) => n)).toEqual(entries.map((_, i) => recorder.first + i));
     expect(recorder.context(recorder.first - 1, "consensus")).toBeUndefined();
+  });
+
+  it("counts the digests that an event holds, however many bundles a block names", () => {
+    const many = recorderOf(100_000);
+    const bundles = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(64, "0") as Digest);
+    world.watching = (self) =>
+      self !== 0
+        ? {}
+        : {
+            began: many.began,
+            stepped: (event, _effects, after) => {
+              if (!("block" in event) || many.next > 1) return;
+              const block = { ...event.block, bundles };
+              for (let i = 0; i < 2_000; i += 1) many.stepped({ type: "blockFetched", block }, [], after, undefined);
+            },
+          };
+    for (let at = 0; at < 4; at += 1) world.boot(at);
+    order(2);
+    expect(many.next).toBeGreaterThan(2_000);
+    expect(many.next - many.first).toBeLessThan(1_000);
   });
 });
 
