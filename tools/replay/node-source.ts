@@ -2,6 +2,9 @@
 import type { Digest, Height } from "../../src/base/brands.ts";
 import { height as heightOf } from "../../src/base/brands.ts";
 import type { AuditClient } from "../../src/client/audit-client.ts";
+import { BLOCK_BUNDLE_BYTES_MAX } from "../../src/actors/consensus/bundles.ts";
+import { BUNDLES_PER_BLOCK_MAX } from "../../src/events/facts/block.ts";
+import { ReplayFailure } from "./failure.ts";
 import type { LogSource, SourceBundle, SourceEvent, SourceGap } from "./source.ts";
 
 /** Heights of one call: a long log is read by several, each with a deadline of its own. */
@@ -41,15 +44,20 @@ export class NodeSource implements LogSource {
     }
   }
 
-  /** Each event when the bundles behind it are here, too. */
+  /** Each event when the bundles behind it are here, too. Throws: ReplayFailure for more of them than any block may name. */
   async *#call(from: Height, to: Height): AsyncGenerator<SourceEvent> {
     let held: SourceEvent | undefined;
     let bundles: Uint8Array[] = [];
+    let bytes = 0;
     for await (const { item } of this.#client.readLog(from, to, { timeoutMs: CALL_MS })) {
-      if (item?.$case === "bundle") bundles.push(item.bundle);
+      if (item?.$case === "bundle") {
+        bundles.push(item.bundle);
+        bytes += item.bundle.length;
+        if (bundles.length > BUNDLES_PER_BLOCK_MAX || bytes > BLOCK_BUNDLE_BYTES_MAX) tooMany(held?.height ?? from);
+      }
       if (item?.$case !== "block") continue;
       if (held !== undefined) yield this.#with(held, bundles);
-      bundles = [];
+      [bundles, bytes] = [[], 0];
       const { height, header, body, finality } = item.block;
       held = { height: Number(height), header, body, proof: finality };
     }
@@ -80,4 +88,9 @@ export class NodeSource implements LogSource {
   async close(): Promise<void> {
     this.#client.close();
   }
+}
+
+function tooMany(height: number): never {
+  const reason = "more bundles follow it than a block may name";
+  throw new ReplayFailure("BODY_INVALID", height, { part: "event" }, reason);
 }

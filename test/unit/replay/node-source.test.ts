@@ -30,7 +30,7 @@ const items: readonly LogItem[] = blocks.flatMap(({ block: { event, bundles } })
 type Client = ConstructorParameters<typeof NodeSource>[0];
 
 /** A node that streams these items. */
-function nodeOf(given: readonly LogItem[]): NodeSource {
+function nodeOf(given: Iterable<LogItem>): NodeSource {
   const head = { proven: { head: { height: height(last) } } } as Awaited<ReturnType<Client["head"]>>;
   return new NodeSource({
     head: () => Promise.resolve(head),
@@ -45,7 +45,7 @@ function nodeOf(given: readonly LogItem[]): NodeSource {
   });
 }
 
-async function verdictOf(given: readonly LogItem[]): Promise<string> {
+async function verdictOf(given: Iterable<LogItem>): Promise<string> {
   try {
     let root = "";
     for await (const block of replay(nodeOf(given))) root = block.root;
@@ -78,5 +78,18 @@ describe("a node that is asked for its log", () => {
     ["sends nothing", [], "EVENT_MISSING 0 event"],
   ])("and %s is found out", async (_, given, verdict) => {
     expect(await verdictOf(given)).toBe(verdict);
+  });
+
+  it.each([
+    ["bundles without end behind a block", 8, "BODY_INVALID 1 event"],
+    ["large bundles without end", 1024 * 1024, "BODY_INVALID 1 event"],
+  ])("and %s are not read to their end", async (_, size, verdict) => {
+    let read = 0;
+    const endless = function* (): Generator<LogItem> {
+      yield* items.slice(0, first);
+      for (; read < 2_000; read += 1) yield { item: { $case: "bundle", bundle: Buffer.alloc(size) } };
+    };
+    expect(await verdictOf(endless())).toBe(verdict);
+    expect(read).toBeLessThan(300);
   });
 });
