@@ -152,3 +152,39 @@ test("the first divergence is found wherever it is, by few questions", async () 
   await firstDivergence({ ...counted, at }, chainOf(1_000_000, "right", 700_001, 700_001));
   expect(asked).toBeLessThan(50);
 });
+
+test("a picture full of hubs reads so many edges for each point that it shows, and says that there are more", () => {
+  const [hubs, leaves] = [60, 239];
+  const hub = (at: number): GraphNode => ({ namespace: "hubs", name: `h${at}`, relation: none });
+  const db = tablesOf([
+    Array.from({ length: hubs }, (_, at) =>
+      write(
+        ...Array.from({ length: leaves }, (_, leaf) => ({
+          kind: "mapSubject" as const,
+          edge: { parent: hub(at), child: node(`leaf ${leaf}`) },
+        })),
+      ),
+    ),
+  ]);
+  let rows = 0;
+  const counted = {
+    exec: (text: string) => db.exec(text),
+    prepare: (text: string) => {
+      const statement = db.prepare(text);
+      return new Proxy(statement, {
+        get: (target, name) =>
+          name === "all"
+            ? (parameters: object) => {
+                const found = target.all(parameters);
+                rows += found.length;
+                return found;
+              }
+            : (Reflect.get(target, name) as (...all: unknown[]) => unknown).bind(target),
+      });
+    },
+  };
+  const { points, truncated } = new GraphPictures(counted as never).picture(0, readFocus("hubs:") ?? null, hubs);
+  expect([points.length, truncated]).toEqual([hubs, true]);
+  expect(rows).toBeLessThan(150 * hubs);
+  db.close();
+});
