@@ -68,6 +68,8 @@ export interface ListenerLimits {
   readonly ofOneCallerMax: number;
   /** From accept to an accepted certificate. Units: ms. */
   readonly handshakeTimeoutMs: number;
+  /** From the first byte of a request over HTTP/1.1 to its last. Units: ms. */
+  readonly requestTimeoutMs: number;
 }
 
 /**
@@ -79,6 +81,7 @@ const LIMITS: ListenerLimits = {
   unauthenticatedMax: 128,
   ofOneCallerMax: 256,
   handshakeTimeoutMs: 10_000,
+  requestTimeoutMs: 10_000,
 };
 
 export interface GrpcListener<C extends Caller = Caller> {
@@ -131,9 +134,13 @@ const protocolOf = ({ protocols }: { readonly protocols: readonly string[] }): s
 /** A connection on which nothing moves for so long ends; streams of events have a heartbeat below that. Units: ms. */
 const PLAIN_IDLE_MS = 60_000;
 
-function plainServer(handler: RequestListener): HttpServer {
-  const server = createHttpServer({ maxHeaderSize: 16 * 1_024, requestTimeout: 10_000 }, handler);
+function plainServer({ requestTimeoutMs: requestTimeout }: ListenerLimits, handler: RequestListener): HttpServer {
+  const connectionsCheckingInterval = Math.ceil(requestTimeout / 4);
+  const timeouts = { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval };
+  const server = createHttpServer({ maxHeaderSize: 16 * 1_024, ...timeouts }, handler);
   server.timeout = PLAIN_IDLE_MS;
+  // It is handed its connections and never listens; without this event Node looks at no request's time.
+  server.emit("listening");
   return server;
 }
 
@@ -166,7 +173,8 @@ export async function openGrpcListener<C extends Caller>(options: GrpcListenerOp
     handshakeTimeout: limits.handshakeTimeoutMs,
   });
 
-  const http = options.http && plainServer(options.http(({ socket }) => connections.callerAt(peerOf(socket))));
+  const plain = options.http?.(({ socket }) => connections.callerAt(peerOf(socket)));
+  const http = plain && plainServer(limits, plain);
 
   const admit = async (socket: TLSSocket, peer: string): Promise<void> => {
     const isPlain = http !== undefined && socket.alpnProtocol === "http/1.1";
@@ -214,14 +222,13 @@ export async function openGrpcListener<C extends Caller>(options: GrpcListenerOp
       named = new Map(names.map((name) => [name, context]));
     },
     close: async (graceMs) => {
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      });
+      const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
       connections.refuseAll();
       connections.retireWhere(() => true, graceMs);
       const timer = setTimeout(() => connections.destroyAll(), graceMs);
       await closed;
       clearTimeout(timer);
+      http?.close(); // ends its clock
     },
   };
 }

@@ -22,6 +22,7 @@ beforeAll(async () => {
     server: new Server(),
     http: (callerOf) => (asked, response) => void response.end(JSON.stringify([asked.url, callerOf(asked)?.aid])),
     onRefused: (reason) => refused.push(reason),
+    limits: { requestTimeoutMs: 500 },
   });
 });
 afterAll(() => listener.close(100));
@@ -85,4 +86,13 @@ describe("a listener for browsers too", () => {
     await retired;
     await expect.poll(() => listener.connections()).toBe(0);
   });
+
+  it("ends a browser's connection whose request does not come to its end", async () => {
+    const socket = await open(["http/1.1"]);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.write("GET /inspect/ HTTP/1.1\r\nhost: a\r\n");
+    const trickle = setInterval(() => socket.write("x: y\r\n"), 100);
+    await closed;
+    clearInterval(trickle);
+  }, 8_000);
 });
