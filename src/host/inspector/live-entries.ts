@@ -3,12 +3,13 @@
  * consensus worker keeps all (recorder.ts), the ceremony's included. A life ends when it is sealed or a worker dies; the next begins.
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { ok } from "../../base/result.ts";
 import type { Entry, EntryKey, Gap, MachineName } from "./contract.ts";
 import { type Positions, advanced, cursorOf, readCursor } from "./cursor.ts";
 import { RecorderClient } from "./recorder-port.ts";
 import type { Contexts, EntryBody } from "./recorder.ts";
 import { Ring } from "./ring.ts";
-import { ENTRIES_PAGE_MAX, type EntryPage } from "./source.ts";
+import { type Answer, ENTRIES_PAGE_MAX, type EntryPage } from "./source.ts";
 
 /** What the consensus worker needs to remember. */
 export interface RecordingStart {
@@ -158,16 +159,18 @@ export class LiveEntries {
     }
   }
 
-  /** Undefined: no such entry is held. */
-  async context(life: number, n: number, machine: MachineName): Promise<unknown> {
+  /** Undefined: no such entry is held. Refuses: TOO_MANY. */
+  async context(life: number, n: number, machine: MachineName): Promise<Answer<unknown>> {
     const found = this.#lives.find((one) => one.life === life);
-    if (found?.kind === "worker")
-      return (await found.client.ask({ kind: "context", n, machine }))?.value ?? this.#ceremonyIf(machine);
+    if (found?.kind === "worker") {
+      const answer = await found.client.ask({ kind: "context", n, machine });
+      return answer?.ok === false ? answer : ok(answer?.value.value ?? this.#ceremonyIf(machine));
+    }
     for (let i = n; found !== undefined && i >= found.ring.first; i -= 1) {
       const context = found.ring.at(i)?.contexts?.[machine];
-      if (context !== undefined) return context;
+      if (context !== undefined) return ok(context);
     }
-    return undefined;
+    return ok(undefined);
   }
 
   close(): void {
@@ -242,4 +245,4 @@ function hostPage({ ring }: HostLife, from: number): Page | undefined {
 
 /** Undefined: its life is over. */
 const workerPage = ({ client }: WorkerLife, from: number, signal: AbortSignal): Promise<Page | undefined> =>
-  client.ask({ kind: "entries", from, max: ENTRIES_PAGE_MAX }, signal);
+  client.entries(from, ENTRIES_PAGE_MAX, signal);

@@ -50,16 +50,16 @@ export class LiveSource implements InspectorSource {
     const here = this.#here(node);
     if (!here.ok) return here;
     const context = await this.#parts.entries.context(life, n, machine);
-    return context === undefined
+    return context.ok && context.value === undefined
       ? no("NOT_HELD", "The node no longer holds what it knew at this moment; look at a later one.")
-      : ok(context);
+      : context;
   };
 
   blocks: InspectorSource["blocks"] = async ({ node, from, limit }) => {
     const here = this.#here(node);
     if (!here.ok) return here;
     const rows = await this.#parts.entries.worker?.ask({ kind: "blocks", from, limit });
-    return rows === undefined ? SEALED : ok(rows);
+    return rows ?? SEALED;
   };
 
   graph: InspectorSource["graph"] = ({ node, height, focus, limit }) =>
@@ -72,7 +72,9 @@ export class LiveSource implements InspectorSource {
     const here = this.#here(node);
     if (!here.ok) return here;
     const { founding, entries, keyStateOf } = this.#parts;
-    const peers = await entries.worker?.ask({ kind: "peers" });
+    const asked = await entries.worker?.ask({ kind: "peers" });
+    if (asked?.ok === false) return asked;
+    const peers = asked?.value;
     return ok(
       founding.document.founders.map(({ name, aid, endpoints }, index): MemberRow => {
         const isConnected = peers?.connected.includes(index) ?? false;

@@ -1,13 +1,18 @@
 /**
  * A worker's recorder as the host asks it: one question at a time for each reader, answered from what is held; entries that are not there
- * yet are waited for. What passes is plain data that is redacted already.
+ * yet are waited for. What passes is plain data that is redacted already. Answers are computed in turns (turns.ts): however many look,
+ * the worker's own work has the most of its thread.
  */
 import type { MessagePort } from "node:worker_threads";
 import { type Height, height as heightOf } from "../../base/brands.ts";
+import { ok } from "../../base/result.ts";
 import { LogDamage } from "../../events/store/damage.ts";
 import type { BlockRow, Entry, MachineName } from "./contract.ts";
 import { type RowSource, blockRows } from "./block-rows.ts";
 import type { Contexts, EntryBody, Recorder } from "./recorder.ts";
+import { no } from "./refusals.ts";
+import type { Answer } from "./source.ts";
+import { Turns, type TurnsClock } from "./turns.ts";
 
 export type RecorderQuestion =
   /** Answered when there is an entry of this number or a later one. */
@@ -34,6 +39,8 @@ export interface RecorderAnswers {
 }
 
 type Kind = RecorderQuestion["kind"];
+/** Questions of passers-by; a reader's next page is never refused, since its stream would end, and there are few readers (server.ts). */
+type OnceKind = Exclude<Kind, "entries">;
 type ToRecorder =
   | { readonly kind: "ask"; readonly id: number; readonly question: RecorderQuestion }
   /** The reader went away. */
@@ -43,9 +50,15 @@ type ToRecorder =
 type FromRecorder =
   /** `answer` undefined: it could not be answered. */
   | { readonly kind: "answer"; readonly id: number; readonly answer: Answered }
+  | { readonly kind: "tooMany"; readonly id: number }
   /** The worker ends; so many entries there were. */
   | { readonly kind: "over"; readonly next: number };
 type Answered = RecorderAnswers[Kind] | undefined;
+type Settled = Answered | typeof TOO_MANY;
+
+/** Questions that wait for their turn, at most. */
+export const QUESTIONS_WAITING_MAX = 32;
+const TOO_MANY = no("TOO_MANY", "Too many questions wait for this node's memory; ask again in a moment.");
 
 /** Entries come in bursts: one page tells all of a burst. Units: ms. */
 const BURST_MS = 25;
@@ -59,16 +72,21 @@ export interface RecorderServiceOptions {
   readonly peers: () => PeerView;
   /** The log is not what was written. */
   readonly onDamage: (damage: LogDamage) => void;
+  readonly clock?: TurnsClock;
 }
 
 /** In the worker: answers the host. */
 export class RecorderService {
   readonly #options: RecorderServiceOptions;
+  /** Readers: of these `#due` have an entry to hear, and wait for their turn. */
   readonly #waiting = new Map<number, Extract<RecorderQuestion, { kind: "entries" }>>();
+  readonly #due = new Set<number>();
+  readonly #turns: Turns;
   #isDue = false;
 
   constructor(options: RecorderServiceOptions) {
     this.#options = options;
+    this.#turns = new Turns(options.clock);
     const { port, recorder } = options;
     port.on("message", (message: ToRecorder) => this.#take(message));
     port.unref();
@@ -80,6 +98,7 @@ export class RecorderService {
     for (const [id, question] of this.#waiting)
       if (question.from < this.#options.recorder.next) this.#reply(id, question);
     this.#waiting.clear();
+    this.#turns.clear();
     this.#options.port.postMessage({ kind: "over", next: this.#options.recorder.next } satisfies FromRecorder);
     this.#options.port.close();
   }
@@ -90,6 +109,8 @@ export class RecorderService {
         return this.#ask(message.id, message.question);
       case "cancel":
         this.#waiting.delete(message.id);
+        this.#due.delete(message.id);
+        this.#turns.drop(message.id);
         return;
       case "made":
         return this.#options.recorder.made(message.body, message.contexts);
@@ -97,12 +118,27 @@ export class RecorderService {
   }
 
   #ask(id: number, question: RecorderQuestion): void {
-    const { recorder, rows } = this.#options;
-    if (question.kind === "entries" && (question.from >= recorder.next || rows() === undefined)) {
+    if (question.kind === "entries") {
       this.#waiting.set(id, question);
-      return;
+      return this.#serve();
     }
-    this.#reply(id, question);
+    if (this.#turns.size - this.#due.size >= QUESTIONS_WAITING_MAX)
+      return this.#options.port.postMessage({ kind: "tooMany", id } satisfies FromRecorder);
+    this.#turns.add(id, () => this.#reply(id, question));
+  }
+
+  /** Readers whose next entry is there wait for their turn. */
+  #serve(): void {
+    if (this.#options.rows() === undefined) return;
+    for (const [id, question] of this.#waiting) {
+      if (this.#due.has(id) || question.from >= this.#options.recorder.next) continue;
+      this.#due.add(id);
+      this.#turns.add(id, () => {
+        this.#due.delete(id);
+        this.#waiting.delete(id);
+        this.#reply(id, question);
+      });
+    }
   }
 
   #grown(): void {
@@ -110,12 +146,7 @@ export class RecorderService {
     this.#isDue = true;
     setTimeout(() => {
       this.#isDue = false;
-      if (this.#options.rows() === undefined) return;
-      const waiting = [...this.#waiting].filter(([, { from }]) => from < this.#options.recorder.next);
-      for (const [id, question] of waiting) {
-        this.#waiting.delete(id);
-        this.#reply(id, question);
-      }
+      this.#serve();
     }, BURST_MS).unref();
   }
 
@@ -157,7 +188,7 @@ export class RecorderService {
 export class RecorderClient {
   readonly life: number;
   readonly #port: MessagePort;
-  readonly #pending = new Map<number, (answer: Answered) => void>();
+  readonly #pending = new Map<number, (answer: Settled) => void>();
   #asked = 0;
   #isOver = false;
   #next: number | null = null;
@@ -167,17 +198,29 @@ export class RecorderClient {
     this.#port = port;
     port.on("message", (message: FromRecorder) => {
       if (message.kind === "answer") return this.#settle(message.id, message.answer);
+      if (message.kind === "tooMany") return this.#settle(message.id, TOO_MANY);
       this.#next = message.next;
       this.end();
     });
     port.unref();
   }
 
-  /** Undefined: it could not be answered, or `signal` aborted, or the worker ended. */
-  ask<K extends Kind>(
+  /** Undefined: it could not be answered, or the worker ended. Refuses: TOO_MANY. */
+  async ask<K extends OnceKind>(
     question: Extract<RecorderQuestion, { readonly kind: K }>,
-    signal?: AbortSignal,
-  ): Promise<RecorderAnswers[K] | undefined> {
+  ): Promise<Answer<RecorderAnswers[K]> | undefined> {
+    const answer = await this.#ask(question);
+    if (answer === TOO_MANY) return TOO_MANY;
+    return answer === undefined ? undefined : ok(answer as RecorderAnswers[K]); // the service answers each kind with its own
+  }
+
+  /** A reader's next page, when there is one. Undefined: `signal` aborted, or the worker ended. */
+  async entries(from: number, max: number, signal: AbortSignal): Promise<RecorderAnswers["entries"] | undefined> {
+    const answer = await this.#ask({ kind: "entries", from, max }, signal);
+    return answer as RecorderAnswers["entries"] | undefined; // never refused
+  }
+
+  #ask(question: RecorderQuestion, signal?: AbortSignal): Promise<Settled> {
     if (this.#isOver || signal?.aborted === true) return Promise.resolve(undefined);
     const id = ++this.#asked;
     return new Promise((resolve) => {
@@ -188,7 +231,7 @@ export class RecorderClient {
       signal?.addEventListener("abort", cancel, { once: true });
       this.#pending.set(id, (answer) => {
         signal?.removeEventListener("abort", cancel);
-        resolve(answer as RecorderAnswers[K] | undefined); // the service answers each kind with its own
+        resolve(answer);
       });
       this.#port.postMessage({ kind: "ask", id, question } satisfies ToRecorder);
     });
@@ -214,7 +257,7 @@ export class RecorderClient {
     for (const id of [...this.#pending.keys()]) this.#settle(id, undefined);
   }
 
-  #settle(id: number, answer: Answered): void {
+  #settle(id: number, answer: Settled): void {
     const settle = this.#pending.get(id);
     this.#pending.delete(id);
     settle?.(answer);

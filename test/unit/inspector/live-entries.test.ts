@@ -1,5 +1,6 @@
 /** A node's lives as one stream: sealed, serving, ended and again; real ports, and a recorder as the consensus worker has it. */
 import { describe, expect, it } from "vitest";
+import { ok } from "../../../src/base/result.ts";
 import type { RowSource } from "../../../src/host/inspector/block-rows.ts";
 import { LiveEntries, type RecordingStart } from "../../../src/host/inspector/live-entries.ts";
 import { Recorder } from "../../../src/host/inspector/recorder.ts";
@@ -175,11 +176,11 @@ describe("a node's lives as one stream", () => {
     const entries = live();
     entries.ceremonyMoved({ kind: "booted", states: { ceremony: ["ceremony.sealed"] } }, { at: 0 });
     entries.ceremonyMoved(ceremonyIn("ceremony.collecting"), { at: 1 });
-    expect(await entries.context(1_000, 0, "ceremony")).toEqual({ at: 0 });
-    expect(await entries.context(1_000, 1, "ceremony")).toEqual({ at: 1 });
-    expect(await entries.context(1_000, 1, "consensus")).toBeUndefined();
+    expect(await entries.context(1_000, 0, "ceremony")).toEqual(ok({ at: 0 }));
+    expect(await entries.context(1_000, 1, "ceremony")).toEqual(ok({ at: 1 }));
+    expect(await entries.context(1_000, 1, "consensus")).toEqual(ok(undefined));
     const { life } = entries.beginWorker();
-    expect(await entries.context(999, 0, "ceremony")).toBeUndefined();
+    expect(await entries.context(999, 0, "ceremony")).toEqual(ok(undefined));
     expect(life).toBe(1_001);
     entries.close();
   });
