@@ -12,6 +12,8 @@ import { type ProvableLog, Prover, type ProverRefusal, type Wanted } from "./pro
 export interface NotaryProgress {
   readonly height: number;
   readonly to: number;
+  /** Whether the next proof needs not do it again. */
+  readonly stays: boolean;
 }
 
 export type NotaryRefusal = ProverRefusal | Refusal<"PROOF_UNSOUND">;
@@ -45,7 +47,7 @@ export class Notary {
   *find(author: Aid, id: CommandId): Generator<NotaryProgress, Height | undefined> {
     const work = this.#prover.find(author, id, SEARCHED_BLOCKS_MAX);
     let step = work.next();
-    for (; step.done !== true; step = work.next()) yield { height: step.value, to: SEARCHED_BLOCKS_MAX };
+    for (; step.done !== true; step = work.next()) yield { height: step.value, to: SEARCHED_BLOCKS_MAX, stays: false };
     return step.value;
   }
 
@@ -76,9 +78,9 @@ export class Notary {
     while (this.#execution.height < to) {
       const next = this.#execution.next();
       let step = next.next();
-      for (; step.done !== true; step = next.next()) yield { height: this.#execution.height, to };
+      for (; step.done !== true; step = next.next()) yield { height: this.#execution.height, to, stays: true };
       this.#store.add(step.value);
-      yield { height: step.value.height, to };
+      yield { height: step.value.height, to, stays: true };
     }
   }
 

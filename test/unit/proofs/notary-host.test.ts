@@ -56,7 +56,8 @@ const codeOf = (answer: { readonly ok: boolean; readonly refusal?: { readonly co
 
 test("what takes longer than its caller waits is answered as pending, goes on, and is there when it is asked for again", async () => {
   const host = notary();
-  const early = await host.prove(BLOCK, Date.now() - 1);
+  await host.ends(); // its worker runs
+  const early = await host.prove(BLOCK, Date.now() + 100);
   expect(early.ok ? "" : early.refusal.message).toMatch(/\d+ of \d+ blocks/);
   expect(codeOf(early)).toBe("PROOF_PENDING");
   const proof = await host.prove(BLOCK, inAMinute());
@@ -80,6 +81,15 @@ test("pages of the log come while a proof is made, in order and to the end", asy
   expect(heights).toEqual(Array.from({ length: ends.value.newest + 1 }, (_, at) => at));
   expect(codeOf(await host.blocks(height(ends.value.newest + 1), height(1_000)))).toBe("HEIGHT_UNKNOWN");
   expect((await proof).ok).toBe(true);
+});
+
+test("whose time is over before its turn is told so at once, and nothing is begun for it", async () => {
+  const host = notary();
+  const order: string[] = [];
+  const long = host.prove(BLOCK, inAMinute()).then((answer) => order.push(`long ${codeOf(answer)}`));
+  const late = host.prove({ kind: "head" }, Date.now() - 1).then((answer) => order.push(`late ${codeOf(answer)}`));
+  await Promise.all([long, late]);
+  expect(order).toEqual(["late PROOF_PENDING", "long "]);
 });
 
 test("more proofs than may wait are refused, and none of the others is lost", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type CommandId, type Height, height } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
 import { keyStateOfProof } from "../../../src/client/key-state-proof.ts";
+import type { NotaryProgress } from "../../../src/host/proofs/notary.ts";
 import { verifyProof } from "../../../src/events/facts/verify-proof.ts";
 import { authorOf } from "../kerl/ledger-world.ts";
 import { Life } from "../kerl/lives.ts";
@@ -196,7 +197,7 @@ describe("a key state", () => {
 
 test("a notary executes each block once, and says how far it is", () => {
   const { world, last } = story();
-  const progress: { height: number; to: number }[] = [];
+  const progress: NotaryProgress[] = [];
   world.prove({ kind: "keyState", aid: world.client.aid, through: undefined }, progress);
-  expect(progress.at(-1)).toEqual({ height: last - 1, to: last - 1 });
+  expect(progress.at(-1)).toEqual({ height: last - 1, to: last - 1, stays: true });
 });
