@@ -4,7 +4,7 @@
  * files are copied first, where others hold temporary files.
  */
 import Database from "better-sqlite3";
-import { constants, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { constants, copyFileSync, existsSync, lstatSync, mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { Digest, Height } from "../../src/base/brands.ts";
@@ -25,18 +25,45 @@ export interface DirectoryFiles {
   readonly release: () => void;
 }
 
-/** Throws: Fault SOURCE_MISSING, SOURCE_COPY_FAILED; ReplayFailure LOG_CORRUPT where the write-ahead log lost commits. */
+/** A path that is a link is followed; in the directory only plain files are read. Throws: Fault SOURCE_*; ReplayFailure LOG_CORRUPT where the write-ahead log lost commits. */
 export function openFiles(path: string): DirectoryFiles {
-  const log = existsSync(path) && statSync(path).isFile() ? path : join(path, "log.db");
+  const log = existsSync(path) && statSync(path).isFile() ? realpathSync(path) : join(path, "log.db");
+  demandPlain(log);
   if (!existsSync(log))
     throw new Fault(
       "SOURCE_MISSING",
       `${log} does not exist; name a node's data directory, a copy of it, or a log.db.`,
     );
   const beside = join(dirname(log), "projection.db");
+  demandPlain(beside);
   const projection = existsSync(beside) ? beside : undefined;
   if (isOpenElsewhere(log)) return { log, projection, isLive: true, release: () => {} };
   return copied(log, projection);
+}
+
+/** What SQLite puts beside a database, and the writer's lock (src/events/store/sqlite.ts). */
+const BESIDE = ["", "-wal", "-shm", "-journal", ".lock"] as const;
+
+/** A pipe would never end, a device fill the disk, and SQLite keeps a link's write-ahead log elsewhere. Throws: Fault SOURCE_NOT_A_FILE. */
+function demandPlain(database: string): void {
+  for (const suffix of BESIDE) {
+    const path = `${database}${suffix}`;
+    if (isAbsent(path) || lstatSync(path).isFile()) continue;
+    throw new Fault(
+      "SOURCE_NOT_A_FILE",
+      `${path} is no plain file (a pipe, a device, a directory or a link), which no node writes; copy the plain files to a directory of their own, or name the log.db itself.`,
+    );
+  }
+}
+
+/** Links that lead nowhere are there, too. */
+function isAbsent(path: string): boolean {
+  try {
+    lstatSync(path);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function copied(log: string, projection: string | undefined): DirectoryFiles {
@@ -63,7 +90,7 @@ function copyDatabase(path: string, directory: string): string {
   return copy;
 }
 
-/** Whether a node holds the writer's lock (src/events/store/sqlite.ts) of this database. */
+/** Whether a node holds the writer's lock of this database. */
 function isOpenElsewhere(path: string): boolean {
   const lock = `${path}.lock`;
   if (!existsSync(lock)) return false;

@@ -179,7 +179,10 @@ async function bundlesOf(
   { opened }: OpenedEvent,
 ): Promise<readonly (SourceBundle | undefined)[]> {
   if (opened.bundles.length === 0) return [];
-  const bundles = await source.bundles(opened.bundles);
+  const bundles = await source.bundles(opened.bundles).catch((error: unknown) => {
+    if (!(error instanceof ReplayFailure) || error.height !== null) throw error;
+    throw new ReplayFailure(error.code, at, error.where, error.reason); // the source does not know who asks
+  });
   for (const [i, digest] of opened.bundles.entries()) {
     const said = bundles[i]?.height;
     if (said === undefined || said === at || (said !== null && (await isNamedAt(source, said, at, digest)))) continue;

@@ -54,6 +54,12 @@ function prepareRaw(connection: Sqlite) {
   };
 }
 
+/** SQLite holds values of any type in a table that a stranger made: what a statement gives is what its type says only when looked at. */
+const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
+const isNatural = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+const isEvent = ({ height, hash, time, header, body, proof }: RawEvent): boolean =>
+  isNatural(height) && Number.isSafeInteger(time) && [hash, header, body, proof].every(isBytes);
+
 /** Throws: Fault LOG_CORRUPT, LOG_READ_FAILED. */
 export class RawLog {
   readonly path: string;
@@ -67,8 +73,7 @@ export class RawLog {
   }
 
   lastHeight(): Height | undefined {
-    const last = this.#read(() => this.#statements.last.get({}))?.position;
-    return last === undefined || last === null ? undefined : asHeight(last);
+    return this.#read(() => this.#position(this.#statements.last.get({})?.position ?? null));
   }
 
   /** Rows from a height on, some of them: none when there is none up to `to`. */
@@ -77,6 +82,10 @@ export class RawLog {
       const page: RawEvent[] = [];
       let bytes = 0;
       for (const row of this.#statements.events.iterate({ from, to })) {
+        if (!isEvent(row)) {
+          if (page.length > 0) break; // the next read says where
+          throw this.#misshapen(`the event at height ${from}`);
+        }
         bytes += row.header.length + row.body.length + row.proof.length;
         if (page.length > 0 && bytes > PAGE_BYTES) break;
         const { height, hash, time, header, body, proof } = row;
@@ -89,7 +98,10 @@ export class RawLog {
   bundle(digest: Digest): { readonly bytes: Uint8Array; readonly height: number | null } | undefined {
     return this.#read(() => {
       const row = this.#statements.bundle.get({ digest: digestBytes(digest) });
-      return row && { bytes: ownBytes(row.bytes), height: row.height };
+      if (row === undefined) return undefined;
+      if (!isBytes(row.bytes) || !(row.height === null || isNatural(row.height)))
+        throw this.#misshapen(`the bundle ${digest}`);
+      return { bytes: ownBytes(row.bytes), height: row.height };
     });
   }
 
@@ -97,7 +109,7 @@ export class RawLog {
   executedRoot(height: Height): Digest | null | undefined {
     return this.#read(() => {
       const row = this.#statements.executed.get({ height });
-      return row && (rootOf(row) ?? null);
+      return row && ((isBytes(row.root) && rootOf(row)) || null);
     });
   }
 
@@ -112,8 +124,9 @@ export class RawLog {
     const stored = this.#mark(BEGINS_MARK);
     const begins = stored && decode(integer<Height>(), stored, 16);
     if (begins === undefined || !begins.ok) return undefined;
-    const below = this.#read(() => this.#statements.below.get({ height: begins.value }))?.position ?? 0;
-    return { begins: begins.value, below: asHeight(below) };
+    const { value } = begins;
+    const below = this.#read(() => this.#position(this.#statements.below.get({ height: value })?.position ?? null));
+    return { begins: value, below: below ?? asHeight(0) };
   }
 
   close(): void {
@@ -123,8 +136,22 @@ export class RawLog {
   #mark(name: string): Uint8Array | undefined {
     return this.#read(() => {
       const row = this.#statements.mark.get({ name });
+      if (row !== undefined && !isBytes(row.value)) throw this.#misshapen(`the mark ${name}`);
       return row && ownBytes(row.value);
     });
+  }
+
+  #position(position: unknown): Height | undefined {
+    if (position === null) return undefined;
+    if (!isNatural(position)) throw this.#misshapen("the height of an event");
+    return asHeight(position);
+  }
+
+  #misshapen(what: string): Fault {
+    return new Fault(
+      "LOG_CORRUPT",
+      `${this.path}: ${what} is not of its table's types; the file is damaged, or not a node's.`,
+    );
   }
 
   #read<T>(action: () => T): T {

@@ -77,6 +77,35 @@ describe("a log with one byte edited", () => {
   });
 });
 
+/** The same tables, made by somebody else: without types. */
+const untyped = (table: string, damage: string): readonly string[] => [
+  `CREATE TABLE other AS SELECT * FROM ${table}`,
+  `DROP TABLE ${table}`,
+  `ALTER TABLE other RENAME TO ${table}`,
+  damage,
+];
+
+describe("a log with values of other types", () => {
+  it.each([
+    ["events", "UPDATE events SET hash = 'text' WHERE position = 3", "LOG_CORRUPT 3 file"],
+    ["events", "UPDATE events SET header = 'text' WHERE position = 3", "LOG_CORRUPT 3 file"],
+    ["events", "UPDATE events SET body = 7 WHERE position = 0", "LOG_CORRUPT 0 file"],
+    ["events", "UPDATE events SET proof = NULL WHERE position = 5", "LOG_CORRUPT 5 file"],
+    ["events", "UPDATE events SET time = 0.5 WHERE position = 4", "LOG_CORRUPT 4 file"],
+    ["events", "UPDATE events SET position = 3.5 WHERE position = 3", "LOG_CORRUPT 3 file"],
+    ["events", `UPDATE events SET position = 'last' WHERE position = ${last}`, "LOG_CORRUPT - file"],
+    ["events", `UPDATE events SET position = 1e300 WHERE position = ${last}`, "LOG_CORRUPT - file"],
+    ["events", "UPDATE events SET position = -3 WHERE position >= 0", "LOG_CORRUPT - file"],
+    ["bundles", "UPDATE bundles SET bytes = '4000000000' WHERE height = 6", "LOG_CORRUPT 6 file"],
+    ["bundles", "UPDATE bundles SET bytes = 0.5 WHERE height = 6", "LOG_CORRUPT 6 file"],
+    ["bundles", "UPDATE bundles SET height = 'six' WHERE height = 6", "LOG_CORRUPT 6 file"],
+    ["executed", "UPDATE executed SET root = 'text' WHERE height = 4", "RECORD_DIFFERS 4 root"],
+    ["marks", "UPDATE marks SET value = '9000000000'", "LOG_CORRUPT - file"],
+  ])("%s: %s", async (table, damage, verdict) => {
+    expect(await verdictAfter(file, ...untyped(table, damage))).toBe(verdict);
+  });
+});
+
 describe("a log whose events are not those that were appended", () => {
   const put = (to: number, from: number): string =>
     `INSERT INTO events SELECT stream, ${to}, hash, time, header, proof, body FROM events WHERE position = ${from}`;
