@@ -115,7 +115,7 @@ export class LiveSource implements InspectorSource {
     if (answer === undefined) return SEALED;
     if (answer.ok) return ok(answer.value as T);
     const { code, message } = answer.refusal;
-    if (code === "NOT_FOUND" || code === "INVALID_QUESTION") return no(code, message);
+    if (code === "NOT_FOUND" || code === "INVALID_QUESTION" || code === "TOO_MANY") return no(code, message);
     return no(code === "OVERLOADED" ? "TOO_MANY" : "NOT_READY", message);
   }
 

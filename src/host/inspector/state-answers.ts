@@ -6,7 +6,7 @@ import { PastGraph } from "../../projections/rebac/past-graph.ts";
 import type { SqlDatabase } from "../../projections/rebac/sql-database.ts";
 import { parseNode } from "../cli/graph-text.ts";
 import type { DifferencePage, GraphPicture } from "./contract.ts";
-import { differencePage, differencesOf } from "./queries-difference.ts";
+import { differencePage, differencesIn, runOut } from "./queries-difference.ts";
 import { GraphPictures, readFocus } from "./queries-graph.ts";
 import { no } from "./refusals.ts";
 import { type Answer, GRAPH_POINTS_MAX } from "./source.ts";
@@ -49,7 +49,16 @@ export function answerCheck({ db, height }: StateAt, subject: string, object: st
   return ok({ height, ...readersOf(db).past.explainAt(heightOf(height), check, EXPLAIN_BOUNDS) });
 }
 
-export function answerDifference(left: NamedState, right: NamedState): Answer<DifferencePage> {
+/** Yields between its steps. */
+export function* answeringDifference(
+  left: NamedState,
+  right: NamedState,
+): Generator<undefined, Answer<DifferencePage>> {
   const named = ({ node, height, root }: NamedState): DifferencePage["left"] => ({ node, height, root });
-  return ok(differencePage(named(left), named(right), differencesOf(left, right)));
+  return ok(differencePage(named(left), named(right), yield* differencesIn(left, right)));
+}
+
+/** In one go, for a thread that nobody else needs. */
+export function answerDifference(left: NamedState, right: NamedState): Answer<DifferencePage> {
+  return runOut(answeringDifference(left, right));
 }

@@ -3,7 +3,7 @@ import { type Digest, type Height, height as heightOf } from "../../base/brands.
 import type { SqlDatabase } from "../../projections/rebac/sql-database.ts";
 import { no } from "./refusals.ts";
 import type { Answer } from "./source.ts";
-import { type NamedState, answerCheck, answerDifference, answerGraph } from "./state-answers.ts";
+import { type NamedState, answerCheck, answerGraph, answeringDifference } from "./state-answers.ts";
 
 /** `height` null: the newest that is projected. */
 export type StateQuestion =
@@ -27,7 +27,8 @@ export interface Projected {
 export const heightAsked = (question: StateQuestion): number =>
   Math.max(question.height ?? 0, question.kind === "difference" ? (question.otherHeight ?? 0) : 0);
 
-export function answerState(state: Projected, question: StateQuestion): Answer<unknown> {
+/** Yields between the steps of a long answer (slices.ts); blocks may be applied meanwhile. */
+export function* answeringState(state: Projected, question: StateQuestion): Generator<undefined, Answer<unknown>> {
   const { db, height: newest } = state;
   if (newest < 0) return no("NOT_READY", "Nothing is projected here yet; ask again in a moment.");
   if (heightAsked(question) > newest)
@@ -45,7 +46,7 @@ export function answerState(state: Projected, question: StateQuestion): Answer<u
         node: question.node,
         root: state.rootAt(heightOf(height)) ?? null,
       });
-      return answerDifference(named(at.height), named(question.otherHeight ?? newest));
+      return yield* answeringDifference(named(at.height), named(question.otherHeight ?? newest));
     }
   }
 }

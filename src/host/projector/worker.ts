@@ -8,7 +8,10 @@ import { present } from "../../base/errors.ts";
 import { segmentsRoot } from "../../events/facts/checkpoint.ts";
 import { CheckpointStore } from "../checkpoints/checkpoint-store.ts";
 import { CheckpointWriter } from "../checkpoints/checkpoint-writer.ts";
-import { answerState, heightAsked } from "../inspector/state-questions.ts";
+import { Slices } from "../inspector/slices.ts";
+import { runOut } from "../inspector/queries-difference.ts";
+import { answeringState, heightAsked } from "../inspector/state-questions.ts";
+import type { Answer } from "../inspector/source.ts";
 import { Outbox } from "../consensus/outbox.ts";
 import { openJudged, openProjection } from "./database.ts";
 import { projectionFiles, settleProjectionFiles } from "./exchange.ts";
@@ -30,6 +33,7 @@ const writer = new CheckpointWriter(data.path, store, members);
 const waiting: ProjectedBlock[] = [];
 /** Questions about blocks that wait, or while the file is closed. */
 let asked: (() => void)[] = [];
+const differences = new Slices();
 let isStopping = false;
 /** asked: held as soon as no checkpoint is being written from this file. */
 let standing: "working" | "asked" | "held" | "released" = "working";
@@ -104,6 +108,7 @@ function resume(): void {
 
 function release(): void {
   standing = "released";
+  differences.end();
   db.close();
   host.post({ kind: "released" });
 }
@@ -126,6 +131,7 @@ function stop(): void {
     standing = "working";
     while (waiting.length > 0) work();
     answerAsked();
+    differences.end();
     db.close();
   }
   host.post({ kind: "stopped" });
@@ -153,7 +159,10 @@ function take(message: ToProjector): void {
     case "askState":
       return answerWhenKnown(heightAsked(message.question), () => {
         const state = { db, height: projector.height, rootAt: (at: Height) => projector.ledger.blockAt(at)?.root };
-        host.post({ kind: "stateAnswered", id: message.id, answer: answerState(state, message.question) });
+        const reply = (answer: Answer<unknown>): void => host.post({ kind: "stateAnswered", id: message.id, answer });
+        const work = answeringState(state, message.question);
+        if (message.question.kind === "difference") differences.begin(work, reply);
+        else reply(runOut(work));
       });
     case "askKerl":
       return answerWhenKnown(message.question.height, () => {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { height } from "../../../src/base/brands.ts";
 import type { GraphNode, GraphWrite } from "../../../src/events/facts/graph.ts";
-import { differencesOf } from "../../../src/host/inspector/queries-difference.ts";
+import { differencesIn, differencesOf } from "../../../src/host/inspector/queries-difference.ts";
 import { type Chain, firstDivergence } from "../../../src/host/inspector/queries-divergence.ts";
 import { GraphPictures, readFocus } from "../../../src/host/inspector/queries-graph.ts";
 import { BlockOverlay } from "../../../src/projections/rebac/block-overlay.ts";
@@ -120,6 +120,64 @@ test("a difference names each side as the command line writes it", () => {
     truncated: false,
   });
   db.close();
+});
+
+/** So many subjects at height 0, so many more at height 1. */
+const crowd = (...counts: readonly number[]) =>
+  tablesOf(
+    counts.map((count, block) => [
+      write(
+        ...Array.from({ length: count }, (_, at) => ({
+          kind: "addSubject" as const,
+          subject: node(`s${block}.${String(at).padStart(6, "0")}`),
+        })),
+      ),
+    ]),
+  );
+
+test("a difference goes step by step, blocks are applied in between, and no step reads more than a thousand rows", () => {
+  const db = crowd(2_500, 1_500);
+  let most = 0;
+  const counted = {
+    exec: (text: string) => db.exec(text),
+    prepare: (text: string) => {
+      const statement = db.prepare(text);
+      const all = statement.all.bind(statement);
+      statement.all = (...parameters: unknown[]) => {
+        const rows = all(...parameters);
+        most = Math.max(most, rows.length);
+        return rows;
+      };
+      return statement;
+    },
+  };
+  const state = (at: number) => ({ db: counted as never, height: at });
+  const work = differencesIn(state(0), state(1));
+  let steps = 0;
+  let step = work.next();
+  for (; step.done !== true; step = work.next(), steps += 1)
+    db.prepare("UPDATE rebac_node SET to_height = 2 WHERE id = ?").run(steps + 1); // a block is applied
+  expect([most <= 1_000, most > 0, steps >= 8]).toEqual([true, true, true]);
+  expect(step.value.truncated).toBe(true);
+  expect(step.value.differences).toHaveLength(500);
+  expect(step.value.differences.map(({ text }) => text)).toEqual(
+    Array.from({ length: 500 }, (_, at) => `n:s1.${String(at).padStart(6, "0")}`),
+  );
+  db.close();
+});
+
+test("what is compared and read for a difference is bounded, and the answer says so", () => {
+  const [db, copy] = [crowd(3_000), crowd(3_000)];
+  const [left, right] = [
+    { db, height: 0 },
+    { db: copy, height: 0 },
+  ];
+  expect(differencesOf(left, right)).toEqual({ differences: [], truncated: false });
+  const cut = { differences: [], truncated: true };
+  expect(differencesOf(left, right, { compared: 1_500, read: 1_000_000 })).toEqual(cut);
+  expect(differencesOf(left, right, { compared: 1_000_000, read: 1_500 })).toEqual(cut);
+  db.close();
+  copy.close();
 });
 
 /** A chain that is like others below `parts`, of its own from there on. */
