@@ -159,10 +159,20 @@ export class RawLog {
   }
 }
 
+/** A view under the name of a table computes its rows, perhaps without end. Throws: Fault LOG_CORRUPT. */
+function demandTables(connection: Sqlite, path: string): void {
+  const text =
+    "SELECT name FROM sqlite_schema WHERE type NOT IN ('table', 'index') OR sql LIKE 'create virtual%' LIMIT 1";
+  const other = guarded("LOG", path, "open", () => connection.prepare(text).get());
+  if (other !== undefined)
+    throw new Fault("LOG_CORRUPT", `${path} holds views, triggers or virtual tables, which no node writes.`);
+}
+
 /** Throws: Fault LOG_OPEN_FAILED, LOG_CORRUPT, LOG_SCHEMA_UNKNOWN. */
 export function openRawLog(path: string): RawLog {
   const connection = openSqlite(path, { store: "LOG", synchronous: "full", readonly: true });
   try {
+    demandTables(connection, path);
     const version = guarded("LOG", path, "open", () => schemaVersion(connection, path));
     if (version !== SCHEMA_VERSION)
       throw new Fault(

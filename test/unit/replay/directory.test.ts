@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
 import { Fault } from "../../../src/base/errors.ts";
 import { openDirectory } from "../../../src/host/inspector/directory-source.ts";
@@ -48,6 +49,17 @@ describe.each(NAMES)("%s", (name) => {
     const isMissing = name === "log.db" && kind === "a link to nowhere";
     await expect(openDirectory(directory)).rejects.toMatchObject({ code: isMissing ? "NO_LOG" : "SOURCE_NOT_A_FILE" });
   });
+});
+
+it("a view under the name of a table, whose rows never end, is found out before it is read", () => {
+  const directory = mkdtempSync(join(base, "node-"));
+  makeSmallLog(join(directory, "log.db"));
+  const file = new Database(join(directory, "log.db"));
+  file.exec(`ALTER TABLE events RENAME TO hidden;
+    CREATE VIEW events AS WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM endless)
+      SELECT 'log' AS stream, n AS position, x'00' AS hash, n AS time, x'00' AS header, x'00' AS proof, x'00' AS body FROM endless`);
+  file.close();
+  expect(() => DirectorySource.open(directory)).toThrow(expect.objectContaining({ code: "LOG_CORRUPT" }));
 });
 
 it("a link that is named itself is followed, with what lies beside the file", async () => {
