@@ -72,14 +72,15 @@ function stampOfSources() {
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   };
   // tools: `sky simulate`, `sky verify`, the inspector load theirs; a package without them has the other commands.
-  for (const folder of ["src", "tools/sim", "tools/replay", "tools/visualizer"].filter((name) =>
+  for (const folder of ["src", "tools/sim", "tools/replay", "tools/proofs", "tools/visualizer"].filter((name) =>
     existsSync(path.join(root, name)),
   )) {
     for (const name of readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" }).sort()) {
       if (/\.(tsx?|css|json)$/.test(name)) add(path.join(folder, name));
     }
   }
-  for (const file of ["package-lock.json", "scripts/bundle.js", "scripts/bundle-page.js"]) add(file);
+  for (const file of ["package-lock.json", "scripts/bundle.js", "scripts/bundle-page.js"])
+    if (existsSync(path.join(root, file))) add(file);
   return hash.digest("hex").slice(0, 16);
 }
 

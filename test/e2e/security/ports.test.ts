@@ -291,7 +291,7 @@ describe("too many and too slow", () => {
       "MALFORMED_HTTP",
       async () => {
         expect((await say(port("health"), randomBytes(2000))).toString()).toContain("400 Bad Request");
-        expect((await say(port("health"), `GET / HTTP/1.1\r\nX: ${"y".repeat(8000)}\r\n\r\n`)).toString()).toContain(
+        expect((await say(port("health"), `GET / HTTP/1.1\r\nX: ${"y".repeat(9000)}\r\n\r\n`)).toString()).toContain(
           "431",
         );
       },
