@@ -24,6 +24,11 @@ const FOUND: readonly Found[] = [
     seeds: [9305],
     options: { extras: ["checkpoints"], minutes: 0.3 },
   },
+  {
+    bug: "two members that were behind asked each other for ever, since both distrusted the others (src/actors/consensus/fetching.ts)",
+    seeds: [695],
+    options: { extras: ["keys"], minutes: 1 },
+  },
 ];
 
 describe.each(FOUND)("$bug", ({ seeds, options }) => {

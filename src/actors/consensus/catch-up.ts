@@ -16,6 +16,8 @@ import { signersOf } from "../../events/facts/finality.ts";
 import { checkPage } from "./synchronisation.ts";
 
 const EVENTS = "events";
+/** Checkpoints in a row whose segments did not come: 3 + 6 s with Δ at 250 ms. */
+const GAVE_UPS_MAX = 2;
 
 export interface CatchUpStores {
   readonly committee: Committee;
@@ -38,6 +40,9 @@ export class CatchUp {
   readonly #stores: CatchUpStores;
   readonly #checkpoint: CheckpointFetch;
   #target = viewOf(0);
+  /** Checkpoints that came to nothing since the log was last whole. */
+  #gaveUps = 0;
+  #askedForBlocks = false;
 
   constructor(stores: CatchUpStores) {
     this.#stores = stores;
@@ -45,6 +50,7 @@ export class CatchUp {
       ...stores,
       askOthers: () => stores.fetching.askOthers(EVENTS),
       gaveUp: () => {
+        this.#gaveUps += 1;
         stores.fetching.done(EVENTS);
         this.start(this.#target);
       },
@@ -77,7 +83,7 @@ export class CatchUp {
       const { pendingFinal, final } = context();
       const from = heightOf(final.height + 1);
       if (pendingFinal === null && final.view >= target) this.#caughtUp();
-      else if (ports.checkpoints === undefined || this.#checkpoint.isBarred)
+      else if (ports.checkpoints === undefined || this.#checkpoint.isBarred || this.#asksForBlocks())
         outgoing.send(peer, { kind: "eventsRequest", from });
       else {
         const above = heightOf(final.height + ports.checkpoints.distance);
@@ -87,7 +93,18 @@ export class CatchUp {
     fetching.want(EVENTS, null, ask, (peer) => (this.#checkpoint.isDistrusted(peer) ? 1 : 0));
   }
 
+  /**
+   * After checkpoints that came to nothing every other question is for blocks: the segments may be on nobody's disk any more, and the blocks
+   * not on that of whoever is asked. While blocks come they are asked for. Not after the first: a liar alone would make it fetch the whole log.
+   */
+  #asksForBlocks(): boolean {
+    if (this.#gaveUps < GAVE_UPS_MAX || this.#checkpoint.isRunning) return false;
+    this.#askedForBlocks = !this.#askedForBlocks;
+    return this.#askedForBlocks;
+  }
+
   #caughtUp(): void {
+    this.#gaveUps = 0;
     this.#stores.fetching.done(EVENTS);
     this.#checkpoint.forget();
   }
@@ -143,6 +160,7 @@ export class CatchUp {
       { type: "certificateVerified", kind: "finalization", view, hash: blockHash, signers },
     ]);
     this.#checkpoint.blocksCame();
+    this.#askedForBlocks = false;
     if (context().pendingFinal === null) this.#caughtUp();
     else fetching.again(EVENTS, from);
     return ok(undefined);

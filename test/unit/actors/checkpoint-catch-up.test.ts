@@ -139,6 +139,15 @@ describe("catch-up from a checkpoint", () => {
     expect(offered).toBeGreaterThan(1);
   });
 
+  it("segments that nobody can give, ever: blocks lead on", () => {
+    const world = away(13, FAR);
+    for (const disk of world.disks) disk?.segments.clear();
+    world.boot(3, { emptyDisk: true });
+    world.settle();
+    expect(adopted(world)).toEqual([]);
+    expectWhole(world);
+  });
+
   it("a state that q members signed and this version cannot read: it goes on with blocks", () => {
     const world = (open = new CheckpointWorld(12, EVERY));
     world.strangeSegments = [Uint8Array.of(0x92, 99, 0xc0)];

@@ -25,10 +25,10 @@ class Clock {
   }
 }
 
-const fetchingOn = (clock: Clock): Fetching =>
+const fetchingOn = (clock: Clock, random = () => 0): Fetching =>
   new Fetching({
     clock,
-    random: () => 0,
+    random,
     peers: { send: () => {}, connected: () => [memberIndex(1), memberIndex(2)] },
   });
 
@@ -68,4 +68,25 @@ it("takes one answer for one question, and none of who was not asked", () => {
   expect(fetching.isAnswered("a block", memberIndex(2))).toBe(false);
   clock.fire(); // asks the first of those connected
   expect(fetching.isAnswered("a block", memberIndex(1))).toBe(true);
+});
+
+it("asks those of higher rank, too, once nobody has answered for long; and by rank again after an answer", () => {
+  const clock = new Clock();
+  const random = { value: 0 };
+  const fetching = fetchingOn(clock, () => random.value);
+  const asked: number[] = [];
+  fetching.want(
+    "events",
+    null,
+    (peer) => asked.push(peer),
+    (peer) => (peer === memberIndex(1) ? 0 : 1),
+  );
+  random.value = 0.99; // the last of those who may be asked
+  for (let n = 0; n < 10; n++) clock.fire();
+  expect(new Set(asked)).toEqual(new Set([1]));
+  clock.fire();
+  expect(asked.at(-1)).toBe(2);
+  expect(fetching.isAnswered("events", memberIndex(2))).toBe(true);
+  clock.fire();
+  expect(asked.at(-1)).toBe(1);
 });
