@@ -10,17 +10,12 @@ import { type Fact, type OutcomeFact, factShape } from "../../src/events/facts/f
 import { signedDigest } from "../../src/events/facts/hashing.ts";
 import { SignedPool } from "../../src/host/executor/signed-pool.ts";
 import type { SettledCommand } from "../../src/projections/ledger/duplicates.ts";
-import {
-  type ExecutableBlock,
-  type ExecutedBlock,
-  Ledger,
-  type OpenedSigned,
-  emptyLedger,
-} from "../../src/projections/ledger/ledger.ts";
+import { type ExecutedBlock, Ledger, type OpenedSigned, emptyLedger } from "../../src/projections/ledger/ledger.ts";
 import { LiveGraph } from "../../src/projections/rebac/live-graph.ts";
 import type { CheckedBlock } from "./chain.ts";
 import { ReplayFailure } from "./failure.ts";
 import type { ReplayedBatch, ReplayedBlock, ReplayedCommand, ReplayedOutcome } from "./replayed.ts";
+import { contentOf } from "../../src/projections/ledger/content.ts";
 
 const ROOT_BYTES = 32;
 
@@ -105,17 +100,6 @@ export class Execution {
     if (found === statement.root) return;
     const reason = `its statement says root ${statement.root} of height ${statement.height}, which executes to ${found ?? "none"}`;
     throw new ReplayFailure("CHECKPOINT_INVALID", height, { part: "body" }, reason);
-  }
-}
-
-function contentOf(body: Body, bundles: readonly Uint8Array[]): ExecutableBlock["content"] {
-  switch (body.kind) {
-    case "genesis":
-      return body;
-    case "executions":
-      return { kind: "bundles", bundles };
-    case "checkpoint":
-      return { kind: "checkpoint", statement: body.checkpoint.statement };
   }
 }
 

@@ -10,7 +10,7 @@ import { Fault, assert } from "../../src/base/errors.ts";
 import { signingBytes } from "../../src/crypto/hash.ts";
 import type { Delivery } from "../../src/actors/consensus/ports.ts";
 import type { Projector } from "../../src/actors/projector/projector.ts";
-import { BODY_BYTES_MAX, type Body, HEADER_BYTES_MAX, bodyShape, headerShape } from "../../src/events/facts/block.ts";
+import { BODY_BYTES_MAX, HEADER_BYTES_MAX, bodyShape, headerShape } from "../../src/events/facts/block.ts";
 import { SIGNED_BYTES_MAX, signedShape } from "../../src/events/facts/command.ts";
 import type { GraphNode } from "../../src/events/facts/graph.ts";
 import { commandDigest } from "../../src/events/facts/hashing.ts";
@@ -34,6 +34,7 @@ import type { Checkpointing } from "./checkpoint-store.ts";
 import { Folding, type WritesCheckpoints } from "./folding.ts";
 import type { Random } from "./random.ts";
 import type { Scheme } from "./scheme.ts";
+import { contentOf } from "../../src/projections/ledger/content.ts";
 
 /** The projection database of a member: it outlives the process, but for what was not applied yet. */
 export class Projection {
@@ -263,15 +264,4 @@ function executableOf({ height, hash, block, bundles }: Delivery): ExecutableBlo
   const body = decode(bodyShape, block.body, BODY_BYTES_MAX);
   assert(header.ok && body.ok, "a final block was judged before");
   return { height, hash, time: logTime(header.value.time) as LogTime, content: contentOf(body.value, bundles) };
-}
-
-function contentOf(body: Body, bundles: readonly Uint8Array[]): ExecutableBlock["content"] {
-  switch (body.kind) {
-    case "genesis":
-      return body;
-    case "executions":
-      return { kind: "bundles", bundles };
-    case "checkpoint":
-      return { kind: "checkpoint", statement: body.checkpoint.statement };
-  }
 }

@@ -5,8 +5,9 @@ import { decode } from "../../base/codec.ts";
 import { assert } from "../../base/errors.ts";
 import type { Delivery } from "../../actors/consensus/ports.ts";
 import type { ProjectedBlock } from "../../actors/projector/projector.ts";
-import { BODY_BYTES_MAX, type Body, HEADER_BYTES_MAX, bodyShape, headerShape } from "../../events/facts/block.ts";
+import { BODY_BYTES_MAX, HEADER_BYTES_MAX, bodyShape, headerShape } from "../../events/facts/block.ts";
 import type { ExecutableBlock, ExecutedBlock, Ledger } from "../../projections/ledger/ledger.ts";
+import { contentOf } from "../../projections/ledger/content.ts";
 
 /** Work between two chances for a read. Units: ms. */
 const SLICE_MS = 2;
@@ -110,15 +111,4 @@ export function executableOf({
   const body = decode(bodyShape, block.body, BODY_BYTES_MAX);
   assert(header.ok && body.ok, "a final block was judged before");
   return { height, hash, time: logTime(header.value.time), content: contentOf(body.value, bundles) };
-}
-
-function contentOf(body: Body, bundles: readonly Uint8Array[]): ExecutableBlock["content"] {
-  switch (body.kind) {
-    case "genesis":
-      return body;
-    case "executions":
-      return { kind: "bundles", bundles };
-    case "checkpoint":
-      return { kind: "checkpoint", statement: body.checkpoint.statement };
-  }
 }
