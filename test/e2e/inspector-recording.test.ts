@@ -114,6 +114,22 @@ describe.skipIf(chromium === null)("a recording of an equivocating leader, in th
     expect(complaints).toEqual([]);
   });
 
+  it("dialogs open and close as fast as somebody types", async () => {
+    const { page, complaints } = await look("");
+    const help = page.getByRole("dialog", { name: "Help" });
+    const search = page.getByRole("dialog", { name: "Search" });
+    for (let turn = 0; turn < 30; turn++) {
+      for (const key of ["?", "Escape", "/", "Escape", "?", "Escape", "?"]) await page.keyboard.press(key);
+      expect(await help.isVisible(), `help, turn ${turn}`).toBe(true);
+      for (const key of ["Escape", "/"]) await page.keyboard.press(key);
+      expect(await search.isVisible(), `search, turn ${turn}`).toBe(true);
+      await page.keyboard.press("Escape");
+      expect(await page.getByRole("dialog").count(), `none, turn ${turn}`).toBe(0);
+    }
+    await page.context().close();
+    expect(complaints).toEqual([]);
+  });
+
   it("a link to a moment shows the same moment to somebody else", async () => {
     const { page } = await look("view=ring");
     await page.keyboard.press("Home");
