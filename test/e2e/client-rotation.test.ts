@@ -20,7 +20,7 @@ import { nodeNamed, skyClient } from "./clients.ts";
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start();
-}, 120_000);
+});
 afterAll(() => cluster?.clean());
 
 const CALLERS = 64;
@@ -146,7 +146,7 @@ describe("a client rotates under load", () => {
     const next = skyClient(cluster, cluster.names);
     expect(await next.check(grant("idle").assertion)).toMatchObject({ result: true });
     next.close();
-  }, 60_000);
+  });
 
   it("a rotation that died before, or after, the cluster had it is finished by the next use", async () => {
     const folder = folderOf("admin");
@@ -186,7 +186,7 @@ describe("a client rotates under load", () => {
     expect(told).toMatchObject([{ kind: "rotated", keyState: { sn: 3 } }]);
     expect(ageing.keyState.sn).toBe(3);
     ageing.close();
-  }, 60_000);
+  });
 });
 
 describe("sky kel against the cluster", () => {
@@ -234,7 +234,7 @@ describe("sky kel against the cluster", () => {
       delegated: { appended: true, anchored: [], messages: [] },
     });
     expect(await kel("show", ...online, "--aid", String(made["aid"]))).toMatchObject({ sn: 2 });
-  }, 60_000);
+  });
 
   it("a delegated client rotates: it goes on under its old keys until its delegator anchors, then under the new ones", async () => {
     const online = ["--client", folderOf("default"), "--cluster", cluster.directory, "--json"];
@@ -261,7 +261,7 @@ describe("sky kel against the cluster", () => {
     expect(new ClientFolderStore(delegate).read().pending).toBeNull();
     expect(await client.write([grant("rotated")])).toMatchObject({ changed: [true] });
     client.close();
-  }, 60_000);
+  });
 
   it("a client that the nodes witness rotates, and the new keys hold once they gave their receipts", async () => {
     const witnessed = cluster.path("clients", "witnessed");
@@ -289,7 +289,7 @@ describe("sky kel against the cluster", () => {
     expect(await client.write([grant("witnessed-anew")])).toMatchObject({ changed: [true] });
     expect((await kerl.receipts(aid, 1)).witnesses.length).toBeGreaterThanOrEqual(3);
     for (const one of [client, admin, kerl]) one.close();
-  }, 60_000);
+  });
 
   it("hands any stream over by commands that it cuts, says what became of each message, and where it was refused", async () => {
     const online = ["--client", folderOf("admin"), "--cluster", cluster.directory, "--json"];
@@ -334,7 +334,7 @@ describe("sky kel against the cluster", () => {
     writeFileSync(file, text.slice(0, -1));
     expect(await append(file)).toMatchObject({ exit: 1, code: "KERI_MALFORMED" });
     expect(await append(cluster.path("nothing.cesr"))).toMatchObject({ exit: 1, code: "FILE_MISSING" });
-  }, 60_000);
+  });
 });
 
 describe("sky kel discard", () => {
@@ -382,7 +382,7 @@ describe("sky kel discard", () => {
       const shown = await kel("show", "--client", kept);
       expect(JSON.parse(shown.out)).toMatchObject({ sn: place });
     }
-  }, 60_000);
+  });
 });
 
 describe("an operator rotates", () => {
@@ -417,5 +417,5 @@ describe("an operator rotates", () => {
     const unsealed = await act("unseal", "n3", ...operator("bob"));
     expect(unsealed.code, unsealed.out + unsealed.err).toBe(0);
     await cluster.serving("n3");
-  }, 60_000);
+  });
 });

@@ -12,7 +12,7 @@ let cluster: Cluster;
 const acknowledged: Acknowledged[] = [];
 beforeAll(async () => {
   cluster = await Cluster.start();
-}, 120_000);
+});
 afterAll(() => cluster?.clean());
 
 const others = (...dead: readonly string[]): readonly string[] => cluster.names.filter((name) => !dead.includes(name));

@@ -13,7 +13,7 @@ const acknowledged: Acknowledged[] = [];
 beforeAll(async () => {
   cluster = await Cluster.start();
   await write(60);
-}, 120_000);
+});
 afterAll(() => cluster?.clean());
 
 async function write(count: number, through = cluster.names): Promise<void> {

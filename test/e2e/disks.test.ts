@@ -11,7 +11,7 @@ let cluster: Cluster;
 const acknowledged: Acknowledged[] = [];
 beforeAll(async () => {
   cluster = await Cluster.start();
-}, 120_000);
+});
 afterAll(() => cluster?.clean());
 
 const others = (name: string): readonly string[] => cluster.names.filter((other) => other !== name);

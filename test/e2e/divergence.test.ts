@@ -14,7 +14,7 @@ const name = "n1";
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start();
-}, 120_000);
+});
 afterAll(() => cluster?.clean());
 
 const others = (): readonly string[] => cluster.names.filter((other) => other !== name);
@@ -104,5 +104,5 @@ describe("a node that computed another state than f+1 others", () => {
     );
     expectSameRoots(cluster, await settledHeight(cluster));
     await expectKept(cluster, load.acknowledged, [name]);
-  }, 180_000);
+  });
 });

@@ -14,7 +14,7 @@ describe("README", () => {
   let cluster: Cluster;
   beforeAll(async () => {
     cluster = await Cluster.start();
-  }, 120_000);
+  });
   afterAll(() => cluster?.clean());
 
   it("its commands do what stands beside them", async () => {

@@ -17,7 +17,7 @@ let client: KerlClient;
 beforeAll(async () => {
   cluster = await Cluster.start();
   client = await kerlClient();
-}, 120_000);
+});
 afterAll(async () => {
   client?.close();
   await cluster?.clean();
@@ -140,7 +140,7 @@ describe("replicas as witnesses", () => {
       ];
       return identifiers === founded + 1 && waiting === 0;
     });
-  }, 60_000);
+  });
 
   it("is introduced over HTTP by every node to who knows nothing of the cluster", async () => {
     for (const { name } of cluster.nodes) {
@@ -155,7 +155,7 @@ describe("replicas as witnesses", () => {
     expect(messages.some(({ verdict }) => verdict.startsWith("rejected"))).toBe(false);
     const document = await fetch(`http://127.0.0.1:${own.ports.identity}/1.0/identifiers/did:keri:${life.aid}`);
     expect(await document.json()).toMatchObject({ didDocumentMetadata: { versionId: "1" } });
-  }, 60_000);
+  });
 
   it("with one node dead three receipts suffice; the one that returns goes on witnessing", async () => {
     await cluster.kill("n3");
@@ -171,5 +171,5 @@ describe("replicas as witnesses", () => {
     const again = await client.receipts(life.aid, 3);
     expect(again.witnesses).toHaveLength(3);
     expect(again.witnesses.filter((witness) => !receipts.witnesses.includes(witness))).toHaveLength(1);
-  }, 120_000);
+  });
 });

@@ -15,7 +15,7 @@ import { Cluster, sky, until } from "./cluster.ts";
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start();
-}, 120_000);
+});
 afterAll(() => cluster?.clean());
 
 const value = <T>(answer: Answer<T>): T => {
@@ -67,7 +67,7 @@ const linkOf = async (directory: string) => {
   return { origin: url.origin, token: url.hash.slice("#token=".length) };
 };
 
-it("one page shows all nodes while one dies and returns, without gap or duplicate", { timeout: 180_000 }, async () => {
+it("one page shows all nodes while one dies and returns, without gap or duplicate", async () => {
   expect(cluster.said.join("\n")).toMatch(/^See it: http:\/\/127\.0\.0\.1:\d+\/inspect\/#token=\S{43}$/m);
   const client = new NodeClient(() => linkOf(cluster.directory));
   const source = value(await client.ask<SourceDescription>("source"));
@@ -127,7 +127,7 @@ async function asksAboutTheState(client: NodeClient): Promise<void> {
   expect(asserted).toContain("right my-org:Can my-org:Report");
 }
 
-it("the directory of a stopped sky dev shows the logs of all nodes, which agree", { timeout: 120_000 }, async () => {
+it("the directory of a stopped sky dev shows the logs of all nodes, which agree", async () => {
   await cluster.stop();
   const source = await openDirectory(cluster.directory);
   const { nodes, title } = await source.describe();

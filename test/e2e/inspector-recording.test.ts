@@ -33,7 +33,7 @@ describe.skipIf(chromium === null)("a recording of an equivocating leader, in th
     session = await first.page.context().storageState();
     await first.page.context().close();
     expect(first.complaints).toEqual([]);
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await witness?.close();

@@ -17,7 +17,7 @@ beforeAll(async () => {
   cluster = await Cluster.start();
   elsewhere = mkdtempSync(path.join(tmpdir(), "sky-elsewhere-"));
   copyFileSync(cluster.path("founding.sky"), path.join(elsewhere, "founding.sky"));
-}, 120_000);
+});
 afterAll(async () => {
   await cluster?.clean();
   rmSync(elsewhere, { recursive: true, force: true });
@@ -57,7 +57,7 @@ it("a command, its outcome, and yesterday's log as a prefix of today's, are prov
   expect(JSON.stringify(command)).toContain("subject added");
   expect(told(await verify("fact.proof"))).toMatchObject({ facts: [{ data: { kind: "commandExecuted" } }] });
   expect(told(await verify("prefix.proof", "--head", there("head.proof")))).toMatchObject({ kind: "consistency" });
-}, 60_000);
+});
 
 it("a damaged proof and one about another head than the one that was kept are refused", async () => {
   const file = readFileSync(there("command.proof"));
@@ -71,7 +71,7 @@ it("a damaged proof and one about another head than the one that was kept are re
     [about, "PROOF_SUBJECT"],
   ] as const)
     expect({ code, said: (JSON.parse(out) as { readonly code: string }).code }).toEqual({ code: 1, said: expected });
-}, 60_000);
+});
 
 it("a key state is proven before and after a rotation, by a node and from another one's directory", async () => {
   const { aid } = cluster.node("n1");
@@ -93,7 +93,7 @@ it("a key state is proven before and after a rotation, by a node and from anothe
     const { keyState, events } = told(await verify(name));
     expect({ keyState, events }).toMatchObject({ keyState: { sn: rotated["sn"], said: rotated["said"] }, events: 2 });
   }
-}, 60_000);
+});
 
 it("only auditors are answered; who is one reads the log as every node has it", async () => {
   const refused = await sky(
@@ -108,7 +108,7 @@ it("only auditors are answered; who is one reads the log as every node has it", 
   const common = Math.min(...lengths);
   expect(common).toBeGreaterThan(5);
   for (const log of logs) expect(log.slice(0, common)).toEqual(present(logs[0], "a log").slice(0, common));
-}, 60_000);
+});
 
 const aidOf = (client: string): string =>
   (JSON.parse(readFileSync(clientFiles(cluster.path("clients", client)).identity, "utf8")) as { readonly aid: string })

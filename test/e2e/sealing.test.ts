@@ -14,7 +14,7 @@ import { expectSameRoots, settledHeight } from "./records.ts";
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start();
-}, 120_000);
+});
 afterAll(() => cluster?.clean());
 
 interface Operator {

@@ -18,7 +18,7 @@ beforeAll(async () => {
     ...["--certificate-lifetime", String(LIFETIME_S)],
     ...["--rotate-keys-every", String(ROTATE_S)],
   );
-}, 120_000);
+});
 afterAll(() => cluster?.clean());
 
 interface Seen {
@@ -122,4 +122,4 @@ it("certificates and keys renew by themselves under load; no request fails, and 
   }
   await expectKept(cluster, load.acknowledged);
   expectSameRoots(cluster, await settledHeight(cluster));
-}, 90_000);
+});

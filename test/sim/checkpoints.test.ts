@@ -9,9 +9,6 @@ import { describeCheckpointStore } from "../contract/checkpoint-store.contract.t
 
 describeCheckpointStore("the simulator's, over a seeded disk", () => new MemoryCheckpoints());
 
-/** Processor time, on machines that do much else. */
-const TIMEOUT_MS = 60_000;
-
 const bytes = (...values: readonly number[]): Uint8Array => Uint8Array.of(...values);
 
 describe("a power cut", () => {
@@ -40,7 +37,7 @@ function runs(options: SimOptions): SimOutcome {
   return outcome;
 }
 
-describe("members that lose their disks come back by a checkpoint", { timeout: TIMEOUT_MS }, () => {
+describe("members that lose their disks come back by a checkpoint", () => {
   const LOST = { nodes: 4, byzantine: 0, faults: ["diskLost", "powerCut"], minutes: 0.3 } as const;
 
   test.each([5001, 5002, 5003])("seed %i", (seed) => {
@@ -70,7 +67,7 @@ describe("members that lose their disks come back by a checkpoint", { timeout: T
 
 const CALM = { nodes: 4, byzantine: 0, minutes: 0.3, mode: "safety", extras: ["checkpoints"] } as const;
 
-describe("what is broken on purpose is found", { timeout: TIMEOUT_MS }, () => {
+describe("what is broken on purpose is found", () => {
   test("tables that are not what replay gives, by the segments that are written from them", () => {
     const { violation } = runSeed({
       ...CALM,

@@ -15,21 +15,19 @@ const inProcess = (seed: number): string =>
     { encoding: "utf8" },
   );
 
-test.each(SEEDS)("seed %i gives the same trace and history twice", { timeout: 60_000 }, (seed) => {
+test.each(SEEDS)("seed %i gives the same trace and history twice", (seed) => {
   const first = runSeed({ seed, minutes: MINUTES });
   const second = runSeed({ seed, minutes: MINUTES });
   expect(first.events).toBeGreaterThan(500);
   expect(second).toEqual(first);
 });
 
-test("two processes and this one give one trace", { timeout: 60_000 }, () => {
+test("two processes and this one give one trace", () => {
   const { traceHash } = runSeed({ seed: 4, minutes: MINUTES });
   for (let i = 0; i < 2; i++) expect(inProcess(4)).toContain(`"traceHash":"${traceHash}"`);
 });
 
-test("a seed with checkpoints, lost disks and a liar gives the same trace and history twice", {
-  timeout: 60_000,
-}, () => {
+test("a seed with checkpoints, lost disks and a liar gives the same trace and history twice", () => {
   const options = {
     seed: 12,
     nodes: 4,
@@ -43,7 +41,7 @@ test("a seed with checkpoints, lost disks and a liar gives the same trace and hi
   expect(runSeed(options)).toEqual(first);
 });
 
-test("a seed whose identifiers live gives the same trace and history twice", { timeout: 60_000 }, () => {
+test("a seed whose identifiers live gives the same trace and history twice", () => {
   const options = { seed: 14, nodes: 4, faults: ["crash", "partition"], extras: ["keys", "projector"] } as const;
   const first = runSeed({ ...options, minutes: MINUTES });
   expect(first.faults["rot ordered"]).toBeGreaterThan(0);
@@ -55,7 +53,7 @@ test("seeds differ", () => {
   expect(new Set(hashes).size).toBe(SEEDS.length);
 });
 
-test("to record a run does not change it, and its snapshots can be put together", { timeout: 60_000 }, () => {
+test("to record a run does not change it, and its snapshots can be put together", () => {
   const entries: RecordEntry[] = [];
   const options = { seed: 5, minutes: 0.1 };
   const outcome = runSeed({ ...options, record: (entry) => void entries.push(structuredClone(entry)) });

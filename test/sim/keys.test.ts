@@ -3,9 +3,6 @@ import { describe, expect, test } from "vitest";
 import type { Said } from "../../src/base/brands.ts";
 import { type SimOptions, type SimOutcome, runSeed } from "../../tools/sim/simulation.ts";
 
-/** Processor time, on machines that do much else. */
-const TIMEOUT_MS = 60_000;
-
 const CALM = { nodes: 4, byzantine: 0, faults: [], extras: ["keys"], minutes: 0.3 } as const;
 
 function runs(options: SimOptions): SimOutcome {
@@ -15,7 +12,7 @@ function runs(options: SimOptions): SimOutcome {
   return outcome;
 }
 
-describe("identifiers live", { timeout: TIMEOUT_MS }, () => {
+describe("identifiers live", () => {
   test("events come into force, and writes come too late for their keys", () => {
     const all: Record<string, number> = {};
     for (const seed of [6001, 6003, 6004])
@@ -48,7 +45,7 @@ describe("identifiers live", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-describe("what is broken on purpose is found", { timeout: TIMEOUT_MS }, () => {
+describe("what is broken on purpose is found", () => {
   test("evidence against an identifier that one member alone has", () => {
     const { violation } = runSeed({
       ...CALM,

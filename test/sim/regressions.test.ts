@@ -32,7 +32,7 @@ const FOUND: readonly Found[] = [
 ];
 
 describe.each(FOUND)("$bug", ({ seeds, options }) => {
-  test.each(seeds)("seed %i", { timeout: 60_000 }, (seed) => {
+  test.each(seeds)("seed %i", (seed) => {
     expect(runSeed({ ...options, seed }).violation).toBeUndefined();
   });
 });

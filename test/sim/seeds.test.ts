@@ -10,35 +10,28 @@ function runs(options: SimOptions): SimOutcome {
   return outcome;
 }
 
-/** Processor time, on machines that do much else. */
-const TIMEOUT_MS = 60_000;
-
 const seedsFrom = (from: number, count: number): readonly number[] => Array.from({ length: count }, (_, i) => from + i);
 
 describe("safety mode", () => {
-  test.each(seedsFrom(1001, 10))("seed %i breaks no rule", { timeout: TIMEOUT_MS }, (seed) => {
+  test.each(seedsFrom(1001, 10))("seed %i breaks no rule", (seed) => {
     expect(runs({ seed, mode: "safety", minutes: 0.4 }).simulatedMs).toBe(24_000);
   });
 
-  test("a seed with Ed25519 for every signature breaks none either", { timeout: TIMEOUT_MS }, () => {
+  test("a seed with Ed25519 for every signature breaks none either", () => {
     expect(runs({ seed: 1000, nodes: 4, mode: "safety", minutes: 0.1 }).profile.ed25519).toBe(true);
   });
 });
 
 describe("liveness mode", () => {
-  test.each(seedsFrom(2000, 10))(
-    "seed %i settles every write after healing, then falls silent",
-    { timeout: TIMEOUT_MS },
-    (seed) => {
-      const outcome = runs({ seed, mode: "liveness", minutes: 0.3 });
-      expect(outcome.acknowledged).toBeGreaterThan(0);
-      expect(outcome.blocks).toBeGreaterThan(0);
-    },
-  );
+  test.each(seedsFrom(2000, 10))("seed %i settles every write after healing, then falls silent", (seed) => {
+    const outcome = runs({ seed, mode: "liveness", minutes: 0.3 });
+    expect(outcome.acknowledged).toBeGreaterThan(0);
+    expect(outcome.blocks).toBeGreaterThan(0);
+  });
 });
 
 describe("Byzantine members", () => {
-  test.each(BYZANTINE_KINDS)("one %s among four changes nothing that matters", { timeout: TIMEOUT_MS }, (kind) => {
+  test.each(BYZANTINE_KINDS)("one %s among four changes nothing that matters", (kind) => {
     for (const seed of [3000, 3001])
       expect(
         runs({ seed, nodes: 4, byzantineKinds: [kind], mode: "liveness", minutes: 0.2 }).profile.byzantine,
@@ -51,7 +44,7 @@ describe("Byzantine members", () => {
   });
 });
 
-test("damaged records are healed from peers, and a damaged journal is given up", { timeout: TIMEOUT_MS }, () => {
+test("damaged records are healed from peers, and a damaged journal is given up", () => {
   const found: Record<string, number> = {};
   for (const seed of [3205, 3215]) {
     const { faults } = runs({

@@ -74,7 +74,7 @@ function statuses(
   });
 }
 
-describe("sky.projection.v1", { timeout: 60_000 }, () => {
+describe("sky.projection.v1", () => {
   it("builds a projection, tells how far it is until it serves, and rolls back", async () => {
     expect((await statuses(true)).states).toMatchObject([{ phase: Phase.PHASE_IDLE, hasPrevious: false }]);
     expect((await ask("rollBack")).trailers["sky-code"]).toBe("NO_PREVIOUS");

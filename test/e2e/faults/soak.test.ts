@@ -10,7 +10,7 @@ const SOAK = path.join(root, "tools/soak/main.ts");
 /** Quicker than a soak: faults last less than half as long. */
 const ARGUMENTS = ["--rounds", "1", "--pace", "0.4", "--seed", "3", "--json"];
 /** A busy machine takes its time for nine starts and as many ceremonies. Units: ms. */
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 580_000;
 
 type Report = Omit<SoakReport, "history"> & { readonly evidence?: string };
 
@@ -25,19 +25,15 @@ function soak(): Promise<{ readonly code: number | null; readonly report: Report
 }
 
 describe("kill -9, SIGSTOP, clock jumps, full disks and partitions", () => {
-  it(
-    "end with equal roots on all nodes and a linearizable history",
-    async () => {
-      const { code, report, said } = await soak();
-      for (const [kind, why] of Object.entries(report.skipped)) process.stdout.write(`left out: ${kind} (${why})\n`);
-      expect(report.failures, `evidence: ${String(report.evidence)} ${said}`).toEqual([]);
-      expect(code).toBe(0);
-      for (const kind of FAULT_KINDS)
-        expect([kind, report.faults[kind] ?? report.skipped[kind]]).not.toContain(undefined);
-      expect(report.judged.writes - report.judged.unknown).toBeGreaterThan(50);
-      expect(report.judged.ordered).toBeGreaterThan(50);
-      expect(report.judged.plain).toBeGreaterThan(20);
-    },
-    PATIENCE_MS,
-  );
+  it("end with equal roots on all nodes and a linearizable history", async () => {
+    const { code, report, said } = await soak();
+    for (const [kind, why] of Object.entries(report.skipped)) process.stdout.write(`left out: ${kind} (${why})\n`);
+    expect(report.failures, `evidence: ${String(report.evidence)} ${said}`).toEqual([]);
+    expect(code).toBe(0);
+    for (const kind of FAULT_KINDS)
+      expect([kind, report.faults[kind] ?? report.skipped[kind]]).not.toContain(undefined);
+    expect(report.judged.writes - report.judged.unknown).toBeGreaterThan(50);
+    expect(report.judged.ordered).toBeGreaterThan(50);
+    expect(report.judged.plain).toBeGreaterThan(20);
+  });
 });

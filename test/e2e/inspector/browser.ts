@@ -1,6 +1,7 @@
 /** Chromium, and a page that is watched: whatever the console, the policy or the network has against it is kept. */
 import { existsSync } from "node:fs";
 import { type Browser, type BrowserContext, type Page, chromium } from "playwright-core";
+import { PATIENCE_MS } from "../cluster.ts";
 import type { Witness } from "./witness.ts";
 
 const PLACES = [
@@ -34,7 +35,8 @@ export function chromiumPath(): string | null {
   return null;
 }
 
-export const launch = (executablePath: string): Promise<Browser> => chromium.launch({ executablePath, args: FLAGS });
+export const launch = (executablePath: string): Promise<Browser> =>
+  chromium.launch({ executablePath, args: FLAGS, timeout: PATIENCE_MS });
 
 export type Session = Awaited<ReturnType<BrowserContext["storageState"]>>;
 
@@ -63,6 +65,7 @@ export async function open(browser: Browser, witness: Witness, options: OpenOpti
     reducedMotion: "reduce",
     ...(options.session !== undefined && { storageState: options.session }),
   });
+  context.setDefaultTimeout(PATIENCE_MS); // of navigations, too
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("console", (message) => {

@@ -1,6 +1,6 @@
 /** What tests do with the inspector's page as a reader would: look at a view, read it, move in time. */
 import type { Page } from "playwright-core";
-import { PATIENCE_MS, until } from "../cluster.ts";
+import { until } from "../cluster.ts";
 
 /** Name in links, title of its tab, key. */
 export const VIEWS = [
@@ -45,7 +45,7 @@ export async function says(page: Page, what: string | RegExp): Promise<string> {
 export const connection = (
   page: Page,
   state: "connected" | "connection lost, trying again" | "recording read to its end",
-) => page.locator(`.connection[title="${state}"]`).waitFor({ timeout: PATIENCE_MS });
+) => page.locator(`.connection[title="${state}"]`).waitFor();
 
 /** The cursor's position among how many entries, from 1, as the page writes it under the slider. */
 export async function place(page: Page): Promise<{ readonly at: number; readonly of: number }> {

@@ -12,7 +12,7 @@ let stolen: Stolen;
 beforeAll(async () => {
   cluster = await Cluster.start();
   stolen = steal(cluster.directory);
-}, 90_000);
+});
 afterAll(() => cluster?.clean());
 
 /** Base64 and base64url texts of a file, decoded: a secret within a longer encoding is found as bytes. */

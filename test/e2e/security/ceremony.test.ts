@@ -46,7 +46,7 @@ beforeAll(async () => {
     });
     connections.set(name, demand(reached));
   }
-}, 90_000);
+});
 afterAll(async () => {
   for (const connection of connections.values()) connection.close();
   await cluster?.clean();

@@ -27,7 +27,7 @@ beforeAll(async () => {
   operator = await forge({ cluster: id, aid: secrets.aid, seed: operatorSeed(secrets), role: "operator" });
   const files = clientFiles(cluster.path("clients", "default"));
   client = { key: readFileSync(files.key, "utf8"), cert: readFileSync(files.certificate, "utf8") };
-}, 120_000);
+});
 afterAll(async () => {
   await cluster?.stop();
   await cluster?.clean();

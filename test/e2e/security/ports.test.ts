@@ -56,7 +56,7 @@ beforeAll(async () => {
   const [ann] = stolen.operators;
   const { secrets } = present(ann, "an operator");
   operator = await forge({ cluster: id, aid: secrets.aid, seed: operatorSeed(secrets), role: "operator" });
-}, 90_000);
+});
 afterAll(async () => {
   await cluster?.clean();
   if (elsewhere !== undefined) rmSync(elsewhere, { recursive: true, force: true });
@@ -83,7 +83,7 @@ async function countedAs(
 ): Promise<void> {
   const before = (await refusals(at)).get(code) ?? 0;
   await attack();
-  await until(`${at} counts ${code}`, async () => ((await refusals(at)).get(code) ?? 0) >= before + times, 10_000);
+  await until(`${at} counts ${code}`, async () => ((await refusals(at)).get(code) ?? 0) >= before + times);
 }
 
 let written = 0;
@@ -91,7 +91,7 @@ async function stillServes(): Promise<void> {
   const clients = new CompatibleClients(cluster);
   try {
     written += 1;
-    await clients.ask(N, "addNamespace", { name: `after attack ${written}` }, { deadlineMs: 15_000 });
+    await clients.ask(N, "addNamespace", { name: `after attack ${written}` });
   } finally {
     clients.close();
   }
@@ -119,7 +119,7 @@ describe("bytes that are no handshake", () => {
     it(`${at}: a truncated hello does not keep its connection`, async () => {
       const cut = await linger(port(at), helloOf());
       cut.end();
-      expect(await isKept(cut, 5000)).toBe(false);
+      await closed(cut);
     });
     it(`${at}: TLS 1.2 is not spoken`, async () => {
       await countedAs(at, "HANDSHAKE_FAILED", () =>
@@ -269,7 +269,7 @@ describe("too many and too slow", () => {
 
   it("a handshake that never ends is ended", async () => {
     const waiting = await Promise.all(TLS_PORTS.map((at) => linger(port(at), Buffer.from("1603010200", "hex"))));
-    for (const socket of waiting) expect(await isKept(socket, 15_000)).toBe(false);
+    for (const socket of waiting) await closed(socket);
   });
 
   it("health: dribbled, oversize and malformed requests are answered or ended, and counted", async () => {
@@ -281,7 +281,7 @@ describe("too many and too slow", () => {
       "health",
       "MALFORMED_HTTP",
       async () => {
-        for (const socket of slow) expect(await isKept(socket, 12_000)).toBe(false);
+        for (const socket of slow) await closed(socket);
       },
       20,
     );

@@ -23,11 +23,11 @@ function quint(...args: readonly string[]): { readonly status: number | null; re
   return { status, said: `${stdout}${stderr}` };
 }
 
-describe("the Quint model of consensus", { timeout: 300_000 }, () => {
+describe("the Quint model of consensus", () => {
   let instances: Specification;
   beforeAll(() => {
     instances = specification("instances");
-  }, 300_000);
+  });
 
   test("type-checks, and its scenarios pass, by Quint's own command", () => {
     const { status, said } = quint("test", "spec/instances.qnt", "--main=protocol", "--backend=typescript");
@@ -65,11 +65,11 @@ describe("the Quint model of consensus", { timeout: 300_000 }, () => {
   );
 });
 
-describe("traces of the real machine", { timeout: 300_000 }, () => {
+describe("traces of the real machine", () => {
   let judge: Judge;
   beforeAll(() => {
     judge = new Judge();
-  }, 300_000);
+  });
 
   test(`agree with the model, step by step, in ${TRACES} seeds`, () => {
     for (let seed = 0; seed < TRACES; seed++) {

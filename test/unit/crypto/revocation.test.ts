@@ -38,7 +38,7 @@ const directory = mkdtempSync(path.join(tmpdir(), "sky-revocation-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 const file = (name: string): string => path.join(directory, name);
 const openssl = async (...args: string[]): Promise<string> => {
-  const { stdout, stderr } = await run("openssl", args, { timeout: 8_000 }).catch((error: unknown) => {
+  const { stdout, stderr } = await run("openssl", args).catch((error: unknown) => {
     const { stdout: out, stderr: err } = error as { readonly stdout: string; readonly stderr: string };
     throw new Error(out + err);
   });

@@ -175,6 +175,6 @@ describe("a node as a witness", () => {
     const life = witnessed("life", 1);
     all.start(1);
     all.append(life.inception.message);
-    await expect.poll(() => all.state(life)?.latest.sn, { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => all.state(life)?.latest.sn).toBe(0);
   });
 });

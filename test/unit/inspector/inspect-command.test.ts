@@ -24,7 +24,7 @@ test("it prints a link that opens the page once, serves on loopback, and ends by
   const path = write("run.jsonl", `${lines.join("\n")}\n`);
   const { io, out, interrupted } = quietConsole();
   const ended = run({ args: [path], json: true }, io);
-  await expect.poll(() => out.length, { timeout: 5000 }).toBe(1);
+  await expect.poll(() => out.length).toBe(1);
   const { url, title } = JSON.parse(out[0] ?? "") as { readonly url: string; readonly title: string };
   expect(title).toContain("Simulation of seed 1");
   const { origin, hash, hostname } = new URL(url);

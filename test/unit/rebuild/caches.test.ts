@@ -53,7 +53,7 @@ const HARM: readonly (readonly [string, (path: string, directory: string) => voi
   ["checkpoints are deleted", (_, directory) => rmSync(join(directory, "checkpoints"), { recursive: true })],
 ];
 
-test("whatever becomes of a cache, the log gives the same roots again", { timeout: 60_000 }, async () => {
+test("whatever becomes of a cache, the log gives the same roots again", async () => {
   world = new World({ checkpointEvery: 10 });
   await world.open();
   world.write(15);

@@ -32,7 +32,7 @@ const rootsIn = (path: string) => {
   return roots;
 };
 
-describe("a rebuild", { timeout: 60_000 }, () => {
+describe("a rebuild", () => {
   test("takes the place of the serving projection under a load of writes and questions, and fails none of them", async () => {
     const { room } = await begun(300);
     const files = projectionFiles(world.directory);
