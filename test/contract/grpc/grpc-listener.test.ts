@@ -28,6 +28,9 @@ const whoAmI: grpc.MethodDefinition<Buffer, Buffer> = {
   responseDeserialize: raw,
 };
 
+/** Nobody's answer takes so long. Units: ms. */
+const DEADLINE_MS = 60_000;
+
 const slow = { ...whoAmI, path: "/test.Who/Waits" };
 
 type AuthContext = ReturnType<grpc.ServerUnaryCall<Buffer, Buffer>["getAuthContext"]>;
@@ -59,6 +62,8 @@ async function open(options: Partial<GrpcListenerOptions> = {}): Promise<Opened>
     },
     onRefused: (reason) => refused.push(reason),
     ...options,
+    // Only who waits for it meets the end of a handshake's time.
+    limits: { handshakeTimeoutMs: DEADLINE_MS, ...options.limits },
   });
   const handler: grpc.handleUnaryCall<Buffer, Buffer> = (call, reply) => {
     authContexts.push(call.getAuthContext());
@@ -92,7 +97,7 @@ const ask = (client: grpc.Client, { path } = whoAmI): Promise<string> =>
       raw,
       Buffer.from("?"),
       new grpc.Metadata(),
-      { deadline: Date.now() + 3_000 },
+      { deadline: Date.now() + DEADLINE_MS },
       (error, reply) => (error === null ? resolve(String(reply)) : reject(error)),
     );
   });
@@ -287,8 +292,8 @@ describe("the gRPC listener", () => {
     expect(await ask(fromBob)).toBe("bob");
     const inFlight = ask(fromAlice, slow);
     await begun;
-    expect(listener.retireWhere(({ aid }) => aid === "alice", 5_000)).toBe(1);
-    expect(listener.retireWhere(({ aid }) => aid === "alice", 5_000)).toBe(0); // it is ending already
+    expect(listener.retireWhere(({ aid }) => aid === "alice", DEADLINE_MS)).toBe(1);
+    expect(listener.retireWhere(({ aid }) => aid === "alice", DEADLINE_MS)).toBe(0); // it is ending already
     expect(await ask(fromAlice)).toBe("alice"); // while the other is still in flight
     expect(listener.connections()).toBe(3);
     release();

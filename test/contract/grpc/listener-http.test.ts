@@ -5,7 +5,11 @@ import { Server } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Aid } from "../../../src/base/brands.ts";
 import { ok, refuse } from "../../../src/base/result.ts";
-import { type GrpcListener, openGrpcListener } from "../../../src/host/listeners/grpc-listener.ts";
+import {
+  type GrpcListener,
+  type GrpcListenerOptions,
+  openGrpcListener,
+} from "../../../src/host/listeners/grpc-listener.ts";
 import { selfSigned } from "./support/certificates.ts";
 
 const own = selfSigned("browser");
@@ -13,8 +17,8 @@ const refused: string[] = [];
 let listener: GrpcListener;
 let isKnown = true;
 
-beforeAll(async () => {
-  listener = await openGrpcListener({
+const listening = (limits: GrpcListenerOptions["limits"] = {}): Promise<GrpcListener> =>
+  openGrpcListener({
     host: "127.0.0.1",
     port: 0,
     tls: selfSigned("node"),
@@ -22,8 +26,10 @@ beforeAll(async () => {
     server: new Server(),
     http: (callerOf) => (asked, response) => void response.end(JSON.stringify([asked.url, callerOf(asked)?.aid])),
     onRefused: (reason) => refused.push(reason),
-    limits: { requestTimeoutMs: 500 },
+    limits,
   });
+beforeAll(async () => {
+  listener = await listening();
 });
 afterAll(() => listener.close(100));
 
@@ -38,11 +44,11 @@ const ask = (ALPNProtocols?: string[]): Promise<string> =>
       .end();
   });
 
-const open = (ALPNProtocols: string[]): Promise<ReturnType<typeof connect>> =>
+const open = (ALPNProtocols: string[], { port } = listener): Promise<ReturnType<typeof connect>> =>
   new Promise((resolve, reject) => {
     const socket = connect({
       host: "127.0.0.1",
-      port: listener.port,
+      port,
       ...own,
       ALPNProtocols,
       rejectUnauthorized: false,
@@ -88,11 +94,13 @@ describe("a listener for browsers too", () => {
   });
 
   it("ends a browser's connection whose request does not come to its end", async () => {
-    const socket = await open(["http/1.1"]);
+    const impatient = await listening({ requestTimeoutMs: 500 });
+    const socket = await open(["http/1.1"], impatient);
     const closed = new Promise((resolve) => socket.once("close", resolve));
     socket.write("GET /inspect/ HTTP/1.1\r\nhost: a\r\n");
     const trickle = setInterval(() => socket.write("x: y\r\n"), 100);
     await closed;
     clearInterval(trickle);
+    await impatient.close(0);
   });
 });

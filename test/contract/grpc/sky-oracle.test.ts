@@ -152,11 +152,8 @@ describe("reads", () => {
     const ahead = {
       requirement: { $case: "atLeast", atLeast: { height: 9n, index: 0, blockHash: Buffer.alloc(32) } },
     } as const;
-    const late = await ask(
-      "checkBatch",
-      { assertions: [assertion(node("a"))], consistency: ahead },
-      { deadlineMs: 200 },
-    );
+    served.node.isHurried = true;
+    const late = await ask("checkBatch", { assertions: [assertion(node("a"))], consistency: ahead });
     expect(late).toMatchObject({
       code: status.UNAVAILABLE,
       trailers: { "sky-code": "BEHIND", "sky-reason": "behind", "sky-height": "1" },
@@ -223,11 +220,8 @@ describe("reads", () => {
     expect((await ask("explain", { assertion: undefined, at: undefined })).trailers["sky-code"]).toBe("EMPTY_MESSAGE");
     const receipt = { height: 9n, index: 0, blockHash: Buffer.alloc(0) };
     const consistency = { requirement: { $case: "atLeast", atLeast: receipt } } as const;
-    const early = await ask(
-      "explain",
-      { assertion: question, at: { $case: "consistency", consistency } },
-      { deadlineMs: 200 },
-    );
+    served.node.isHurried = true;
+    const early = await ask("explain", { assertion: question, at: { $case: "consistency", consistency } });
     expect(early.trailers["sky-code"]).toBe("BEHIND");
     served.node.readers.clear();
     expect((await ask("explain", { assertion: question, at: undefined })).code).toBe(status.PERMISSION_DENIED);

@@ -27,6 +27,8 @@ export class NodeInMemory implements OraclePort {
   /** Settles the next submissions but loses the answers. */
   loseAnswers = 0;
   submissions = 0;
+  /** What is not there yet is late at once: what is answered then does not hang on whether the node's clock or the caller's strikes first. */
+  isHurried = false;
   readonly #graph = new LiveGraph();
   readonly #facts: (readonly GraphFact[])[] = [[]];
   readonly #settled = new Map<string, CommandOutcome>();
@@ -51,6 +53,7 @@ export class NodeInMemory implements OraclePort {
   expandObjects: OraclePort["expandObjects"] = (subject, predicate) => this.#graph.expandObjects(subject, predicate);
 
   waitFor(wanted: Height, deadlineMs: number): Promise<boolean> {
+    if (this.isHurried) return Promise.resolve(this.height() >= wanted);
     return new Promise((resolve) => {
       const settle = (): void => {
         if (Date.now() < deadlineMs && this.height() < wanted) return;
