@@ -129,11 +129,13 @@ export function inceptionOf({ kel }: Pick<Controller, "kel">): Uint8Array {
 }
 
 export interface RotationOptions {
-  /** Fresh seeds that the rotation after this one exposes; none: the identifier is abandoned. */
+  /** Fresh seeds to commit to, after those that stay in reserve; neither: the identifier is abandoned. */
   readonly after: readonly Uint8Array[];
-  /** Over the keys that come into force; what was committed to, unless given. */
+  /** Places, in the list of next keys, of those that come into force, in order; all unless given. The others stay next keys. */
+  readonly exposed?: readonly number[];
+  /** Over the keys that come into force; what was committed to, unless given (weights over other keys must be). */
   readonly threshold?: Threshold;
-  /** Over `after`; as the threshold where the numbers agree, unless given. */
+  /** Over the next keys; as the threshold where the numbers agree, and as before where keys stay in reserve, unless given. */
   readonly nextThreshold?: Threshold;
   readonly witnessesRemoved?: readonly string[];
   readonly witnessesAdded?: readonly string[];
@@ -142,8 +144,8 @@ export interface RotationOptions {
 }
 
 /**
- * The rotation to the next keys, all of them, pending: to be kept before anybody sees it.
- * Refuses: KEL_PENDING (another event is), KERI_RULE.
+ * The rotation to the next keys, or some of them, pending: to be kept before anybody sees it.
+ * Refuses: KEL_PENDING (another event is), KERI_RULE. Source: "Partial, reserve, and custodial rotations".
  */
 export function prepareRotation(
   controller: Controller,
@@ -157,14 +159,17 @@ export function prepareRotation(
   const witnesses = [...state.witnesses.filter((one) => !removed.includes(one)), ...added];
   const changed = removed.length + added.length > 0;
   const toad = options.witnessThreshold ?? (changed ? ampleWitnesses(witnesses.length) : state.witnessThreshold);
-  const threshold = options.threshold ?? state.nextThreshold;
-  const nextThreshold = thresholdOver(
-    after.length,
-    options.nextThreshold ?? sameOver(threshold, controller.next.length, after.length),
-  );
+  const count = controller.next.length;
+  const exposed = options.exposed ?? controller.next.map((_, place) => place);
+  const keys = exposed.flatMap((place) => controller.next[place] ?? []);
+  const next = [...controller.next.filter((_, place) => !exposed.includes(place)), ...after];
+  const threshold = options.threshold ?? committedOver(state.nextThreshold, count, keys.length);
+  const like = keys.length === count ? threshold : state.nextThreshold;
+  const nextThreshold = thresholdOver(next.length, options.nextThreshold ?? sameOver(like, count, next.length));
   const fault =
-    keysFault(controller.next.length, threshold) ??
-    nextFault(after.length, nextThreshold) ??
+    exposedFault(exposed, state) ??
+    keysFault(keys.length, threshold) ??
+    nextFault(next.length, nextThreshold) ??
     witnessesFault(witnesses, toad) ??
     (removed.every((one) => state.witnesses.includes(one)) ? undefined : "A witness to remove is none.") ??
     sealsFault(seals);
@@ -173,17 +178,17 @@ export function prepareRotation(
     aid: state.aid,
     sn: state.latest.sn + 1,
     prior: state.latest.said,
-    keys: texts(controller.next),
-    threshold,
-    nextDigests: digests(after),
+    keys: texts(keys),
+    threshold: present(threshold, "judged"),
+    nextDigests: digests(next),
     nextThreshold: present(nextThreshold, "judged"),
     witnessThreshold: toad,
     witnessesRemoved: removed,
     witnessesAdded: added,
     seals,
   });
-  const stream = signedStream(event, controller.next);
-  return judged({ ...controller, pending: { sn: state.latest.sn + 1, said, stream, next: after } });
+  const stream = signedStream(event, keys, exposed);
+  return judged({ ...controller, pending: { sn: state.latest.sn + 1, said, stream, next } });
 }
 
 /** An interaction that anchors seals, pending. Refuses: KEL_PENDING, KERI_RULE. */
@@ -206,8 +211,17 @@ export function prepareInteraction(
 export function promoted(controller: Controller): Controller {
   const { aid, kel, current, next, pending } = controller;
   if (pending === null) return controller;
-  const keys = pending.next === null ? { current, next } : { current: next, next: pending.next };
+  const keys = pending.next === null ? { current, next } : { current: seedsExposed(pending, next), next: pending.next };
   return { aid, kel: concatBytes(kel, pending.stream), ...keys, pending: null };
+}
+
+/** Those of the next keys' seeds whose keys a pending rotation names. What it cannot be, `openController` finds. */
+function seedsExposed({ stream }: PendingEvent, next: readonly Uint8Array[]): readonly Uint8Array[] {
+  const events = eventsOf(stream);
+  const event = events.ok ? events.value[0]?.event : undefined;
+  if (event === undefined || !isRotation(event)) return next;
+  const keys = texts(next);
+  return event.keys.flatMap((key) => next[keys.indexOf(key)] ?? []);
 }
 
 /** Where a delegator anchored an event. */
@@ -373,11 +387,11 @@ function rotationsOf(kel: Uint8Array): readonly Uint8Array[] {
   return kept;
 }
 
-/** The event with a signature of every seed: at the same place of the prior next keys, for a rotation. */
-function signedStream(event: Uint8Array, seeds: readonly Uint8Array[]): Uint8Array {
+/** The event with a signature of every seed; `exposed`: where each stood among the prior next keys, for a rotation that leaves some out. */
+function signedStream(event: Uint8Array, seeds: readonly Uint8Array[], exposed?: readonly number[]): Uint8Array {
   const controllerSignatures = signaturesOf(seeds, event).map(({ index, sig }) => ({
     index,
-    ondex: index,
+    ondex: exposed?.[index] ?? index,
     algorithm: "ed25519" as const,
     sig,
   }));
@@ -395,7 +409,19 @@ const thresholdOver = (count: number, given: Threshold | undefined): Threshold |
 const sameOver = (threshold: Threshold | undefined, keys: number, count: number): Threshold | undefined =>
   keys === count ? threshold : undefined;
 
+/** What was committed to over so many next keys, as the threshold over some of them: a number holds for any, weights only for all. */
+const committedOver = (threshold: Threshold, keys: number, count: number): Threshold | undefined =>
+  typeof threshold === "number" ? threshold : (sameOver(threshold, keys, count) ?? thresholdOver(count, undefined));
+
 const everyOf = (count: number): ReadonlySet<number> => new Set(Array.from({ length: count }, (_, i) => i));
+
+function exposedFault(exposed: readonly number[], { nextDigests, nextThreshold }: KeyState): string | undefined {
+  if (new Set(exposed).size !== exposed.length || exposed.some((place) => !(place in nextDigests)))
+    return `Of ${nextDigests.length} next keys those to expose are named once each, from 0 on.`;
+  return isThresholdMet(nextThreshold, exposed)
+    ? undefined
+    : "The next keys to expose do not meet the threshold that was committed to; expose more of them.";
+}
 
 function keysFault(count: number, threshold: Threshold | undefined): string | undefined {
   if (count < 1 || count > CONTROLLER_KEYS_MAX) return `An identifier here has 1 to ${CONTROLLER_KEYS_MAX} keys.`;

@@ -112,6 +112,8 @@ export async function incept(options: InceptOptions, io: CliIo): Promise<ExitCod
 export interface RotateOptions extends KelOptions, KeysOptions {
   readonly addWitness?: readonly string[];
   readonly cutWitness?: readonly string[];
+  /** Places of the next keys that come into force, from 0 on; the others stay next keys. */
+  readonly expose?: readonly number[];
   /** Event seals to anchor besides, AID:SN:SAID. */
   readonly seal?: readonly string[];
   /** Never rotates again. */
@@ -120,28 +122,40 @@ export interface RotateOptions extends KelOptions, KeysOptions {
   readonly olderThan?: number;
 }
 
-/** The next keys come into force; those after them are made and kept first. A pending event is finished instead. */
+/** The next keys, or those to expose, come into force; those after them are made and kept first. A pending event is finished instead. */
 export async function rotate(options: RotateOptions, io: CliIo): Promise<ExitCode> {
   const thresholds = thresholdsOf(options);
   if (!thresholds.ok) return thresholdRefused(io, thresholds.refusal, options.json);
   const seals = sealsOf(options.seal ?? []);
   if (!seals.ok) return usage(io, seals.refusal, options.json);
-  const { addWitness = [], cutWitness = [], toad, nextKeys, abandon, operator } = options;
+  const { addWitness = [], cutWitness = [], toad, nextKeys, abandon, operator, expose } = options;
+  if (abandon === true && expose !== undefined)
+    return usage(
+      io,
+      { code: "OPTIONS_CONFLICT", message: "Who abandons an identifier keeps no key in reserve: leave --expose out." },
+      options.json,
+    );
   if (operator !== undefined && (nextKeys ?? 1) !== 1)
     return reportRefusal(
       io,
       refuse("KERI_RULE", "An operator has one key, which its shares are signed by.").refusal,
       options.json === true,
     );
-  const prepare = (kept: Controller): Result<Controller, ControllerRefusal> =>
-    prepareRotation(kept, {
-      after: seedsOf(abandon === true ? 0 : (nextKeys ?? kept.next.length)),
+  const prepare = (kept: Controller): Result<Controller, ControllerRefusal> => {
+    const reserve = kept.next.length - (expose?.length ?? kept.next.length);
+    const fresh = abandon === true ? 0 : (nextKeys ?? kept.next.length) - reserve;
+    if (fresh < 0)
+      return refuse("KERI_RULE", `${reserve} next keys stay in reserve; --next-keys counts them too.`, "client");
+    return prepareRotation(kept, {
+      after: seedsOf(fresh),
+      ...(expose !== undefined && { exposed: expose }),
       ...thresholds.value,
       witnessesAdded: addWitness,
       witnessesRemoved: cutWitness,
       ...(toad !== undefined && { witnessThreshold: toad }),
       seals: seals.value,
     });
+  };
   return withDesk(options, io, async (desk) => {
     const young = options.olderThan === undefined ? undefined : await youngKeys(desk, options, options.olderThan);
     if (young === undefined) return tell(await make(desk, options, prepare), options, io, { rotated: true });

@@ -286,6 +286,8 @@ function addKelCommands(program: Command, context: ProgramContext): void {
 
 const keyCount = wholeNumber(1, 64, "A number of keys");
 const nextKeyCount = wholeNumber(0, 64, "A number of keys");
+const keyPlace = wholeNumber(0, 63, "Places of next keys");
+const places = (value: string): readonly number[] => value.split(",").map(keyPlace);
 const days = wholeNumber(1, 36_500, "Days");
 const witnessCount = wholeNumber(0, 64, "A number of witnesses");
 
@@ -319,7 +321,7 @@ function addKelEvents(kel: Command, context: ProgramContext): void {
     command
       .option("--threshold <threshold>", "how many keys, or which weights, must sign")
       .option("--next-threshold <threshold>", "the same over the next keys")
-      .option("--next-keys <count>", "how many keys the next rotation exposes", nextKeyCount)
+      .option("--next-keys <count>", "how many next keys to commit to", nextKeyCount)
       .option("--toad <count>", "how many witnesses must receipt", witnessCount);
   keys(add("incept", "make a new identifier"))
     .option("--keys <count>", "how many keys (default: 1)", keyCount)
@@ -330,6 +332,7 @@ function addKelEvents(kel: Command, context: ProgramContext): void {
   keys(onCluster(add("rotate", "bring the next keys into force")))
     .option("--add-witness <identifier>", "a new witness; may be repeated", repeated)
     .option("--cut-witness <identifier>", "a witness no more; may be repeated", repeated)
+    .option("--expose <places>", "which next keys, such as 0,2; the others stay next keys (default: all)", places)
     .option("--seal <seal>", "AID:SN:SAID to anchor besides; may be repeated", repeated)
     .option("--abandon", "commit to no next keys: the identifier never rotates again")
     .option("--older-than <days>", "only if the keys are in force for as long, for cron", days)

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { EXIT } from "../../../src/host/cli/io.ts";
 import { encodeMatter } from "../../../src/keri/cesr/matter.ts";
+import { nextKeyDigest } from "../../../src/keri/said.ts";
 import { sky as run } from "./command-line.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sky-kel-"));
@@ -86,6 +87,32 @@ test("an identifier of weighted keys is made, rotates, anchors and is exported; 
   expect(judged.out).toContain('  next keys: 1, threshold "1"');
   expect(await kel("rotate", "--dir", folder, "--abandon")).toMatchObject({ sn: 3, nextDigests: [] });
   expect(await sky("kel", "rotate", "--dir", folder)).toMatchObject({ code: EXIT.refused });
+});
+
+test("some of the next keys come into force, and the others stay in reserve for a later rotation", async () => {
+  const folder = at("reserve");
+  const made = await kel("incept", "--dir", folder, "--keys", "3", "--threshold", "2");
+  const [first, second, third] = made.nextDigests;
+  const rotated = await kel("rotate", "--dir", folder, "--expose", "2,0");
+  expect(rotated).toMatchObject({ sn: 1, threshold: "2", nextThreshold: "2" });
+  expect(rotated.keys.map(nextKeyDigest)).toEqual([third, first]);
+  expect(rotated.nextDigests).toEqual([second, expect.any(String), expect.any(String)]);
+  const again = await kel("rotate", "--dir", folder, "--expose", "0,1", "--next-keys", "2", "--next-threshold", "1");
+  expect([again.keys.map(nextKeyDigest), again.nextDigests.length]).toEqual([rotated.nextDigests.slice(0, 2), 2]);
+  expect(again.nextDigests[0]).toBe(rotated.nextDigests[2]);
+  expect(await verified(folder)).toEqual(["accepted", "accepted", "accepted"]);
+  for (const [code, ...args] of [
+    [EXIT.refused, "--expose", "0,2"],
+    [EXIT.refused, "--expose", "0,0"],
+    [EXIT.usage, "--expose", "0,x"],
+    [EXIT.usage, "--expose", ""],
+    [EXIT.usage, "--expose", "0,1", "--abandon"],
+  ] as const)
+    expect(await sky("kel", "rotate", "--dir", folder, ...args), args.join(" ")).toMatchObject({ code });
+  const few = at("few");
+  await kel("incept", "--dir", few, "--keys", "3", "--threshold", "1");
+  const none = await sky("kel", "rotate", "--dir", few, "--expose", "1", "--next-keys", "1");
+  expect([none.code, none.err]).toEqual([EXIT.refused, expect.stringContaining("2 next keys stay in reserve")]);
 });
 
 test("witnesses and traits: named, added, cut, and asked for as many receipts as said", async () => {

@@ -95,6 +95,57 @@ test("fewer and more keys follow each other, and an identifier that was abandone
   expect(prepareInteraction(holder, [])).toMatchObject({ ok: false, refusal: { code: "KERI_RULE" } });
 });
 
+test("any life that exposes some of the next keys and keeps the others in reserve is taken by the rules, at its certificates too", () => {
+  const places = fc.shuffledSubarray([0, 1, 2, 3], { minLength: 2 });
+  fc.assert(
+    fc.property(fc.array(places, { minLength: 1, maxLength: 6 }), (lives) => {
+      const first = ok(inceptController({ current: seeds(4), next: seeds(4), threshold: 2 }));
+      let holder = first;
+      for (const [i, exposed] of lives.entries()) {
+        const { next } = holder;
+        const after = seeds(exposed.length);
+        holder = ok(openController(ok(prepareRotation(holder, { after, exposed }))));
+        const stays = next.filter((_, place) => !exposed.includes(place));
+        const rotations = Buffer.concat(shownKeys(holder, true).rotations);
+        holder = ok(openController(promoted(holder)));
+        expect(keyStateAfter(keyStateOf(first), rotations, i + 1)).toEqual(keyStateOf(holder));
+        expect(holder.current).toEqual(exposed.map((place) => next[place]));
+        expect(holder.next).toEqual([...stays, ...after]);
+      }
+      const { kerl, said } = verdicts(holder.kel);
+      expect(said).toEqual([first, ...lives].map(() => "accepted"));
+      expect(kerl.keyState(holder.aid)).toEqual(keyStateOf(holder));
+    }),
+    { numRuns: 12 },
+  );
+});
+
+test("some of several weighted next keys: the thresholds are said anew, and those committed to must be met", () => {
+  const weights = threshold("1/2,1/2,1/2");
+  const holder = ok(inceptController({ current: seeds(3), next: seeds(3), threshold: weights }));
+  const rotate = (exposed: readonly number[], words?: string) =>
+    prepareRotation(holder, {
+      after: seeds(exposed.length),
+      exposed,
+      ...(words !== undefined && { threshold: threshold(words) }),
+    });
+  const rotated = promoted(ok(rotate([2, 0], "1/2,1/2")));
+  expect(keyStateOf(rotated)).toMatchObject({ threshold: threshold("1/2,1/2"), nextThreshold: weights });
+  expect(verdicts(rotated.kel).said).toEqual(["accepted", "accepted"]);
+  const refused = (result: ReturnType<typeof rotate>): string =>
+    result.ok ? expect.unreachable("it is refused") : result.refusal.message;
+  expect(refused(rotate([2, 0]))).toContain("Several keys need a threshold");
+  expect(refused(rotate([1]))).toContain("do not meet the threshold that was committed to");
+  for (const exposed of [
+    [0, 0],
+    [0, 3],
+    [-1, 0],
+    [0.5, 1],
+  ])
+    expect(refused(rotate(exposed, "1"))).toContain("named once each");
+  expect(refused(rotate([], "1"))).toContain("do not meet the threshold");
+});
+
 test("a delegated inception and rotation are taken once their delegator anchored them, by the couple that is kept with them", () => {
   let delegator = newController(random);
   let delegated = ok(inceptController({ current: seeds(1), next: seeds(1), delegator: delegator.aid }));
