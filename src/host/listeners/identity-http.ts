@@ -41,6 +41,8 @@ export interface IdentityListenerOptions {
   readonly onRefused: (code: string) => void;
   readonly onAnswered: () => void;
   readonly onDefect: (error: unknown) => void;
+  /** How long a body is waited for. Units: ms; a second unless given. */
+  readonly bodyTimeoutMs?: number;
 }
 
 export interface IdentityListener {
@@ -173,11 +175,12 @@ class Answers {
 
   async #bodyOf(request: IncomingMessage, bytesMax: number): Promise<Uint8Array | IdentityReply> {
     if (this.#bodies >= BODIES_MAX) return this.#overloaded();
+    const { bodyTimeoutMs = BODY_TIMEOUT_MS } = this.#options;
     this.#bodies += 1;
     try {
-      const body = await bodyOf(request, bytesMax, BODY_TIMEOUT_MS);
+      const body = await bodyOf(request, bytesMax, bodyTimeoutMs);
       if (body === "TOO_LARGE") return this.#refused(body, plain(413, `At most ${bytesMax} bytes.`));
-      if (body === "TOO_SLOW") return this.#refused(body, plain(408, `Send it within ${BODY_TIMEOUT_MS} ms.`));
+      if (body === "TOO_SLOW") return this.#refused(body, plain(408, `Send it within ${bodyTimeoutMs} ms.`));
       return body;
     } finally {
       this.#bodies -= 1;

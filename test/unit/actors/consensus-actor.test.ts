@@ -124,8 +124,11 @@ const bytesOf = (node: Node): string[] =>
   node.delivered.flatMap(({ bundles }) => bundles.map((one) => bundleDigest(one)));
 const batch = (n: number): Uint8Array => new TextEncoder().encode(`client batch ${n}`);
 
+/** What never comes is given up then; real timers run here, on however busy a machine. Units: ms. */
+const PATIENCE_MS = 120_000;
+
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + 15_000;
+  const end = Date.now() + PATIENCE_MS;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`not in time: ${what}`);
     await new Promise((resolve) => setImmediate(resolve));

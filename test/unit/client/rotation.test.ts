@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Metadata, Server, type handleUnaryCall, status } from "@grpc/grpc-js";
-import { afterAll, afterEach, describe, expect, it, test, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, it, test } from "vitest";
 import type { Aid } from "../../../src/base/brands.ts";
 import { decode } from "../../../src/base/codec.ts";
 import { present } from "../../../src/base/errors.ts";
@@ -416,7 +416,7 @@ test("a client whose keys are older than it was told rotates while it calls; wha
   const told: RotationEvent[] = [];
   const dated = new ClientFolderStore(folder, () => node.now());
   const policy = { rotateEveryMs: 24 * 3_600_000, onRotation: (event: RotationEvent) => void told.push(event) };
-  const events = (count: number): Promise<void> => vi.waitFor(() => expect(told).toHaveLength(count));
+  const events = (count: number) => expect.poll(() => told).toHaveLength(count);
   const client = await open(dated, undefined, policy);
   // Nobody wrote down since when: that counts as older.
   await client.write([granted("unknown")]);

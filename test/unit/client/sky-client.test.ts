@@ -1,10 +1,10 @@
 import { Server } from "@grpc/grpc-js";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { type Aid, type CommandId, type Said, height } from "../../../src/base/brands.ts";
 import { ok, refuse } from "../../../src/base/result.ts";
 import { SkyError } from "../../../src/client/errors.ts";
 import { KerlClient } from "../../../src/client/kerl-client.ts";
-import { ed25519Signer, newCommandId } from "../../../src/client/signing.ts";
+import { defaultPorts, ed25519Signer, newCommandId } from "../../../src/client/signing.ts";
 import { SkyClient, type SkyClientOptions } from "../../../src/client/sky-client.ts";
 import { publicKeyOf } from "../../../src/crypto/ed25519.ts";
 import type { GraphChange, GraphNode } from "../../../src/events/facts/graph.ts";
@@ -93,9 +93,9 @@ describe("the client", () => {
     expect((await client.checkBatch([mayView("a"), mayView("b")])).results).toEqual([true, false]);
     expect(await client.checkAt(client.receipt?.height ?? expect.unreachable(), [mayView("a")])).toEqual([true]);
     const behind = clientOf([await door(new NodeInMemory())]);
+    expect(await behind.check(mayView("a"), { atLeast: null })).toEqual({ result: false, height: 0 });
     const stale = behind.check(mayView("a"), { atLeast: client.receipt ?? null, timeoutMs: 300 });
     await expect(stale).rejects.toMatchObject({ code: expect.stringMatching(/BEHIND|DEADLINE_EXCEEDED/) });
-    expect(await behind.check(mayView("a"), { atLeast: null })).toEqual({ result: false, height: 0 });
   });
 
   it("is told why a check is true or false, now and at a past height, as fresh as what it wrote", async () => {
@@ -212,6 +212,7 @@ describe("the client", () => {
   it("says that the outcome is unknown when no node answers in time, and the same id is safe", async () => {
     const graph = new NodeInMemory();
     const client = clientOf([await door(graph)]);
+    await client.check(mayView("a")); // it is connected
     const release = graph.hold();
     const id = "ab".repeat(16) as CommandId;
     await expect(client.write([granted("a")], { id, timeoutMs: 200 })).rejects.toMatchObject({
@@ -253,7 +254,7 @@ describe("the client", () => {
     const client = clientOf(doors);
     expect(await client.write([granted("a")])).toMatchObject({ changed: [true] });
     const one = clientOf(doors.slice(0, 1));
-    const checked = one.check(mayView("a"));
+    const checked = one.check(mayView("a"), { timeoutMs: 60_000 });
     setTimeout(() => {
       refuses = undefined;
     }, 300);
@@ -281,14 +282,18 @@ describe("the client", () => {
     "says that the outcome is unknown when one node may have done the write, whatever it is told afterwards: %s",
     async (code) => {
       const graph = new NodeInMemory();
-      const client = clientOf([await door(graph)]);
+      let passed = 0;
+      const client = clientOf([await door(graph)], { ports: { ...defaultPorts, now: () => Date.now() + passed } });
       const release = graph.hold();
       const id = newCommandId();
-      const written = client.write([granted("a")], { id, timeoutMs: 400 });
-      await vi.waitFor(() => expect(graph.submissions).toBe(1));
+      const written = client.write([granted("a")], { id, timeoutMs: 600_000 });
+      const failed = written.catch((error: unknown) => error); // however soon it comes, it is looked at below
+      await expect.poll(() => graph.submissions).toBe(1);
       graph.loseAnswers = 1;
-      graph.refuseNext.push(...Array.from({ length: 100 }, () => refuse(code, "Not now.", "none")));
+      graph.refuseNext.push(...Array.from({ length: 10_000 }, () => refuse(code, "Not now.", "none")));
       release();
+      await Promise.race([failed, expect.poll(() => graph.submissions).toBeGreaterThan(1)]);
+      passed = 600_000; // its time is over, if it still tries
       await expect(written).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN", retryable: true });
       expect(graph.submissions).toBeGreaterThan(1);
       graph.refuseNext.length = 0;
@@ -311,9 +316,13 @@ describe("the client", () => {
   });
 
   it("says what the last node said, and not that the time was up while another was asked", async () => {
-    const doors = [await door(new NodeInMemory()), await door(new NodeInMemory())];
+    const [hurried, patient] = [new NodeInMemory(), new NodeInMemory()];
+    hurried.isHurried = true; // the other one may wait until nobody hears it any more
+    const doors = [await door(hurried), await door(patient)];
     for (const some of [doors, doors.slice(0, 1)]) {
-      const asked = clientOf(some).check(mayView("a"), { atLeast: height(9), timeoutMs: 1_000 });
+      const client = clientOf(some);
+      await client.check(mayView("a")); // it is connected
+      const asked = client.check(mayView("a"), { atLeast: height(9), timeoutMs: 1_000 });
       await expect(asked).rejects.toMatchObject({ code: "BEHIND", retryable: true });
     }
   });
@@ -334,7 +343,7 @@ describe("the client", () => {
     const failed = client.check(mayView("a"), { timeoutMs: 2_500 });
     await expect(failed).rejects.toMatchObject({ code: expect.stringMatching(/BEHIND|UNAVAILABLE|DEADLINE_EXCEEDED/) });
     const read = (): Promise<boolean> => checks.check(mayView("a"), { timeoutMs: 600 });
-    await vi.waitFor(async () => expect(await read()).toBe(true), { timeout: 6_000, interval: 1 });
+    await expect.poll(() => read().catch(String), { interval: 1 }).toBe(true);
     expect(client.newestHeight).toBe(1);
     expect(client.receipt).toBeUndefined();
     checks.end();
@@ -344,7 +353,7 @@ describe("the client", () => {
     const graph = new NodeInMemory();
     const at = await door(graph);
     const reader = clientOf([at]);
-    const early = reader.check(mayView("a"), { atLeast: height(1), timeoutMs: 3_000 });
+    const early = reader.check(mayView("a"), { atLeast: height(1), timeoutMs: 60_000 });
     await clientOf([at]).write([granted("a")]);
     expect(await early).toEqual({ result: true, height: 1 });
     expect(reader.newestHeight).toBe(1);

@@ -5,7 +5,7 @@ import { memberIndex } from "../../../src/base/brands.ts";
 import { ok, refuse } from "../../../src/base/result.ts";
 import { type PeerNetwork, type PeerNetworkOptions, openPeerNetwork } from "../../../src/host/cluster/peer-network.ts";
 import { selfSigned } from "../../contract/grpc/support/certificates.ts";
-import { findPorts } from "../../../src/host/dev/ports.ts";
+import { twoPorts } from "./free-ports.ts";
 
 const open: PeerNetwork[] = [];
 afterEach(async () => {
@@ -96,7 +96,7 @@ const numbered = (n: number): Uint8Array => {
 };
 
 test("a member hears of a peer that goes and of its return, although nothing is sent", async () => {
-  const base = await findPorts(2, Math.random);
+  const base = await twoPorts();
   const first = await member(0, base);
   const second = await member(1, base);
   await first.connected(1);
@@ -108,7 +108,7 @@ test("a member hears of a peer that goes and of its return, although nothing is 
 });
 
 test("a stream migrates to a renewed certificate: the new connection stands before the old one ends, and no frame is lost", async () => {
-  const base = await findPorts(2, Math.random);
+  const base = await twoPorts();
   const names = new Set(["member 0"]);
   const first = await member(0, base);
   const second = await member(1, base, { authenticate: accepting(names, 0) });
@@ -135,7 +135,7 @@ test("a stream migrates to a renewed certificate: the new connection stands befo
 });
 
 test("what is accepted no more ends within its grace, both ways, and is not let in again", async () => {
-  const base = await findPorts(2, Math.random);
+  const base = await twoPorts();
   const names = new Set(["member 0"]);
   const first = await member(0, base);
   const second = await member(1, base, { authenticate: accepting(names, 0) });
@@ -157,7 +157,7 @@ test("what is accepted no more ends within its grace, both ways, and is not let 
 });
 
 test("a member whose certificate came into force here only after it was renewed there is dialled again until it is accepted", async () => {
-  const base = await findPorts(2, Math.random);
+  const base = await twoPorts();
   const names = new Set(["member 0"]);
   const first = await member(0, base);
   const second = await member(1, base, { authenticate: accepting(names, 0) });
@@ -179,7 +179,7 @@ test("a member whose certificate came into force here only after it was renewed 
 });
 
 test("old streams migrate by themselves, without a disconnection", async () => {
-  const base = await findPorts(2, Math.random);
+  const base = await twoPorts();
   const first = await member(0, base, { connectionMaxAgeMs: 200 });
   const second = await member(1, base);
   await first.until(() => first.events.length >= 4);
@@ -190,7 +190,7 @@ test("old streams migrate by themselves, without a disconnection", async () => {
 });
 
 test("a judge that throws refuses the peer, on both sides and when streams are judged anew, and nothing else ends", async () => {
-  const base = await findPorts(2, Math.random);
+  const base = await twoPorts();
   let isBroken = true;
   const broken: PeerNetworkOptions["authenticate"] = () => {
     if (isBroken) throw new RangeError("a reader met what nobody thought of");

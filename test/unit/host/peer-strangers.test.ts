@@ -5,7 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import { memberIndex } from "../../../src/base/brands.ts";
 import { ok } from "../../../src/base/result.ts";
 import { type PeerNetwork, openPeerNetwork } from "../../../src/host/cluster/peer-network.ts";
-import { findPorts } from "../../../src/host/dev/ports.ts";
+import { twoPorts } from "./free-ports.ts";
 import { selfSigned } from "../../contract/grpc/support/certificates.ts";
 
 let network: PeerNetwork | undefined;
@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 test("strangers who wait with open sockets keep no member out", async () => {
-  const base = await findPorts(2, Math.random);
+  const base = await twoPorts();
   const refused: string[] = [];
   const frames: number[] = [];
   let heard = (): void => {};

@@ -14,12 +14,15 @@ const rows: RowSource = {
 };
 
 class Worker {
+  /** Questions, and what was made elsewhere. */
+  heard = 0;
   readonly recorder: Recorder;
   readonly service: RecorderService;
   readonly #start: RecordingStart;
 
   constructor(start: RecordingStart) {
     this.#start = start;
+    start.port.on("message", () => (this.heard += 1));
     this.recorder = new Recorder({ ...start, now: () => 5 });
     this.service = new RecorderService({
       port: start.port,
@@ -139,8 +142,9 @@ describe("a node's lives as one stream", () => {
     const entries = live();
     const worker = new Worker(entries.beginWorker()).execute(1);
     const { cursor } = await read(entries, null, has("executed 1"));
+    const { heard } = worker;
     const reading = read(entries, cursor, has("executed 9"));
-    await new Promise((resolve) => setTimeout(resolve, 20)); // its question waits in the worker
+    await expect.poll(() => worker.heard).toBeGreaterThan(heard); // its question waits in the worker
     worker.execute(2);
     worker.service.end();
     await new Promise((resolve) => setImmediate(resolve));

@@ -128,7 +128,7 @@ afterEach(async () => {
 
 const ask = (path: string, { body, ...options }: RequestOptions & { readonly body?: string } = {}): Promise<Reply> =>
   new Promise((resolve, reject) => {
-    const request = httpRequest({ host: "127.0.0.1", port, path, ...options }, (response) => {
+    const request = httpRequest({ host: "127.0.0.1", port, path, agent: false, ...options }, (response) => {
       let text = "";
       response.on("data", (chunk) => (text += chunk));
       response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
@@ -290,6 +290,8 @@ describe("what is answered", () => {
       expect([bad, reply.status, codeOf(reply)]).toEqual([bad, 400, "INVALID_QUESTION"]);
     }
     expect(codeOf(await ask(`/inspect/api/graph?focus=${"x".repeat(12_000)}`, { headers }))).toBe("INVALID_QUESTION");
+    await ask("/inspect/api/check?subject=what?&object=a?b", { headers });
+    expect(ring.asked.at(-1)).toMatchObject({ subject: "what?", object: "a?b" });
     expect(codeOf(await ask("/inspect/api/constructor", { headers }))).toBe("NOT_FOUND");
     expect(codeOf(await ask("/inspect/../etc/passwd", { headers }))).toBe("NOT_FOUND");
     expect(codeOf(await ask("/inspect/api/members", { headers }))).toBe("NOT_SHOWN");
@@ -401,6 +403,25 @@ describe("the stream of entries", () => {
           .catch(() => []),
       )
       .toEqual([0]);
+  });
+
+  it("leaves a browser connections to ask by: of one session so many may watch, and others still may", async () => {
+    inspector.close();
+    http.close();
+    await open({ limits: { streamsOfOneMax: 2 } });
+    const [mine, others] = [await signIn(), await signIn()];
+    ring.add(1);
+    const watch = (headers: Record<string, string>): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const path = "/inspect/api/entries";
+        const request = httpRequest({ host: "127.0.0.1", port, path, headers, agent: false });
+        request.on("response", (response) => resolve(response.statusCode));
+        request.on("error", reject).end();
+      });
+    expect([await watch(mine), await watch(mine), await watch(mine)]).toEqual([200, 200, 503]);
+    expect((await ask("/inspect/api/entries", { method: "HEAD", headers: mine })).status).toBe(503);
+    expect((await ask("/inspect/api/source", { headers: mine })).status).toBe(200);
+    expect(await watch(others)).toBe(200);
   });
 
   it("refuses what is no cursor for being long, and begins anew for one of nobody's", async () => {

@@ -33,7 +33,7 @@ function open(changes: Partial<VaultOptions> = {}): Issuer {
     role: "sky",
     isVerbatim: true,
     now: () => Date.now(),
-    timeoutMs: 1_500,
+    timeoutMs: 60_000, // behind it openssl runs, as long as it takes
     backoffMs: 1,
     ...changes,
   });

@@ -212,18 +212,6 @@ test("a message is given with the first byte of what comes after it, a body in a
   ]);
 });
 
-test("a message with one signature is read in less than 30 µs, of the 250 that one of 4,000 a second has", () => {
-  const one = utf8(streams.find(({ id }) => id === "keripy-kevery-icp")?.stream ?? "");
-  const batch = concatBytes(...Array.from({ length: 100 }, () => one));
-  let fastest = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 40; round++) {
-    const start = performance.now();
-    const { messages } = parseStream(batch);
-    fastest = Math.min(fastest, ((performance.now() - start) * 1_000) / messages.length);
-  }
-  expect(fastest).toBeLessThan(30);
-});
-
 test("no endless stream is kept: what came and is not yet given is never more than one message may have", () => {
   const most = STREAM_BOUNDS.bodyBytesMax * 2 + STREAM_BOUNDS.attachedBytesMax;
   const groups = fromUtf8(signatures) ?? "";
@@ -258,17 +246,25 @@ test("no endless stream is kept: what came and is not yet given is never more th
 test("a large group that comes byte by byte is not read from its start for every byte", () => {
   const digest = encodeMatter("E", new Uint8Array(32));
   const element = `${digest}${encodeMatter("0A", new Uint8Array(16))}${digest}-AAC${indexedEd25519(0, new Uint8Array(64)).repeat(2)}`;
-  const group = encodeCounter("transferableGroups", 200, 1) + element.repeat(200);
-  const bytes = concatBytes(JSON_1, utf8(group));
-  let fastest = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 3; round++) {
-    const start = performance.now();
-    const { messages, refusal } = inPieces(bytes, [1]);
-    fastest = Math.min(fastest, performance.now() - start);
-    expect([refusal, messages[0]?.attachments.transferableSignatures.length]).toEqual([null, 200]);
-  }
-  // Read anew with every element it took 1.4 s, with every byte minutes.
-  expect(fastest).toBeLessThan(700);
+  /** Processor time, whatever else the machine does: the least of some rounds. Units: µs. */
+  const costOf = (elements: number): number => {
+    const group = encodeCounter("transferableGroups", elements, 1) + element.repeat(elements);
+    const bytes = concatBytes(JSON_1, utf8(group));
+    let least = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 4; round++) {
+      const before = process.cpuUsage();
+      for (let time = 0; time < 5; time++) {
+        const { messages, refusal } = inPieces(bytes, [1]);
+        expect([refusal, messages[0]?.attachments.transferableSignatures.length]).toEqual([null, elements]);
+      }
+      const { user, system } = process.cpuUsage(before);
+      least = Math.min(least, user + system);
+    }
+    return least;
+  };
+  costOf(100); // what is compiled on first use is compiled
+  // Eight times as long a group: read once it costs eight times as much, read anew with every element 64 times, with every byte more.
+  expect(costOf(200) / costOf(25)).toBeLessThan(24);
 });
 
 test("a refusal stays, and says where in the stream it was", () => {

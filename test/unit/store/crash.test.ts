@@ -29,9 +29,12 @@ function wholeRounds(log: LogDatabase): number {
   return last;
 }
 
+/** However late this process hears of a round, the child is no further ahead: its write-ahead log keeps what the tests tear. */
+const AHEAD_MAX = 12;
+
 /** Runs the child until it has reported `rounds` commits, kills it, and gives the last round it reported. */
 async function killedAfter(rounds: number, path: string, bundleBytes: number): Promise<number> {
-  const child = spawn(process.execPath, [CHILD, "commit", path, String(bundleBytes)], {
+  const child = spawn(process.execPath, [CHILD, "commit", path, String(bundleBytes), String(rounds + AHEAD_MAX)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let reported = "";
