@@ -19,6 +19,8 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export interface CliIo {
   /** A line of the result, to standard output. */
   readonly out: (line: string) => void;
+  /** A result that is no text, to standard output as it is. */
+  readonly outBytes: (bytes: Uint8Array) => void;
   /** A line of progress or trouble, to standard error. */
   readonly err: (line: string) => void;
   readonly env: NodeJS.ProcessEnv;
@@ -52,6 +54,7 @@ export function processIo(): CliIo {
   let signal: AbortSignal | undefined;
   return {
     out: (line) => void process.stdout.write(`${line}\n`),
+    outBytes: (bytes) => void process.stdout.write(bytes),
     err: (line) => void process.stderr.write(`${line}\n`),
     env: process.env,
     stdin: process.stdin,

@@ -250,7 +250,7 @@ export const exportStream = (options: ExportOptions, io: CliIo): Promise<ExitCod
     const stream = isOnline(options)
       ? await (await import("./kel-cluster.ts")).clusterExport(desk.where(), options)
       : Buffer.concat([kel, waiting]);
-    if (options.out === undefined) io.out(Buffer.from(stream).toString("utf8"));
+    if (options.out === undefined) io.outBytes(stream);
     else {
       try {
         writeFileSync(options.out, stream);

@@ -2,13 +2,14 @@
 import type { CliIo, ExitCode } from "../../../src/host/cli/io.ts";
 import { execute } from "../../../src/host/cli/main.ts";
 
-/** Where a command runs that nobody watches; lines of both outputs. */
+/** Where a command runs that nobody watches; lines of both outputs, and bytes a character each. */
 export function quietConsole() {
   const out: string[] = [];
   const err: string[] = [];
   const interrupted = new AbortController();
   const io: CliIo = {
     out: (line) => void out.push(line),
+    outBytes: (bytes) => void out.push(Buffer.from(bytes).toString("latin1")),
     err: (line) => void err.push(line),
     env: {},
     stdin: process.stdin,

@@ -82,6 +82,7 @@ test("an identifier of weighted keys is made, rotates, anchors and is exported; 
   expect(anchored).toMatchObject({ sn: 2, type: "ixn" });
   expect(await kel("show", "--dir", folder)).toMatchObject({ aid: made.aid, sn: 2, said: anchored.said });
   expect(await verified(folder)).toEqual(["accepted", "accepted", "accepted"]);
+  expect((await run("kel", "export", "--dir", folder)).out).toEqual([readFileSync(at("export-0"), "latin1")]);
   const [shown, judged] = [await sky("kel", "show", "--dir", folder), await sky("kel", "verify", at("all.cesr"))];
   expect(shown.out).toContain('  next keys: 1, threshold "1"');
   expect(judged.out).toContain('  next keys: 1, threshold "1"');
