@@ -22,7 +22,7 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 const isNewEnough = major > 22 || (major === 22 && minor >= 12);
 const canRun = isNewEnough && (!isCheckout || Boolean(process.features.typescript));
 
-/** Exit code of a command that cannot do its work here (see src/host/cli/exit-codes.ts). */
+/** Exit code of a command that cannot do its work here (see src/host/cli/io.ts). */
 const UNAVAILABLE = 3;
 
 /** Runs the same command line on the pinned Node and ends as it ends. */

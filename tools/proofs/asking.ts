@@ -59,19 +59,23 @@ export const askFor = (
 function fromDirectory(question: Question, data: string, founding: Founding, io: CliIo): Result<Uint8Array> {
   const files = openFiles(data);
   try {
-    const log = openLogReader(files.log, { header: blockHash, body: bodyHash, bundle: bundleDigest });
-    try {
-      const notary = new Notary(log, electorateOf(founding));
-      try {
-        return made(notary, question, io);
-      } finally {
-        notary.close();
-      }
-    } finally {
-      log.close();
-    }
+    return files.reading(() => fromLog(question, files.log, founding, io));
   } finally {
     files.release();
+  }
+}
+
+function fromLog(question: Question, path: string, founding: Founding, io: CliIo): Result<Uint8Array> {
+  const log = openLogReader(path, { header: blockHash, body: bodyHash, bundle: bundleDigest });
+  try {
+    const notary = new Notary(log, electorateOf(founding));
+    try {
+      return made(notary, question, io);
+    } finally {
+      notary.close();
+    }
+  } finally {
+    log.close();
   }
 }
 

@@ -4,8 +4,7 @@
  * files are copied first, where others hold temporary files.
  */
 import Database from "better-sqlite3";
-import { constants, copyFileSync, existsSync, lstatSync, mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, copyFileSync, existsSync, lstatSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Digest, Height } from "../../src/base/brands.ts";
 import { height as heightOf } from "../../src/base/brands.ts";
@@ -13,20 +12,28 @@ import { Fault } from "../../src/base/errors.ts";
 import { type RawLog, openRawLog } from "../../src/events/store/raw-log.ts";
 import { lostCommits } from "../../src/events/store/wal-damage.ts";
 import { ReplayFailure } from "./failure.ts";
+import { temporaryDirectory } from "./temporary.ts";
 import type { LogSource, SourceBundle, SourceEvent, SourceGap } from "./source.ts";
 
 /** Files of a directory as they can be read without writing to it. */
 export interface DirectoryFiles {
   readonly log: string;
-  /** Undefined where the directory has none. */
+  /** Where the log lies that was asked for; `log` may be a copy of it. */
+  readonly name: string;
+  /** Undefined where the directory has none, or nobody asked for it. */
   readonly projection: string | undefined;
   /** Whether a node has it open now: what is read may grow meanwhile. */
   readonly isLive: boolean;
+  /** Does something with these files; errors name those of the directory, not copies of them. */
+  readonly reading: <T>(action: () => T) => T;
   readonly release: () => void;
 }
 
-/** A path that is a link is followed; in the directory only plain files are read. Throws: Fault SOURCE_*; ReplayFailure LOG_CORRUPT where the write-ahead log lost commits. */
-export function openFiles(path: string): DirectoryFiles {
+/**
+ * A path that is a link is followed; in the directory only plain files are read, and the projection only if it is wanted.
+ * Throws: Fault SOURCE_*, TEMPORARY_FAILED; ReplayFailure LOG_CORRUPT where the write-ahead log lost commits.
+ */
+export function openFiles(path: string, wanted: "log" | "projection too" = "log"): DirectoryFiles {
   const log = existsSync(path) && statSync(path).isFile() ? realpathSync(path) : join(path, "log.db");
   demandPlain(log);
   if (!existsSync(log))
@@ -35,9 +42,11 @@ export function openFiles(path: string): DirectoryFiles {
       `${log} does not exist; name a node's data directory, a copy of it, or a log.db.`,
     );
   const beside = join(dirname(log), "projection.db");
-  demandPlain(beside);
-  const projection = existsSync(beside) ? beside : undefined;
-  if (isOpenElsewhere(log)) return { log, projection, isLive: true, release: () => {} };
+  const isWanted = wanted === "projection too";
+  if (isWanted) demandPlain(beside);
+  const projection = isWanted && existsSync(beside) ? beside : undefined;
+  if (isOpenElsewhere(log))
+    return { log, name: log, projection, isLive: true, reading: (action) => action(), release: () => {} };
   return copied(log, projection);
 }
 
@@ -67,19 +76,46 @@ function isAbsent(path: string): boolean {
 }
 
 function copied(log: string, projection: string | undefined): DirectoryFiles {
-  const directory = mkdtempSync(join(tmpdir(), "sky-replay-"));
-  const release = (): void => rmSync(directory, { recursive: true, force: true });
+  const { path: directory, remove: release } = temporaryDirectory("sky-replay-");
+  const reading = <T>(action: () => T): T => {
+    try {
+      return action();
+    } catch (error) {
+      throw ofOriginal(error, directory, dirname(log));
+    }
+  };
   try {
     const files = { log: copyDatabase(log, directory), projection: projection && copyDatabase(projection, directory) };
     const lost = lostCommits(files.log);
     if (lost !== undefined) throw new ReplayFailure("LOG_CORRUPT", null, { part: "file" }, lost);
-    return { ...files, isLive: false, release };
+    return { ...files, name: log, isLive: false, reading, release };
   } catch (error) {
     release();
     if (error instanceof ReplayFailure || !(error instanceof Error)) throw error;
-    const message = `${log} cannot be copied to ${directory} (${error.message}); free space there, or name another place by TMPDIR.`;
-    throw new Fault("SOURCE_COPY_FAILED", message, { cause: error });
+    throw notCopied(log, directory, error);
   }
+}
+
+function notCopied(log: string, directory: string, error: NodeJS.ErrnoException): Fault {
+  const isForbidden = error.code === "EACCES" || error.code === "EPERM";
+  const advice = isForbidden ? "read it as a user who may" : "free space there, or name another place by TMPDIR";
+  const message = `${log} cannot be copied to ${directory} (${error.message}); ${advice}.`;
+  return new Fault("SOURCE_COPY_FAILED", message, { cause: error });
+}
+
+/** Whoever asked knows nothing of the copy, and finds it gone. */
+function ofOriginal(error: unknown, copies: string, directory: string): unknown {
+  const named = (text: string): string => text.replaceAll(join(copies, "/"), join(directory, "/"));
+  if (error instanceof ReplayFailure)
+    return new ReplayFailure(error.code, error.height, error.where, named(error.reason));
+  if (!(error instanceof Fault) || !error.message.includes(copies)) return error;
+  if (error.code.endsWith("_FULL"))
+    return new Fault(
+      "SOURCE_COPY_FAILED",
+      `There is no room for a copy of ${directory} in ${copies}; free space there, or name another place by TMPDIR.`,
+      { cause: error },
+    );
+  return new Fault(error.code, named(error.message), { cause: error });
 }
 
 /** A database with what its write-ahead log holds; SQLite makes the index of that log anew. */
@@ -161,14 +197,12 @@ export class DirectorySource extends StoredSource {
   }
 
   /** Throws: Fault SOURCE_*, LOG_*; ReplayFailure LOG_CORRUPT. */
-  static open(path: string): DirectorySource {
-    const files = openFiles(path);
+  static open(path: string, wanted: "log" | "projection too" = "log"): DirectorySource {
+    const files = openFiles(path, wanted);
     try {
-      return new DirectorySource(
-        path,
-        corruptionTold(null, () => openRawLog(files.log)),
-        files,
-      );
+      const log = corruptionTold(null, () => files.reading(() => openRawLog(files.log, files.name)));
+      if (!files.isLive) demandNoMore(files.log, log);
+      return new DirectorySource(path, log, files);
     } catch (error) {
       files.release();
       throw error;
@@ -181,13 +215,22 @@ export class DirectorySource extends StoredSource {
   }
 }
 
+/** SQLite reads no further than its last page, and no node makes the file shorter: what follows was appended. Throws: ReplayFailure LOG_CORRUPT. */
+function demandNoMore(file: string, log: RawLog): void {
+  const more = statSync(file).size - log.endsAt();
+  if (more <= 0) return;
+  log.close();
+  const reason = `${more} bytes follow the last page of the database, which nobody reads`;
+  throw new ReplayFailure("LOG_CORRUPT", null, { part: "file" }, reason);
+}
+
 /** A file that SQLite finds damaged is a log that does not hold. */
 function corruptionTold<T>(height: number | null, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof Fault && error.code === "LOG_CORRUPT")
-      throw new ReplayFailure("LOG_CORRUPT", height, { part: "file" }, error.message.replace(/\.$/, ""));
+    if (error instanceof Fault && (error.code === "LOG_CORRUPT" || error.code === "LOG_EMPTY"))
+      throw new ReplayFailure(error.code, height, { part: "file" }, error.message.replace(/\.$/, ""));
     throw error;
   }
 }

@@ -1,13 +1,13 @@
 /** Every projection built again from nothing beside a replay, and compared with a node's projection.db at its height. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { Projector, type ProjectionRoots, TABLE_SETS } from "../../src/actors/projector/projector.ts";
 import { type Sqlite, openSqlite } from "../../src/events/store/sqlite.ts";
 import { compareProjections } from "../../src/host/projector/compare.ts";
 import { Fault } from "../../src/base/errors.ts";
 import { ReplayFailure } from "./failure.ts";
 import type { ReplayedBlock } from "./replayed.ts";
+import { temporaryDirectory } from "./temporary.ts";
 
 /** Blocks of one transaction. */
 const BLOCKS_PER_TRANSACTION = 64;
@@ -17,7 +17,7 @@ const BYTES_PER_TRANSACTION = 8 * 1024 * 1024;
 const PART = { part: "projection" } as const;
 
 export class Projections {
-  readonly #directory = mkdtempSync(join(tmpdir(), "sky-projection-"));
+  readonly #directory = temporaryDirectory("sky-projection-");
   readonly #db: Sqlite;
   readonly #projector: Projector;
   readonly #serving: ServingProjection | undefined;
@@ -28,7 +28,7 @@ export class Projections {
   /** `serving` is compared when its height is reached; it stays its caller's. */
   constructor(serving: ServingProjection | undefined) {
     this.#serving = serving;
-    this.#db = openSqlite(join(this.#directory, "projection.db"), { store: "PROJECTION", synchronous: "normal" });
+    this.#db = openSqlite(join(this.#directory.path, "projection.db"), { store: "PROJECTION", synchronous: "normal" });
     this.#db.pragma("synchronous = OFF"); // thrown away when this process ends
     this.#projector = new Projector(this.#db);
   }
@@ -48,18 +48,22 @@ export class Projections {
     if (isAtServing) this.#compare(this.#serving);
   }
 
+  /** Throws: Fault TEMPORARY_FAILED. */
   flush(): void {
     if (this.#waiting.length === 0) return;
-    this.#projector.apply(
-      this.#waiting.map(({ height, hash, root, time, event, factBytes }) => ({
-        height,
-        hash,
-        root,
-        time,
-        block: event.block,
-        facts: factBytes,
-      })),
-    );
+    const blocks = this.#waiting.map(({ height, hash, root, time, event, factBytes }) => ({
+      height,
+      hash,
+      root,
+      time,
+      block: event.block,
+      facts: factBytes,
+    }));
+    try {
+      this.#projector.apply(blocks);
+    } catch (error) {
+      throw isFull(error) ? noRoom(this.#directory.path, error) : error;
+    }
     this.#waiting = [];
     this.#bytes = 0;
   }
@@ -70,7 +74,7 @@ export class Projections {
 
   close(): void {
     this.#db.close();
-    rmSync(this.#directory, { recursive: true, force: true });
+    this.#directory.remove();
   }
 
   #compare({ roots, db }: ServingProjection): void {
@@ -88,6 +92,16 @@ export class Projections {
     throw new ReplayFailure("PROJECTION_DIFFERS", mine.height, PART, reason);
   }
 }
+
+const isFull = (error: unknown): boolean =>
+  (error instanceof Fault || error instanceof Database.SqliteError) && error.code.endsWith("_FULL");
+
+const noRoom = (directory: string, cause: unknown): Fault =>
+  new Fault(
+    "TEMPORARY_FAILED",
+    `There is no room for the tables in ${directory}; free space there, or name another place by TMPDIR.`,
+    { cause },
+  );
 
 /** In words; a projection that was filled from a checkpoint lacks old blocks, which is no difference. */
 function differences(serving: Sqlite, built: Sqlite): readonly string[] {

@@ -47,11 +47,11 @@ async function fromDirectory(data: string, options: ReplayCommandOptions, io: Cl
   const cluster = clusterOfFile(founding, io, json);
   if (typeof cluster === "number") return cluster;
   try {
-    const source = DirectorySource.open(data);
-    const { projection, isLive } = source.files;
+    const source = DirectorySource.open(data, "projection too");
+    const { projection, isLive, reading } = source.files;
     let serving: ServingProjection | undefined;
     try {
-      serving = projection === undefined ? undefined : ServingProjection.open(projection, isLive);
+      serving = projection === undefined ? undefined : reading(() => ServingProjection.open(projection, isLive));
       return await replayAll(source, serving, options, cluster, io);
     } finally {
       serving?.close();

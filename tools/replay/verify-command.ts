@@ -16,7 +16,7 @@ export type VerifyOptions = SourceOptions;
 export async function run(options: VerifyOptions, io: CliIo): Promise<ExitCode> {
   const { data, founding, json = false } = options;
   if (data === undefined) {
-    reportFailure(io, "USAGE", "Name what to verify: --data DIRECTORY.", json);
+    reportFailure(io, "USAGE", "Name what to verify: --data DIRECTORY, or a proof file.", json);
     return EXIT.usage;
   }
   const cluster = clusterOfFile(founding, io, json);

@@ -129,6 +129,14 @@ export class RawLog {
     return { begins: value, below: below ?? asHeight(0) };
   }
 
+  /** Where the database's last page ends in its file, once its write-ahead log has been written to it. Units: bytes. */
+  endsAt(): number {
+    return this.#read(() => {
+      const [pages, bytes] = ["page_count", "page_size"].map((name) => this.#connection.pragma(name, { simple: true }));
+      return Number(pages) * Number(bytes);
+    });
+  }
+
   close(): void {
     this.#connection.close();
   }
@@ -168,18 +176,27 @@ function demandTables(connection: Sqlite, path: string): void {
     throw new Fault("LOG_CORRUPT", `${path} holds views, triggers or virtual tables, which no node writes.`);
 }
 
-/** Throws: Fault LOG_OPEN_FAILED, LOG_CORRUPT, LOG_SCHEMA_UNKNOWN. */
-export function openRawLog(path: string): RawLog {
-  const connection = openSqlite(path, { store: "LOG", synchronous: "full", readonly: true });
+/** A file of no bytes, or one whose tables stand in a write-ahead log that is not here. */
+const isEmpty = (connection: Sqlite, path: string): boolean =>
+  guarded("LOG", path, "open", () => connection.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get()) === undefined;
+
+/** `name` is what messages call the file, where the one that is read is a copy. Throws: Fault LOG_OPEN_FAILED, LOG_CORRUPT, LOG_SCHEMA_UNKNOWN. */
+export function openRawLog(path: string, name = path): RawLog {
+  const connection = openSqlite(path, { store: "LOG", synchronous: "full", readonly: true, anyJournal: true });
   try {
-    demandTables(connection, path);
-    const version = guarded("LOG", path, "open", () => schemaVersion(connection, path));
+    demandTables(connection, name);
+    const version = guarded("LOG", name, "open", () => schemaVersion(connection, name));
+    if (version === 0 && isEmpty(connection, name))
+      throw new Fault(
+        "LOG_EMPTY",
+        `${name} holds nothing: if it is a copy, copy its write-ahead log (log.db-wal) with it, or stop the node first.`,
+      );
     if (version !== SCHEMA_VERSION)
       throw new Fault(
         "LOG_SCHEMA_UNKNOWN",
-        `${path} has schema ${version}, this version reads ${SCHEMA_VERSION}; use the version of Sky that wrote it.`,
+        `${name} has schema ${version}, this version reads ${SCHEMA_VERSION}; use the version of Sky that wrote it.`,
       );
-    return new RawLog(connection, path);
+    return new RawLog(connection, name);
   } catch (error) {
     connection.close();
     throw error;

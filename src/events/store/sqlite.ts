@@ -13,6 +13,8 @@ export interface SqliteOptions {
   readonly synchronous: "full" | "normal";
   /** Opens an existing file for queries only; its writer keeps working beside it. */
   readonly readonly?: boolean;
+  /** Takes a file whose journal is none of ours, such as a copy by VACUUM INTO: for readers alone. */
+  readonly anyJournal?: boolean;
 }
 
 const SYNCHRONOUS = { full: 2, normal: 1 } as const;
@@ -66,7 +68,7 @@ function applyPragmas(connection: Sqlite, synchronous: "full" | "normal", readon
 /** Throws: Fault `<store>_UNSAFE`: the file would not keep what its users promise. */
 function assertPragmas(connection: Sqlite, path: string, options: SqliteOptions): void {
   const wanted = {
-    journal_mode: "wal",
+    ...(options.anyJournal !== true && { journal_mode: "wal" }),
     synchronous: SYNCHRONOUS[options.synchronous],
     foreign_keys: 1,
     trusted_schema: 0,

@@ -2,15 +2,16 @@
  * Commands of audits: `sky verify`, `sky replay`, `sky audit …`. What each does stands in a module of its own, as in program.ts:
  * those that read whole logs in tools/replay. Questions and proofs add theirs to `audit` here.
  */
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { addProofCommands } from "./audit-proof-commands.ts";
 import { addQuestionCommands } from "./audit-question-commands.ts";
-import type { CliIo, ExitCode } from "./io.ts";
+import { type CliIo, type ExitCode, EXIT, reportFailure } from "./io.ts";
+import { instant } from "./log-time.ts";
 import { type ProgramContext, height, repeated, runner } from "./registration.ts";
 
 const VERIFY_HELP = `
 PROOF is judged by --founding alone, offline, and what it proves is said in sentences. Exit codes: 0 it is proven, 1 it is not, and why.
-DIR is a node's data directory, a copy or backup of one, or a log.db; a running node is not disturbed, and nothing is written there.
+DIR is a node's data directory, a copy of one, or a log.db; a running node is not disturbed, and nothing is written there.
 Everything is checked from genesis: the founding document's signatures, every hash and link, every certificate, every client's signature
 as its command is judged again, and the roots that headers name.
 Exit codes: 0 the log holds, 1 it does not: the last line says where and why, 3 it cannot be read.`;
@@ -19,13 +20,6 @@ const REPLAY_HELP = `
 As sky verify, and rebuilds every projection from nothing; where DIR holds a projection.db its tables are compared, too. Without --data a
 node is asked for its log, by an auditor (sky:cluster#audit) or administrator, and believed in nothing.
 Exit codes: 0 the log holds and all roots are equal, 1 not: the last line says where and why, 3 it cannot be read.`;
-
-/** An instant as people write it, or ms since 1970. */
-function instant(value: string): number {
-  const time = /^\d+$/.test(value) ? Number(value) : Date.parse(value);
-  if (Number.isSafeInteger(time)) return time;
-  throw new InvalidArgumentError("A time such as 2026-11-22T13:00:00Z, or milliseconds since 1970.");
-}
 
 /** Called once, by program.ts. */
 export function addAuditCommands(program: Command, context: ProgramContext): void {
@@ -51,7 +45,11 @@ export function addAuditCommands(program: Command, context: ProgramContext): voi
     .option("--dir <directory>", "ask a node of this sky dev, which knows nodes and client")
     .option("--client <folder>", "folder of the client to ask as (default: clients/admin of --dir)")
     .option("--to <height>", "stop after this height", height)
-    .option("--until <time>", "stop before the first block of a later log time", instant)
+    .option(
+      "--until <time>",
+      "stop before the first block of a later log time: a day (its end) or an instant, as sky audit who --on",
+      instant,
+    )
     .option("--show", "print what each transaction did and why it was refused")
     .addHelpText("after", REPLAY_HELP)
     .action(run(() => import("../../../tools/replay/replay-command.ts")));
@@ -70,6 +68,11 @@ interface VerifyOptions {
 /** A proof file where one is given, else a log. */
 async function runVerify(options: VerifyOptions, io: CliIo): Promise<ExitCode> {
   const [proof] = options.args;
+  if (options.data !== undefined && (proof !== undefined || options.head !== undefined)) {
+    const message = "Name a log by --data, or a proof file (and --head), not both.";
+    reportFailure(io, "USAGE", message, options.json === true);
+    return EXIT.usage;
+  }
   if (proof !== undefined)
     return (await import("../../../tools/proofs/verify-command.ts")).run({ ...options, args: [proof] }, io);
   return (await import("../../../tools/replay/verify-command.ts")).run(options, io);

@@ -1,23 +1,13 @@
 /** `sky audit who | why | changes | acts`. What they do stands in tools/replay/questions. */
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
+import { logTime } from "./log-time.ts";
 import { type ProgramContext, height, repeated, runner } from "./registration.ts";
-
-const DAY = /^\d{4}-\d{2}-\d{2}$/;
-const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z$/;
-const LAST_OF_DAY = "T23:59:59.999Z";
-
-/** Log time as people write it: UTC, and a day is its end. Units: ms since 1970. */
-function logTime(value: string): number {
-  const time = DAY.test(value) ? Date.parse(`${value}${LAST_OF_DAY}`) : INSTANT.test(value) ? Date.parse(value) : NaN;
-  if (Number.isSafeInteger(time)) return time;
-  throw new InvalidArgumentError("UTC by ISO 8601: a day 2026-11-22 (its end), or an instant 2026-11-22T13:00:00Z.");
-}
 
 const sinceMoment = (value: string): { readonly height: number } | { readonly time: number } =>
   /^\d{1,15}$/.test(value) ? { height: Number(value) } : { time: logTime(value) };
 
 const LOG_HELP = `
-DIR is a node's data directory, a copy or backup of one, or a log.db; a running node is not disturbed, and nothing is written there. The log is
+DIR is a node's data directory, a copy of one, or a log.db; a running node is not disturbed, and nothing is written there. The log is
 verified from genesis meanwhile, as by sky verify, up to the height that is asked for. Without --data a node is asked for its log, by an auditor
 (sky:cluster#audit) or administrator, and believed in nothing: genesis must be that of --founding. Dates are log time, the blocks' own.
 With --json every line is one object; the last one says { ok, … }, or why not.`;

@@ -47,11 +47,12 @@ export function reportFailure(io: CliIo, code: string, message: string, json: bo
 
 /** The real process. */
 export function processIo(): CliIo {
-  // Whoever reads us may stop reading ("sky … | head"); that is no failure.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) =>
-    process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.unavailable),
-  );
   let signal: AbortSignal | undefined;
+  // Whoever reads us may stop reading ("sky … | head"); that is no failure, but work that was going on did not come to its end.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    const atClosedPipe = signal === undefined ? EXIT.ok : CLOSED_PIPE;
+    process.exit(error.code === "EPIPE" ? atClosedPipe : EXIT.unavailable);
+  });
   return {
     out: (line) => void process.stdout.write(`${line}\n`),
     outBytes: (bytes) => void process.stdout.write(bytes),
@@ -63,8 +64,9 @@ export function processIo(): CliIo {
   };
 }
 
-/** 128 + SIGINT, as shells say it. */
+/** 128 + SIGINT and 128 + SIGPIPE, as shells say it. */
 const INTERRUPTED = 130;
+const CLOSED_PIPE = 141;
 
 function watchInterruption(): AbortSignal {
   const controller = new AbortController();

@@ -1,4 +1,6 @@
 import Database from "better-sqlite3";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   copyFileSync,
   cpSync,
@@ -11,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { present } from "../../../src/base/errors.ts";
 import { Projector } from "../../../src/actors/projector/projector.ts";
@@ -252,6 +255,35 @@ describe("a replay that is interrupted", () => {
     expect(await execute(["verify", "--data", directory, "--json"], io)).toBe(3);
     expect(JSON.parse(out.join())).toMatchObject({ ok: false, code: "INTERRUPTED" });
     clearTimeout(timer);
+  });
+});
+
+describe("a replay whose reader goes away", () => {
+  it("does not end with 0, since nothing is known of the rest, and leaves no copies behind", {
+    timeout: 30_000,
+  }, async () => {
+    const directory = join(base, "unread");
+    const temporary = join(base, "temporary");
+    for (const path of [directory, temporary]) mkdirSync(path);
+    const log = openMadeLog(join(directory, "log.db"));
+    const long = new MadeLog();
+    appendTo(log, long.genesis(), long.root);
+    const commands = Array.from({ length: 800 }, (_, i) =>
+      long.command([{ kind: "addSubject", subject: node(`s${i}`) }]),
+    );
+    appendTo(log, long.executions([long.bundle([long.batch(commands)])]), long.root); // more than a pipe holds
+    log.close();
+    const launcher = fileURLToPath(new URL("../../../bin/sky.js", import.meta.url));
+    const child = spawn(process.execPath, [launcher, "replay", "--show", "--data", directory], {
+      env: { ...process.env, TMPDIR: temporary },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    const ended = once(child, "exit");
+    await once(child.stdout, "readable");
+    expect(readdirSync(temporary)).toHaveLength(2);
+    child.stdout.destroy();
+    expect(await ended).toEqual([141, null]);
+    expect(readdirSync(temporary)).toEqual([]);
   });
 });
 

@@ -149,7 +149,7 @@ async function atMoment(
     const { last } = await runReplay(source, { ...bounds, ...until }, io, (block) => asked.take(block));
     if (last === undefined || (height !== undefined && last.height < height))
       return beyond(io, last, height ?? 0, json);
-    return answer({ height: last.height, time: last.time, isEnd: last.height === end });
+    return answer({ height: last.height, time: last.time, isEnd: last.height >= (end ?? 0) });
   });
 }
 
