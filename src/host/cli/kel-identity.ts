@@ -13,10 +13,11 @@ import { FOUNDING_BYTES_MAX } from "../../events/facts/founding.ts";
 import { type Controller, type ControllerRefusal, keyStateOf, promoted } from "../../keri/controller.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import { writeThreshold } from "../../keri/threshold.ts";
-import { ClientFolderStore, anchorsPem, clientFiles, readClientIdentity } from "../founding/client-folder.ts";
+import { ClientFolderStore, anchorsPem, clientFiles } from "../founding/client-folder.ts";
 import { openFounding } from "../founding/document.ts";
 import { readPublic, writeAtomic } from "../founding/files.ts";
 import { OperatorFile } from "../founding/operator-file.ts";
+import { identityIn } from "./identity-folder.ts";
 import type { Where } from "./kel-cluster.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
 import { random } from "./operator-command.ts";
@@ -59,7 +60,7 @@ export async function openKelDesk(options: KelOptions, io: CliIo): Promise<Resul
     return refuse("IDENTITY_MISSING", "Name one identity: --client FOLDER, --operator FILE or --dir FOLDER.");
   if (operator !== undefined) return openOperator(operator, options, io);
   const folder = client ?? dir ?? "";
-  const kept = readClientIdentity(folder);
+  const kept = identityIn(folder);
   if (!kept.ok) return kept;
   if (isOnline(options)) {
     if (options.node === undefined && options.cluster === undefined)

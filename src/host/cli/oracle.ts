@@ -8,8 +8,9 @@ import { SkyError } from "../../client/errors.ts";
 import { newCommandId } from "../../client/signing.ts";
 import { type Found, SkyClient } from "../../client/sky-client.ts";
 import type { Precondition, Relation } from "../../events/facts/graph.ts";
-import { ClientFolderStore, clientFiles, readClientIdentity } from "../founding/client-folder.ts";
+import { ClientFolderStore, clientFiles } from "../founding/client-folder.ts";
 import { formatNode, parseAssertion, parseChange, parseNode, parseRelation } from "./graph-text.ts";
+import { askingIdentity } from "./identity-folder.ts";
 import { type CliIo, type ExitCode, EXIT, reportFailure, reportRefusal } from "./io.ts";
 
 /** Where to ask, and as whom. */
@@ -32,10 +33,10 @@ export async function withClient(
   io: CliIo,
   work: (client: SkyClient) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  const directory = options.client ?? path.join(options.dir ?? ".", "clients/default");
-  const kept = readClientIdentity(directory);
-  if (!kept.ok) return reportRefusal(io, kept.refusal, options.json === true);
-  if (kept.value.cluster === null) throw lacksCredentials(directory);
+  const asking = askingIdentity(options);
+  if (!asking.ok) return reportRefusal(io, asking.refusal, options.json === true);
+  const { folder: directory, kept } = asking.value;
+  if (kept.cluster === null) throw lacksCredentials(directory);
   const client = await SkyClient.open({
     endpoints: options.node ?? serviceEndpoints(options.dir ?? "."),
     ca: readAnchors(directory),

@@ -1,5 +1,5 @@
 /** `sky kel incept, rotate, interact, delegate, show, export` on folders of their own, judged by `sky kel verify`. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -238,4 +238,22 @@ test("what cannot be done is refused with a sentence and an exit code, and keys 
     expect([end.code, end.err], words.slice(0, 5).join(" ")).toEqual([code, expect.stringContaining(sentence)]);
   }
   expect(await kel("show", "--dir", folder)).toMatchObject({ sn: 0 });
+});
+
+test("a directory of sky dev that is named for an identity's folder, or the other way round, is called what it is", async () => {
+  const [cluster, own] = [at("a-cluster"), at("an-identity")];
+  mkdirSync(cluster);
+  writeFileSync(join(cluster, "cluster.json"), "{}");
+  await kel("incept", "--dir", own);
+  const client = join(cluster, "clients", "default");
+  for (const [words, named] of [
+    [["kel", "show", "--dir", cluster], `--client ${client}`],
+    [["kel", "rotate", "--client", cluster], `--client ${client}`],
+    [["oracle", "check", "a", "b", "--dir", own], `--client ${own}`],
+    [["oracle", "check", "a", "b", "--dir", at("nothing")], "does not exist"],
+    [["kel", "show", "--dir", at("nothing")], "does not exist"],
+  ] as const) {
+    const end = await sky(...words);
+    expect([end.code, end.err], words.join(" ")).toEqual([EXIT.refused, expect.stringContaining(named)]);
+  }
 });
