@@ -35,11 +35,15 @@ export class AppendDefect extends Defect {
   }
 }
 
+/** How long a reader may keep us from leaving one whole file behind. Units: ms. */
+const CLOSE_MS = 200;
+
 export class LogDatabase extends LogReader implements BeginningLog {
   readonly #writes: ReturnType<typeof prepareWrites>;
   readonly #repairs: ReturnType<typeof prepareRepairs>;
   readonly #atomically: (work: () => void) => void;
   readonly #release: () => void;
+  readonly #toOneFile: () => void;
   readonly #listeners = new Set<(stream: string) => void>();
   /** First write that failed: after it the file's state in memory is not what is on disk, so nothing more is written. */
   #failed: Fault | undefined;
@@ -53,6 +57,10 @@ export class LogDatabase extends LogReader implements BeginningLog {
     const transaction = connection.transaction((work: () => void) => work());
     this.#atomically = (work) => transaction.immediate(work);
     this.#release = release;
+    this.#toOneFile = () => {
+      connection.pragma(`busy_timeout = ${CLOSE_MS}`);
+      connection.pragma("wal_checkpoint(TRUNCATE)");
+    };
     const mark = this.mark(INTEGRITY_MARK);
     if (mark !== undefined) this.#integrity = Integrity.decode(mark);
     else if (this.lastHeight() === undefined && this.#countCovered().hasSumOf(Integrity.empty()))
@@ -205,8 +213,16 @@ export class LogDatabase extends LogReader implements BeginningLog {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Gives the file and its lock back. */
+  /**
+   * Gives the file and its lock back. SQLite writes its write-ahead log into the file only when the last connection closes, and only if that
+   * one may write: with readers beside us the file alone, which people copy, would lack what was written last.
+   */
   override close(): void {
+    try {
+      if (this.#failed === undefined) this.#toOneFile();
+    } catch {
+      // what cannot be moved now is read from the write-ahead log when it is opened again
+    }
     super.close();
     this.#release();
   }

@@ -148,7 +148,7 @@ function expectState(opened: Opened, state: State | undefined): void {
   expect(opened).toEqual({ height: state?.height, digest: state?.digest, rebuilt: null, isRight: true });
 }
 
-describe("a projection", { timeout: isExhaustive ? 3_000_000 : 60_000 }, () => {
+describe("a projection", { timeout: isExhaustive ? 3_000_000 : 240_000 }, () => {
   const chance = new Chance(4);
 
   test("cut at any frame's boundary, or within a frame, is the state after the newest block that is all there", () => {

@@ -1,3 +1,4 @@
+import { copyFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { epoch, height, view } from "../../../src/base/brands.ts";
 import type { Digest } from "../../../src/base/brands.ts";
@@ -5,6 +6,7 @@ import { ZERO_DIGEST, utf8 } from "../../../src/base/bytes.ts";
 import type { LogEvent } from "../../../src/events/facts/block.ts";
 import type { Candidate, JournalRecord } from "../../../src/events/store/log-batch.ts";
 import { Chain, bundleOf, hashing } from "../../contract/chain.ts";
+import { openLogReader } from "../../../src/events/store/log-reader.ts";
 import { logPath, openLog, withoutSeq } from "./log-fixture.ts";
 
 const vote = (e: number, v: number, kind = "notarize"): JournalRecord => ({
@@ -21,6 +23,20 @@ const candidateOf = (event: LogEvent, e: number, v: number): Candidate => ({
   block: event.block,
 });
 const root = hashing.body(utf8("root"));
+
+test("a log that was closed is whole in its one file, also while others read beside it", () => {
+  const path = logPath();
+  const chain = new Chain();
+  const log = openLog(path);
+  const reader = openLogReader(path, hashing);
+  log.commit({ append: { expected: height(0), events: [chain.next(), chain.next()] } });
+  expect(reader.head()?.height).toBe(1);
+  log.close();
+  const copy = logPath();
+  copyFileSync(path, copy); // and not its write-ahead log
+  expect(openLog(copy).head()?.height).toBe(1);
+  reader.close();
+});
 
 describe("a commit", () => {
   test("makes everything of a batch readable, also after reopening", () => {
