@@ -8,7 +8,7 @@ import { present } from "../../src/base/errors.ts";
 import { type ProjectedBlock, Projector } from "../../src/actors/projector/projector.ts";
 import { segmentDigest, segmentsRoot } from "../../src/events/facts/checkpoint.ts";
 import type { WrittenCheckpoint } from "../../src/host/checkpoints/checkpoint-writer.ts";
-import { dumpSegments } from "../../src/projections/checkpoint/checkpoint.ts";
+import { Dumping } from "../../src/projections/checkpoint/checkpoint.ts";
 import type { SegmentMember } from "../../src/projections/checkpoint/segment.ts";
 import type { SqlDatabase } from "../../src/projections/rebac/sql-database.ts";
 import type { Checkpointing } from "./checkpoint-store.ts";
@@ -42,6 +42,7 @@ export class Folding {
   readonly projector: Projector;
   readonly #options: FoldingOptions;
   readonly #waiting: ProjectedBlock[] = [];
+  #dumping: Dumping | undefined;
   #isWriting = false;
 
   constructor(options: FoldingOptions) {
@@ -88,7 +89,8 @@ export class Folding {
     const { db, later, random } = this.#options;
     const height = heightOf(this.projector.height);
     const { root } = present(this.projector.ledger.blockAt(height), "just applied");
-    const segments = [...dumpSegments(db, members)];
+    this.#dumping ??= new Dumping(db); // statements prepared for each of hundreds of dumps were hundreds of megabytes
+    const segments = [...this.#dumping.segments(members)];
     const digests = segments.map(segmentDigest);
     this.#isWriting = true;
     const step = (at: number): void => {

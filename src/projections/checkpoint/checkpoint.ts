@@ -17,15 +17,46 @@ import {
   segmentsOf,
 } from "./segment.ts";
 
+interface Tables {
+  readonly ledger: LedgerTables;
+  readonly rebac: RebacTables;
+  readonly kerl: KerlTables;
+  readonly certificates: CertificateTables;
+}
+
+const tablesOf = (db: SqlDatabase): Tables => ({
+  ledger: new LedgerTables(db),
+  rebac: new RebacTables(db),
+  kerl: new KerlTables(db),
+  certificates: new CertificateTables(db),
+});
+
 /**
  * The segments of the state that the tables hold, in order. Reads as it goes: give it a connection within a read transaction, which
  * sees one state however long it takes. The tables hold a block at least.
  */
-export function* dumpSegments(db: SqlDatabase, members: readonly SegmentMember[]): Generator<Uint8Array> {
-  const ledger = new LedgerTables(db);
-  const rebac = new RebacTables(db);
-  const kerl = new KerlTables(db);
-  const certificates = new CertificateTables(db);
+export function dumpSegments(db: SqlDatabase, members: readonly SegmentMember[]): Generator<Uint8Array> {
+  return segmentsIn(tablesOf(db), members);
+}
+
+/** Dumps from one connection again and again: its statements are prepared once. */
+export class Dumping {
+  readonly #tables: Tables;
+
+  constructor(db: SqlDatabase) {
+    this.#tables = tablesOf(db);
+  }
+
+  /** As `dumpSegments`, of the state that the tables hold now. */
+  segments(members: readonly SegmentMember[]): Generator<Uint8Array> {
+    const { ledger, rebac, kerl, certificates } = this.#tables;
+    for (const tables of [ledger, rebac, kerl, certificates]) tables.reload();
+    return segmentsIn(this.#tables, members);
+  }
+}
+
+function* segmentsIn(tables: Tables, members: readonly SegmentMember[]): Generator<Uint8Array> {
+  const { ledger, rebac, kerl, certificates } = tables;
   const { block, before } = ledger.position();
   yield encodeSegment({ kind: "state", block, frontier: before.state, members, rolling: rebac.rollingRoot });
   yield* segmentsOf("blocks", ledger.blockEntries());
@@ -52,10 +83,7 @@ const unreadable = (what: string) =>
  * database to be thrown away.
  */
 export function loadSegments(db: SqlDatabase, segments: Iterable<Segment>): Result<{ height: Height; root: Digest }> {
-  const ledger = new LedgerTables(db);
-  const rebac = new RebacTables(db);
-  const kerl = new KerlTables(db);
-  const certificates = new CertificateTables(db);
+  const { ledger, rebac, kerl, certificates } = tablesOf(db);
   let state: StateSegment | undefined;
   let stage = 0;
   let due = 0;
@@ -81,13 +109,6 @@ export function loadSegments(db: SqlDatabase, segments: Iterable<Segment>): Resu
   kerl.restorePosition(loaded.value.height);
   certificates.restorePosition(loaded.value.height);
   return loaded;
-}
-
-interface Tables {
-  readonly ledger: LedgerTables;
-  readonly rebac: RebacTables;
-  readonly kerl: KerlTables;
-  readonly certificates: CertificateTables;
 }
 
 /** Returns what is wrong with the rows. */

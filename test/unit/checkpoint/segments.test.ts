@@ -6,7 +6,7 @@ import { height } from "../../../src/base/brands.ts";
 import { toHex } from "../../../src/base/bytes.ts";
 import { SEGMENT_BYTES_MAX, segmentDigest, segmentsRoot } from "../../../src/events/facts/checkpoint.ts";
 import type { GraphWrite } from "../../../src/events/facts/graph.ts";
-import { dumpSegments, loadSegments } from "../../../src/projections/checkpoint/checkpoint.ts";
+import { Dumping, dumpSegments, loadSegments } from "../../../src/projections/checkpoint/checkpoint.ts";
 import { type Segment, decodeSegment, encodeSegment } from "../../../src/projections/checkpoint/segment.ts";
 import { PastGraph } from "../../../src/projections/rebac/past-graph.ts";
 import { history, nodes } from "../rebac/random-writes.ts";
@@ -59,6 +59,20 @@ describe("checkpoint segments", () => {
         expect(texts(dumpSegments(other.db, members))).toEqual(texts(dumpSegments(one.db, members)));
       }),
       { numRuns: 40, seed: 1 },
+    );
+  });
+
+  test("the same from one connection again and again as from a fresh one, whatever was applied meanwhile", () => {
+    fc.assert(
+      fc.property(history, history, (before, after) => {
+        const blocks = projectedBlocks([...before, ...after]);
+        const { db, projector } = applied(blocks.slice(0, before.length + 1), 3);
+        const dumping = new Dumping(db);
+        expect(texts(dumping.segments(members))).toEqual(texts(dumpSegments(db, members)));
+        for (const block of blocks.slice(before.length + 1)) projector.apply([block]);
+        expect(texts(dumping.segments(members))).toEqual(texts(dumpSegments(db, members)));
+      }),
+      { numRuns: 15, seed: 3 },
     );
   });
 
