@@ -28,8 +28,13 @@ describe.skipIf(chromium === null)("a recording of an equivocating leader, in th
     inspecting = await Inspecting.start(file);
     witness = await Witness.before(inspecting.link);
     browser = await launch(chromium ?? "");
-    const first = await open(browser, witness);
+    // As somebody does whose session is over: the fresh link is opened in the window that has said so.
+    const first = await open(browser, witness, { fragment: "view=blocks" });
+    await says(first.page, "Not admitted");
+    first.complaints.length = 0;
+    await first.page.evaluate(`location.href = ${JSON.stringify(witness.link)}`);
     await connection(first.page, "recording read to its end");
+    expect(first.page.url()).not.toContain("token");
     session = await first.page.context().storageState();
     await first.page.context().close();
     expect(first.complaints).toEqual([]);
@@ -74,8 +79,13 @@ describe.skipIf(chromium === null)("a recording of an equivocating leader, in th
       [360, 740],
     ] as const) {
       const { page, complaints } = await look("", { size });
-      for (const { name } of VIEWS) {
-        await show(page, name);
+      for (const { name, title, key } of VIEWS) {
+        await page.keyboard.press(key);
+        await page.locator(`.view[data-view="${name}"]`).waitFor();
+        await until(`the tab ${title} is in sight`, async () => {
+          const tab = await page.getByRole("navigation", { name: "Views" }).getByText(title).boundingBox();
+          return tab !== null && tab.x >= 0 && tab.x + tab.width <= size[0];
+        });
         if (name === "ceremony") await says(page, "has no ceremony");
         if (name === "graph") await page.locator(".graph-svg .point").first().waitFor();
         if (name === "difference") await says(page, /root of/);
@@ -134,9 +144,14 @@ describe.skipIf(chromium === null)("a recording of an equivocating leader, in th
     const { page } = await look("view=ring");
     await page.keyboard.press("Home");
     for (let step = 0; step < 3; step++) await page.keyboard.press("]");
-    const link = String(await page.evaluate("location.hash"));
-    expect(link).toMatch(/^#view=ring&at=n\d:\d+:\d+$/);
-    const other = await look(link.slice(1));
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.getByRole("button", { name: "Link" }).click();
+    const link = await until("the link is copied", async () => {
+      const text = String(await page.evaluate("navigator.clipboard.readText()"));
+      return /\/inspect\/#view=ring&at=n\d:\d+:\d+$/.test(text) && text;
+    });
+    await until("the address says the same", () => page.url() === link);
+    const other = await look(new URL(link).hash.slice(1));
     // The address is ahead of what is drawn: both are looked at until they have drawn it.
     await until("both pages stand there", async () => {
       const [here, there] = [await place(page), await place(other.page)];
@@ -144,6 +159,20 @@ describe.skipIf(chromium === null)("a recording of an equivocating leader, in th
     });
     await page.context().close();
     await other.page.context().close();
+  });
+
+  it("a thousand moves at once are drawn, stand in the address in the end, and the browser does not stop the page", async () => {
+    const { page, complaints } = await look("view=ring");
+    const { of } = await place(page);
+    await page.evaluate(
+      "for (let n = 0; n < 1000; n++) dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowLeft' }))",
+    );
+    await until("the cursor has come there", async () => (await place(page)).at === of - 1_000);
+    const address = page.url();
+    await page.keyboard.press("ArrowLeft");
+    await until("the address goes with it", () => page.url() !== address);
+    await page.context().close();
+    expect(complaints).toEqual([]);
   });
 
   it("more than 10,000 entries scrub: what stands in the page stays small at every place", async () => {

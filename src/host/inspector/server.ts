@@ -13,7 +13,7 @@ import { type Names, ofOurs } from "./origin.ts";
 import { questionOf } from "./questions.ts";
 import { type Judged, type ServerCode, no, statusOf } from "./refusals.ts";
 import { type InspectorSource, TEXT_MAX } from "./source.ts";
-import { type OneTimeTokens, Sessions } from "./token.ts";
+import { type OneTimeTokens, type Session, Sessions } from "./token.ts";
 
 export interface Asset {
   /** Content type. */
@@ -47,14 +47,19 @@ export interface InspectorServerOptions {
 export interface InspectorLimits {
   /** Readers of entries at a time. */
   readonly streamsMax: number;
+  /** Of them those of one session; behind mutual TLS, of one address. */
+  readonly streamsOfOneMax: number;
   /** Questions that are being answered at a time. */
   readonly questionsMax: number;
   /** Wrong tokens within a minute that are answered one by one; more only hear that there were too many. */
   readonly wrongTokensMax: number;
 }
 
-/** Eight windows; a page asks a handful of things at once; nobody types thirty tokens a minute. */
-const LIMITS: InspectorLimits = { streamsMax: 8, questionsMax: 32, wrongTokensMax: 30 };
+/**
+ * Eight windows, four of one browser: over HTTP/1.1 it has six connections to one host, and whoever watches must still be able to ask.
+ * A page asks a handful of things at once; nobody types thirty tokens a minute.
+ */
+const LIMITS: InspectorLimits = { streamsMax: 8, streamsOfOneMax: 4, questionsMax: 32, wrongTokensMax: 30 };
 const TOKEN_BODY_BYTES_MAX = 1_024;
 const BODY_TIMEOUT_MS = 5_000;
 const URL_CHARS_MAX = 2 * TEXT_MAX + 1_024;
@@ -83,7 +88,8 @@ export class InspectorServer {
   readonly #limits: InspectorLimits;
   readonly #sessions: Sessions;
   readonly #closed = new AbortController();
-  #streams = 0;
+  /** Of each reader that has any. */
+  readonly #streams = new Map<string, number>();
   #questions = 0;
   #wrong = { since: 0, count: 0 };
 
@@ -113,7 +119,8 @@ export class InspectorServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? "";
-    const [path = "", query = ""] = url.split("?", 2);
+    const [path = "", ...rest] = url.split("?");
+    const query = rest.join("?");
     const isPage = path === INSPECT_PATH || path === `${INSPECT_PATH}/`;
     const named = ofOurs(request, this.#options.names, isPage);
     if (!named.ok) return this.#no(request, response, named);
@@ -128,26 +135,26 @@ export class InspectorServer {
     if (isSession) return this.#openSession(request, response, named.value);
     if (path === INSPECT_PATH) return redirect(response);
     if (!path.startsWith(`${INSPECT_PATH}/api/`)) return this.#asset(request, response, path);
-    const until = this.#judge(request, named.value);
-    if (!until.ok) return this.#no(request, response, until);
+    const session = this.#judge(request, named.value);
+    if (!session.ok) return this.#no(request, response, session);
     const name = path.slice(`${INSPECT_PATH}/api/`.length);
-    if (name === "entries") return this.#stream(request, response, query, until.value);
+    if (name === "entries") return this.#stream(request, response, query, session.value);
     return this.#question(request, response, name, query);
   }
 
-  /** When the caller's right to ask ends at the latest; ms since 1970. */
-  #judge(request: IncomingMessage, host: string): Judged<number> {
+  /** Who asks, and when the right to do so ends at the latest. */
+  #judge(request: IncomingMessage, host: string): Judged<Session> {
     const { access } = this.#options;
     if (access.kind === "judged") {
       const judged = access.judge(request);
-      return judged.ok ? ok(Number.POSITIVE_INFINITY) : judged;
+      return judged.ok ? ok({ until: Number.POSITIVE_INFINITY, name: request.socket.remoteAddress ?? "" }) : judged;
     }
-    const end = cookies(request, cookieName(host))
-      .map((value) => this.#sessions.endOf(value))
+    const session = cookies(request, cookieName(host))
+      .map((value) => this.#sessions.find(value))
       .find((one) => one !== undefined);
-    return end === undefined
-      ? no("UNAUTHENTICATED", "This page needs a fresh link: `sky dev` prints one, and so does `sky inspect --node`.")
-      : ok(end);
+    return session === undefined
+      ? no("UNAUTHENTICATED", "This page needs a fresh link: open one that `sky dev` or `sky inspect` has printed.")
+      : ok(session);
   }
 
   /** POST {token}: used up whatever comes of it. */
@@ -214,7 +221,12 @@ export class InspectorServer {
     }
   }
 
-  async #stream(request: IncomingMessage, response: ServerResponse, query: string, until: number): Promise<void> {
+  async #stream(
+    request: IncomingMessage,
+    response: ServerResponse,
+    query: string,
+    { name, until }: Session,
+  ): Promise<void> {
     const params = new URLSearchParams(query);
     const last = request.headers["last-event-id"];
     const after = (typeof last === "string" ? last : null) ?? params.get("after");
@@ -225,11 +237,13 @@ export class InspectorServer {
         "INVALID_QUESTION",
         "entries takes after alone: the id of the last event.",
       );
-    if (this.#streams >= this.#limits.streamsMax)
+    const own = this.#streams.get(name) ?? 0;
+    const all = [...this.#streams.values()].reduce((sum, count) => sum + count, 0);
+    if (all >= this.#limits.streamsMax || own >= this.#limits.streamsOfOneMax)
       return this.#refuse(request, response, "TOO_MANY", "Too many windows watch this node; close one.");
     response.writeHead(200, { ...HEADERS, "content-type": "text/event-stream; charset=utf-8" });
     if (request.method === "HEAD") return void response.end();
-    this.#streams += 1;
+    this.#streams.set(name, own + 1);
     const lapsed = this.#lapse(request, until);
     try {
       await streamEntries(
@@ -241,7 +255,9 @@ export class InspectorServer {
       );
     } finally {
       lapsed.stop();
-      this.#streams -= 1;
+      const left = (this.#streams.get(name) ?? 1) - 1;
+      if (left > 0) this.#streams.set(name, left);
+      else this.#streams.delete(name);
     }
   }
 

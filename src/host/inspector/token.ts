@@ -90,6 +90,13 @@ export class OneTimeTokens {
   }
 }
 
+export interface Session {
+  /** When it ends. Units: ms since 1970. */
+  readonly until: number;
+  /** Tells it from others, and opens nothing. */
+  readonly name: string;
+}
+
 /** Twelve hours: a day's debugging; then a new link. */
 const SESSION_LIFE_MS = 12 * 3_600_000;
 /** Browsers of one person; the oldest session makes room. */
@@ -108,9 +115,10 @@ export class Sessions {
     return this.#secrets.make();
   }
 
-  /** When it ends, in ms since 1970; undefined when there is no such session (any more). */
-  endOf(text: string): number | undefined {
-    return this.#secrets.find(text)?.until;
+  /** Undefined when there is no such session (any more). */
+  find(text: string): Session | undefined {
+    const kept = this.#secrets.find(text);
+    return kept && { until: kept.until, name: kept.digest.toString("hex") };
   }
 
   clear(): void {

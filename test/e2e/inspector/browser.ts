@@ -35,8 +35,11 @@ export function chromiumPath(): string | null {
   return null;
 }
 
+/** Playwright would lift the bound on how often a page writes its address; readers' browsers have it. */
+const NOT_LIFTED = ["--disable-ipc-flooding-protection"];
+
 export const launch = (executablePath: string): Promise<Browser> =>
-  chromium.launch({ executablePath, args: FLAGS, timeout: PATIENCE_MS });
+  chromium.launch({ executablePath, args: FLAGS, ignoreDefaultArgs: NOT_LIFTED, timeout: PATIENCE_MS });
 
 export type Session = Awaited<ReturnType<BrowserContext["storageState"]>>;
 

@@ -59,11 +59,7 @@ describe("search", () => {
     ...new Life("n2", 0, 10).booted().step({ type: "timerFired", timer: "leader" }, [{ type: "recordVote", view: 812 }])
       .entries,
   ]);
-  const found = (text: string): readonly string[] =>
-    find(history, parseQuery(text)).positions.map((position) => {
-      const entry = history.at(position);
-      return entry === undefined ? "" : nameOfKey(entry);
-    });
+  const found = (text: string): readonly string[] => find(history, parseQuery(text)).newest.map(nameOfKey);
 
   test.each([
     ["node:n2", ["n2:0:1", "n2:0:0"]],

@@ -5,6 +5,27 @@ import { Store } from "../../../tools/visualizer/page/model/store.ts";
 import { Life, source } from "./entries.ts";
 
 describe("a page that is left open", () => {
+  test("gaps that follow each other are one, and others are not", () => {
+    const store = new Store(new Api(() => Promise.reject(new Error("nothing is asked here"))));
+    const gap = (from: number, to: number | null, life = 0): void =>
+      store.addGap({ node: "n1", life, from, to, reason: "let go" });
+    for (let from = 0; from < 50; from += 10) gap(from, from + 10);
+    gap(20, 30);
+    gap(60, 70);
+    gap(0, 5, 1);
+    gap(70, null);
+    gap(80, 90);
+    expect(store.gaps.map(({ life, from, to }) => [life, from, to])).toEqual([
+      [0, 0, 50],
+      [1, 0, 5],
+      [0, 60, null],
+      [0, 80, 90],
+    ]);
+    for (let n = 0; n < 5_000; n += 1) gap(n * 10, n * 10 + 5, 2);
+    expect(store.gaps.length).toBeLessThanOrEqual(1_000);
+    expect(store.gaps.at(-1)).toMatchObject({ from: 49_990, to: 49_995 });
+  });
+
   test("holds so many entries, forgets the oldest, says so once for each life, and still knows what they came to", () => {
     const store = new Store(new Api(() => Promise.reject(new Error("nothing is asked here"))));
     store.describe(source());

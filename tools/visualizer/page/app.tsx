@@ -1,5 +1,5 @@
 /** The page's frame: title, what happened, nodes, the view, and the slider that all of it follows. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { onKey } from "./keys.ts";
 import type { Moment } from "./model/moment.ts";
 import type { Store } from "./model/store.ts";
@@ -16,8 +16,15 @@ import { VIEWS } from "./views/index.ts";
 const shownView = (store: Store): View | undefined => VIEWS.find(({ name }) => name === store.view) ?? VIEWS[0];
 
 function Tabs({ store, shown }: { readonly store: Store; readonly shown: View | undefined }) {
+  const row = useRef<HTMLElement>(null);
+  useLayoutEffect(() => {
+    // On a phone they do not all fit: the one that is shown must be seen.
+    const tab = row.current?.querySelector<HTMLElement>('[aria-current="page"]') ?? null;
+    if (row.current === null || tab === null) return;
+    row.current.scrollLeft = tab.offsetLeft - (row.current.clientWidth - tab.offsetWidth) / 2;
+  }, [shown]);
   return (
-    <nav class="tabs scroll-x" aria-label="Views">
+    <nav ref={row} class="tabs scroll-x" aria-label="Views">
       {VIEWS.map((view) => (
         <button
           key={view.name}
@@ -65,6 +72,16 @@ function Elsewhere({ store }: { readonly store: Store }) {
     <p class="gaps" role="status">
       {store.connection === "open" || store.connection === "ended" ? "Not held here" : "Not here yet"}: {wanted}. This
       is the nearest that is.
+    </p>
+  );
+}
+
+/** Why nothing comes at the moment, where that is known. */
+function Waiting({ store }: { readonly store: Store }) {
+  if (store.connection !== "lost" || store.refusal === null) return null;
+  return (
+    <p class="gaps" role="status">
+      {store.refusal}
     </p>
   );
 }
@@ -117,6 +134,7 @@ export function App({ store }: { readonly store: Store }) {
       <Story store={store} moment={moment} />
       <div class="notes">
         <SessionOver store={store} />
+        <Waiting store={store} />
         <Gaps store={store} />
         <Elsewhere store={store} />
       </div>

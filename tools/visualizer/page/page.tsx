@@ -1,7 +1,7 @@
 /** The page's beginning: exchanges the token, stands where the link says, reads entries, draws. */
 import { render } from "preact";
 import { App } from "./app.tsx";
-import { readEntries } from "./browser/stream.ts";
+import { type Admission, readEntries } from "./browser/stream.ts";
 import { keepAddress, keepTheme } from "./browser/keeping.ts";
 import { Api } from "./model/api.ts";
 import { readLink, tokenIn, withoutToken } from "./model/link.ts";
@@ -20,31 +20,30 @@ async function openSession(): Promise<string | null> {
   return answer.ok ? null : answer.refusal.message;
 }
 
-async function describe(): Promise<boolean> {
+async function describe(): Promise<Admission> {
   const answer = await api.source();
   if (answer.ok) {
     if (store.source === null) store.describe(answer.value);
-    return true;
+    const watching = await api.mayWatch();
+    if (watching.ok) return "yes";
+    store.setConnection("lost", watching.refusal.message);
+    return "later";
   }
-  if (answer.status !== 0 && answer.status !== 503) {
-    store.setConnection("refused", refusedToken ?? answer.refusal.message);
-    return false;
+  if (answer.status === 0 || answer.status === 503) {
+    store.setConnection("lost", answer.refusal.message);
+    return "later";
   }
-  store.setConnection("lost", answer.refusal.message);
-  return store.source !== null || (await waited(), describe());
+  store.setConnection("refused", refusedToken ?? answer.refusal.message);
+  return "never";
 }
-
-const RETRY_MS = 1_000;
-const waited = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 
 keepTheme(store);
 const refusedToken = await openSession();
 store.open(readLink(location.hash));
 keepAddress(store);
 render(<App store={store} />, document.body);
-if (await describe())
-  readEntries(store, {
-    open: (url) => new EventSource(url),
-    after: (ms, then) => void setTimeout(then, ms),
-    isAdmitted: describe,
-  });
+readEntries(store, {
+  open: (url) => new EventSource(url),
+  after: (ms, then) => void setTimeout(then, ms),
+  admission: describe,
+});

@@ -1,5 +1,5 @@
 /** What outlives the page: the link in the address, the theme in this browser. */
-import { type Theme, readLink, writeLink } from "../model/link.ts";
+import { type Theme, readLink, tokenIn, writeLink } from "../model/link.ts";
 import type { Store } from "../model/store.ts";
 
 const THEME = "sky-inspector-theme";
@@ -37,22 +37,40 @@ export function keepTheme(store: Store): void {
   store.subscribe(show);
 }
 
-/** Writes where the reader stands into the address, and goes where a changed address says. */
+/** A page that writes its address more often is stopped by its browser: after 200 times in 10 s, or 100 in 30 s. Units: ms. */
+const WRITES_APART_MS = 400;
+
+/**
+ * Writes where the reader stands into the address, and goes where a changed address says. An address that brings a fresh token is
+ * begun anew: it is what somebody does whose session is over.
+ */
 export function keepAddress(store: Store): void {
-  let written = location.hash.slice(1);
+  let written = location.hash;
+  let last = -Infinity;
+  let waiting: ReturnType<typeof setTimeout> | null = null;
   const write = (): void => {
+    if (waiting !== null) clearTimeout(waiting);
+    waiting = null;
     // The theme is the reader's own: only a link that was copied on purpose carries it.
     const fragment = writeLink({ ...store.link, theme: null });
-    if (fragment === written) return;
-    written = fragment;
+    // Another address: somebody has just opened it, and that is told in a moment.
+    if (`#${fragment}` === written || (fragment === "" && written === "") || location.hash !== written) return;
     history.replaceState(null, "", fragment === "" ? location.pathname : `#${fragment}`);
+    written = location.hash;
+    last = performance.now();
   };
-  store.subscribe(write);
+  store.subscribe(() => {
+    if (waiting !== null) return;
+    const wait = last + WRITES_APART_MS - performance.now();
+    if (wait <= 0) write();
+    else waiting = setTimeout(write, wait);
+  });
+  addEventListener("pagehide", write);
   addEventListener("hashchange", () => {
-    const fragment = location.hash.slice(1);
-    if (fragment === written) return;
-    written = fragment;
-    store.open(readLink(fragment));
+    if (tokenIn(location.hash) !== null) return location.reload();
+    if (location.hash === written) return;
+    written = location.hash;
+    store.open(readLink(written));
   });
 }
 

@@ -20,14 +20,16 @@ export interface EventStream {
   close(): void;
 }
 
+export type Admission = "yes" | "later" | "never";
+
 export interface StreamPorts {
   readonly open: (url: string) => EventStream;
   readonly after: (ms: number, then: () => void) => void;
-  /** Asks the server whether it would answer at all; false when the session is over. */
-  readonly isAdmitted: () => Promise<boolean>;
+  /** Asks the server whether it would answer at all: not now (the store knows why), or never when the session is over. */
+  readonly admission: () => Promise<Admission>;
 }
 
-/** Reads until the recording is over; on a break it begins after the last entries that came. */
+/** Reads until the recording is over, as soon as the server admits it; on a break it begins after the last entries that came. */
 export function readEntries(store: Store, ports: StreamPorts, base = "/inspect"): void {
   let cursor: string | null = null;
   let wait = RETRY_FIRST_MS;
@@ -51,15 +53,21 @@ export function readEntries(store: Store, ports: StreamPorts, base = "/inspect")
     });
     stream.onerror = () => {
       stream.close();
-      store.setConnection("lost");
-      ports.after(wait, () => void retry());
-      wait = Math.min(wait * 2, RETRY_LONGEST_MS);
+      // Why it is lost, where that is known, stays to be read while it is tried again.
+      if (store.connection !== "lost") store.setConnection("lost");
+      again();
     };
   };
 
+  const again = (): void => {
+    ports.after(wait, () => void retry());
+    wait = Math.min(wait * 2, RETRY_LONGEST_MS);
+  };
   const retry = async (): Promise<void> => {
-    if (await ports.isAdmitted()) connect();
+    const admission = await ports.admission();
+    if (admission === "yes") connect();
+    if (admission === "later") again();
   };
 
-  connect();
+  void retry();
 }

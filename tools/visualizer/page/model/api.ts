@@ -19,8 +19,8 @@ export type Fetch = (
   path: string,
   options?: {
     readonly method: string;
-    readonly headers: Readonly<Record<string, string>>;
-    readonly body: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly body?: string;
   },
 ) => Promise<{ readonly ok: boolean; readonly status: number; json(): Promise<unknown> }>;
 
@@ -29,10 +29,16 @@ export type Parameters = Readonly<Record<string, string | number | null | undefi
 const isRefusal = (value: unknown): value is InspectorRefusal =>
   typeof value === "object" && value !== null && "code" in value && "message" in value;
 
-async function answerOf<T>(asking: ReturnType<Fetch>): Promise<Answer<T>> {
+const FULL = {
+  code: "TOO_MANY",
+  message: "As many windows as may watch do so already. Close one, and this one goes on.",
+};
+
+async function answerOf<T>(asking: ReturnType<Fetch>, isHead = false): Promise<Answer<T>> {
   try {
     const response = await asking;
-    if (response.ok) return { ok: true, value: (response.status === 204 ? null : await response.json()) as T };
+    if (response.ok)
+      return { ok: true, value: (isHead || response.status === 204 ? null : await response.json()) as T };
     const body: unknown = await response.json().catch(() => null);
     const refusal = isRefusal(body)
       ? body
@@ -69,6 +75,12 @@ export class Api {
     return answerOf<null>(
       this.#fetch(`${this.#base}/session`, { method: "POST", headers, body: JSON.stringify({ token }) }),
     );
+  }
+
+  /** Whether one more window may watch. */
+  async mayWatch(): Promise<Answer<null>> {
+    const answer = await answerOf<null>(this.#fetch(`${this.#base}/api/entries`, { method: "HEAD" }), true);
+    return answer.ok || answer.status !== 503 ? answer : { ...answer, refusal: FULL };
   }
 
   source = (): Promise<Answer<SourceDescription>> => this.get("source");

@@ -32,6 +32,11 @@ export class Marks {
     return this.#all;
   }
 
+  /** Whether the last that is known of a node is that its process ended. */
+  hasEnded(node: string): boolean {
+    return this.#lives.get(node)?.hasEnded === true;
+  }
+
   add(entry: Entry): void {
     const mark = this.#markOf(entry);
     if (mark === null) return;

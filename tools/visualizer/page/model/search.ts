@@ -15,7 +15,8 @@ export interface Query {
 export const FOUND_MAX = 200;
 
 export interface Found {
-  readonly positions: readonly number[];
+  /** Entries, not their places: those change while one reads. */
+  readonly newest: readonly Entry[];
   readonly total: number;
 }
 
@@ -76,16 +77,16 @@ export function parseQuery(text: string): Query {
   return { tests, problem: null };
 }
 
-/** Positions of the entries that match, newest first. */
+/** Entries that match, newest first. */
 export function find(history: History, { tests }: Query): Found {
-  const positions: number[] = [];
+  const newest: Entry[] = [];
   let total = 0;
-  if (tests.length === 0) return { positions, total };
+  if (tests.length === 0) return { newest, total };
   for (let position = history.length - 1; position >= 0; position -= 1) {
     const entry = history.at(position);
     if (entry === undefined || !tests.every((test) => test(entry))) continue;
     total += 1;
-    if (positions.length < FOUND_MAX) positions.push(position);
+    if (newest.length < FOUND_MAX) newest.push(entry);
   }
-  return { positions, total };
+  return { newest, total };
 }

@@ -17,6 +17,8 @@ export type Connection = "connecting" | "open" | "lost" | "ended" | "refused";
 /** A quarter of the most that is held, in whole distances of the fold's snapshots. */
 const FORGOTTEN_AT_ONCE = Math.floor(ENTRIES_MAX / 4 / SNAPSHOT_EVERY) * SNAPSHOT_EVERY;
 const FORGOTTEN = "the page holds the newest only";
+/** Beyond it only the newest are counted. */
+const GAPS_MAX = 1_000;
 
 export class Store {
   readonly api: Api;
@@ -104,8 +106,17 @@ export class Store {
     }
   }
 
+  /** Gaps that follow each other are one: a page that cannot keep up hears of many. Bounds: GAPS_MAX, the oldest go. */
   addGap(gap: Gap): void {
-    this.gaps.push(gap);
+    const { node, life, from, to, reason } = gap;
+    const before = this.gaps.findLastIndex((one) => one.node === node && one.life === life && one.reason === reason);
+    const known = this.gaps[before];
+    if (known !== undefined && known.to !== null && from <= known.to) {
+      if (to !== null && to <= known.to) return;
+      this.gaps.splice(before, 1);
+      this.gaps.push({ ...known, to });
+    } else this.gaps.push(gap);
+    if (this.gaps.length > GAPS_MAX) this.gaps.shift();
     this.#changed();
   }
 
@@ -149,6 +160,11 @@ export class Store {
     const { at } = this.moment;
     if (at === null || !this.isFollowing || this.source?.live !== true || this.connection !== "open") return at;
     return Math.max(at, this.#clock());
+  }
+
+  /** Whether a question about a node finds somebody who answers now, wherever the cursor is: of recordings and logs everything can be asked. */
+  answers(node: string): boolean {
+    return this.source?.live !== true || !this.marks.hasEnded(node);
   }
 
   momentAt(position: number): Moment {

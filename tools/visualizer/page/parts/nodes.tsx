@@ -43,7 +43,7 @@ function NodeCard(props: { readonly store: Store; readonly node: NodeMoment; rea
         <span class="node-name">
           <span class="disc" aria-hidden="true" />
           {node.name}
-          {isLeader && <span class="badge leads">leads</span>}
+          {isLeader && <span class={`badge ${isDead ? "" : "leads"}`}>{isDead ? "its turn" : "leads"}</span>}
           {role !== "honest" && <span class="badge byzantine">{role}</span>}
           <span class={`standing ${node.standing}`}>{word}</span>
         </span>

@@ -1,6 +1,8 @@
 /** Search over everything that happened; choosing a line goes there. */
 import { useMemo, useState } from "preact/hooks";
 import type { Store } from "../model/store.ts";
+import type { Entry } from "../../../../src/host/inspector/contract.ts";
+import { nameOfKey } from "../model/entries.ts";
 import { type Found, find, parseQuery } from "../model/search.ts";
 import { lineOf, timeOf } from "../model/words.ts";
 import { Dialog } from "./dialog.tsx";
@@ -8,10 +10,8 @@ import { memberClass } from "./nodes.tsx";
 
 const EXAMPLES = ["type:ended", "type:evidence", "type:proposal node:n2", "view:12", "height:3-5", "kind:dropped"];
 
-function Result(props: { readonly store: Store; readonly position: number; readonly onClose: () => void }) {
-  const { store, position, onClose } = props;
-  const entry = store.history.at(position);
-  if (entry === undefined) return null;
+function Result(props: { readonly store: Store; readonly entry: Entry; readonly onClose: () => void }) {
+  const { store, entry, onClose } = props;
   const { what, detail } = lineOf(entry);
   return (
     <li>
@@ -19,7 +19,7 @@ function Result(props: { readonly store: Store; readonly position: number; reado
         type="button"
         class="result"
         onClick={() => {
-          store.goToPosition(position);
+          store.goToEntry(entry);
           onClose();
         }}
       >
@@ -32,9 +32,9 @@ function Result(props: { readonly store: Store; readonly position: number; reado
   );
 }
 
-const countOf = ({ positions, total }: Found): string => {
+const countOf = ({ newest, total }: Found): string => {
   if (total === 0) return "Nothing like it happened so far.";
-  const shown = positions.length < total ? `, the newest ${positions.length} of them here` : ", newest first";
+  const shown = newest.length < total ? `, the newest ${newest.length} of them here` : ", newest first";
   return `${total.toLocaleString("en")} found${shown}.`;
 };
 
@@ -57,9 +57,9 @@ export function Search({ store, onClose }: { readonly store: Store; readonly onC
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => {
-          const [first] = found.positions;
+          const [first] = found.newest;
           if (event.key !== "Enter" || first === undefined) return;
-          store.goToPosition(first);
+          store.goToEntry(first);
           onClose();
         }}
       />
@@ -78,8 +78,8 @@ export function Search({ store, onClose }: { readonly store: Store; readonly onC
         </ul>
       )}
       <ol class="results">
-        {found.positions.map((position) => (
-          <Result key={position} store={store} position={position} onClose={onClose} />
+        {found.newest.map((entry) => (
+          <Result key={nameOfKey(entry)} store={store} entry={entry} onClose={onClose} />
         ))}
       </ol>
     </Dialog>

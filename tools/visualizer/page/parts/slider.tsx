@@ -10,6 +10,13 @@ const percent = (share: number): string => `${(share * 100).toFixed(3)}%`;
 /** Height of a node's lane and of the whole track. Units: px. */
 const LANE = 5;
 const MARKS_HEIGHT = 12;
+/** What a slider does beside what the page's keys do anywhere. Units: entries, of so many. */
+const BY_KEY: Readonly<Record<string, (length: number) => number>> = {
+  ArrowUp: () => 1,
+  ArrowDown: () => -1,
+  PageUp: (length) => Math.ceil(length / 50),
+  PageDown: (length) => -Math.ceil(length / 50),
+};
 
 function Lanes({ store, timeline }: { readonly store: Store; readonly timeline: Timeline }) {
   const names = store.source?.nodes.map(({ name }) => name) ?? [];
@@ -97,6 +104,12 @@ function Track({ store, moment }: { readonly store: Store; readonly moment: Mome
       }}
       onPointerMove={(event) => {
         if (event.buttons > 0) drag(event);
+      }}
+      onKeyDown={(event) => {
+        const by = BY_KEY[event.key];
+        if (by === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+        event.preventDefault();
+        store.goToPosition(store.position + by(length));
       }}
     >
       <svg width="100%" height={height + 14} aria-hidden="true">

@@ -35,7 +35,7 @@ function CopyLink({ store }: { readonly store: Store }) {
       await navigator.clipboard.writeText(link);
       setSaid("Copied");
     } catch {
-      history.replaceState(null, "", link); // no clipboard here: the address at least is the link
+      location.replace(link); // no clipboard here: the address at least is the link
       setSaid("In the address bar");
     }
     setTimeout(() => setSaid(null), COPIED_MS);

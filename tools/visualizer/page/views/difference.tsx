@@ -174,6 +174,7 @@ function DifferenceOf({
   const { answer, isWaiting } = useAnswer<DifferencePage>(store, "difference", { ...comparison });
   const isTwo = left !== right;
   const parting = useAnswer<DivergencePage>(store, isTwo ? "divergence" : null, { left, right });
+  const isOfThese = parting.of["left"] === left && parting.of["right"] === right;
   return (
     <div class="looks difference">
       <Form comparison={comparison} names={names} onCompare={(next) => store.setFocus(NAME, writeComparison(next))} />
@@ -185,7 +186,7 @@ function DifferenceOf({
       <section class="divergence">
         <h4>First divergence</h4>
         {isTwo ? (
-          <Divergence answer={parting.answer} left={left} right={right} />
+          <Divergence answer={isOfThese ? parting.answer : null} left={left} right={right} />
         ) : (
           <p class="quiet">Choose two nodes to find the first height at which they part.</p>
         )}
@@ -207,7 +208,9 @@ function lastChange(store: Store, height: number | null): number | null {
 function DifferenceView({ store, moment }: ViewProps) {
   const names = (store.source?.nodes ?? []).map(({ name }) => name);
   const chosen = readComparison(store.focusOf(NAME), names);
-  const comparison = chosen ?? firstComparison(names, lastChange(store, moment.height));
+  const answering = names.filter((name) => store.answers(name));
+  const first = firstComparison(answering.length > 0 ? answering : names, lastChange(store, moment.height));
+  const comparison = chosen ?? first;
   return comparison === null ? (
     <p>Waiting for the source.</p>
   ) : (

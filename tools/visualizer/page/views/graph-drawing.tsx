@@ -4,12 +4,14 @@ import type { GraphPicture, GraphPoint } from "../../../../src/host/inspector/co
 import { type Highlight, linkKey } from "./check-sentences.ts";
 import { BOX_HEIGHT, BOX_WIDTH, type Layout, type Placed } from "./graph-layout.ts";
 import { useSize } from "./hooks.ts";
-import { type Sight, centre, fit, move, zoom } from "./pan-zoom.ts";
+import { type Sight, begin, centre, fit, move, zoom } from "./pan-zoom.ts";
 
 interface Props {
   readonly layout: Layout;
   readonly picture: GraphPicture;
   readonly highlight: Highlight | null;
+  /** What the picture is drawn around. */
+  readonly around: string;
   readonly onChoose: (point: GraphPoint) => void;
 }
 
@@ -69,13 +71,15 @@ function Box({
 }
 
 /** Sight of the drawing, and the gestures that change it. */
-function useSight(layout: Layout, highlight: Highlight | null) {
+function useSight(layout: Layout, highlight: Highlight | null, around: string) {
   const { ref: box, size } = useSize<SVGSVGElement>({ width: 640, height: 420 });
-  const [sight, setSight] = useState<Sight | null>(null);
-  const fitted = useMemo(() => fit(layout, size), [layout, size]);
-  // Another picture or check: all of it, or where the check begins.
-  useLayoutEffect(() => setSight(null), [layout]);
-  const now = sight ?? fitted;
+  const [sight, setSight] = useState<Sight | "all" | null>(null);
+  // Where the reader has moved it, it stays while heights come and go; what lies around another name is another drawing.
+  useLayoutEffect(() => setSight(null), [around]);
+  const now = useMemo(() => {
+    if (sight === null) return begin(layout, size);
+    return sight === "all" ? fit(layout, size) : sight;
+  }, [sight, layout, size]);
   const pointers = useRef(new Map<number, { x: number; y: number }>());
   const moved = useRef(0);
   const scale = now.width / size.width;
@@ -96,6 +100,8 @@ function useSight(layout: Layout, highlight: Highlight | null) {
     onPointerMove: (event: PointerEvent): void => {
       const last = pointers.current.get(event.pointerId);
       if (last === undefined) return;
+      // It was let go where nobody told us.
+      if (event.buttons === 0) return void pointers.current.delete(event.pointerId);
       const [dx, dy] = [event.clientX - last.x, event.clientY - last.y];
       moved.current += Math.abs(dx) + Math.abs(dy);
       const others = [...pointers.current].flatMap(([id, point]) => (id === event.pointerId ? [] : [point]));
@@ -130,7 +136,7 @@ function useSight(layout: Layout, highlight: Highlight | null) {
     gestures,
     zoomAt,
     show,
-    reset: () => setSight(null),
+    reset: () => setSight("all"),
     wasDrag: () => moved.current > CLICK_PX,
     move: (dx: number, dy: number) => setSight(move(now, dx * now.width, dy * now.height)),
     highlight,
@@ -148,8 +154,8 @@ const KEYS: Readonly<Record<string, (sight: ReturnType<typeof useSight>) => void
   ArrowDown: (sight) => sight.move(0, 0.1),
 };
 
-export function Drawing({ layout, picture, highlight, onChoose }: Props) {
-  const sight = useSight(layout, highlight);
+export function Drawing({ layout, picture, highlight, around, onChoose }: Props) {
+  const sight = useSight(layout, highlight, around);
   const { now } = sight;
   const onKeyDown = (event: KeyboardEvent): void => {
     const act = KEYS[event.key];

@@ -22,11 +22,12 @@ interface Whose {
   readonly height: number | null;
 }
 
-/** Whose graph, and of which height: a living node of the moment that has come furthest. */
-function whose(moment: Moment): Whose {
+/** Whose graph, and of which height: a living node of the moment that has come furthest, and that can be asked now. */
+function whose(store: Store, moment: Moment): Whose {
   const known = [...moment.nodes.values()].filter(({ executed }) => executed !== null);
   const alive = known.filter(({ standing }) => standing === "alive");
-  const best = (alive.length > 0 ? alive : known).toSorted(
+  const answering = (alive.length > 0 ? alive : known).filter(({ name }) => store.answers(name));
+  const best = (answering.length > 0 ? answering : known).toSorted(
     (a, b) => (b.executed?.height ?? 0) - (a.executed?.height ?? 0) || (a.name < b.name ? -1 : 1),
   )[0];
   return { node: best?.name ?? null, height: best?.executed?.height ?? moment.height };
@@ -61,36 +62,40 @@ function Search({ focus, onFocus }: { readonly focus: string; readonly onFocus: 
   );
 }
 
-/** The answer to the check that is looked at, if there is one. */
+const numberOr = (value: unknown, other: number | null): number | null => (typeof value === "number" ? value : other);
+
+/** The answer to the check that is looked at, if there is one, and the height that it is of. */
 function useCheck(store: Store, focus: GraphFocus, { node, height }: Whose) {
   const { subject, object } = focus;
   const isAsked = subject !== "" && object !== "" && node !== null;
-  const { answer } = useAnswer<Explanation>(store, isAsked ? "check" : null, { node, height, subject, object });
+  const { answer, of } = useAnswer<Explanation>(store, isAsked ? "check" : null, { node, height, subject, object });
   const explanation = isAsked && answer?.ok === true ? answer.value : null;
   const highlight = useMemo(() => (explanation === null ? null : highlightOf(explanation)), [explanation]);
-  return { isAsked, explanation, highlight, refusal: answer?.ok === false ? answer.refusal.message : null };
+  const refusal = answer?.ok === false ? answer.refusal.message : null;
+  return { isAsked, explanation, highlight, refusal, height: numberOr(of["height"], height) };
 }
 
 function Picture(props: {
   readonly answer: Answer<GraphPicture> | null;
   readonly highlight: Highlight | null;
+  readonly around: string;
   readonly onChoose: (point: GraphPoint) => void;
 }) {
-  const { answer, highlight, onChoose } = props;
+  const { answer, highlight, around, onChoose } = props;
   const picture = answer?.ok === true ? answer.value : null;
   const layout = useMemo(() => (picture === null ? null : layOut(picture)), [picture]);
   if (answer?.ok === false) return <p class="bad">{answer.refusal.message}</p>;
   if (picture === null || layout === null) return <p class="quiet">Asking for the graph…</p>;
   if (picture.points.length === 0) return <p class="quiet">There is nothing of that name at this height.</p>;
-  return <Drawing {...{ layout, picture, highlight, onChoose }} />;
+  return <Drawing {...{ layout, picture, highlight, around, onChoose }} />;
 }
 
 function GraphOf({ store, moment }: { readonly store: Store; readonly moment: Moment }) {
   const focus = readGraphFocus(store.focusOf(NAME));
-  const from = whose(moment);
+  const from = whose(store, moment);
   const { node, height } = from;
   const around = focus.around === "" ? null : focus.around;
-  const { answer } = useAnswer<GraphPicture>(store, node === null ? null : "graph", {
+  const { answer, of } = useAnswer<GraphPicture>(store, node === null ? null : "graph", {
     node,
     height,
     focus: around,
@@ -101,7 +106,7 @@ function GraphOf({ store, moment }: { readonly store: Store; readonly moment: Mo
   if (node === null) return <p class="looks">Nothing has been executed yet at this moment.</p>;
   return (
     <div class="looks graph">
-      <p class="lead">{`What ${node} holds at height ${height ?? 0}.`}</p>
+      <p class="lead">{`What ${String(of["node"] ?? node)} holds at height ${numberOr(of["height"], height) ?? 0}.`}</p>
       <div class="graph-forms">
         <CheckForm
           subject={focus.subject}
@@ -117,12 +122,13 @@ function GraphOf({ store, moment }: { readonly store: Store; readonly moment: Mo
             story={check.explanation === null ? null : storyOf(check.explanation)}
             result={check.explanation?.result ?? null}
             refusal={check.refusal}
-            height={height}
+            height={check.height}
           />
         )}
         <Picture
           answer={answer}
           highlight={check.highlight}
+          around={String(of["focus"] ?? "")}
           onChoose={(point) => look({ around: point.id.slice(point.kind.length + 1) })}
         />
       </div>

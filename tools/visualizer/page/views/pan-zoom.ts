@@ -24,6 +24,18 @@ export function fit(
   return { x: (drawing.width - width) / 2, y: (drawing.height - height) / 2, width, height };
 }
 
+/** Smaller, the names of a drawing cannot be read. Units: screen px for each px of the drawing. */
+const SCALE_READ = 0.6;
+/** A box of a phone: no room to see all and read it. Units: px. */
+const NARROW = 560;
+
+/** How a drawing is shown first: all of it; in a narrow box its left upper part, as large as it can be read. */
+export function begin(drawing: Parameters<typeof fit>[0], box: Parameters<typeof fit>[1]): Sight {
+  const all = fit(drawing, box);
+  if (box.width >= NARROW || box.width / all.width >= SCALE_READ) return all;
+  return { x: 0, y: 0, width: box.width / SCALE_READ, height: box.height / SCALE_READ };
+}
+
 export const move = (sight: Sight, dx: number, dy: number): Sight => ({ ...sight, x: sight.x + dx, y: sight.y + dy });
 
 /** Zooms by a factor (above 1: in) so that the drawing's point at (x, y) stays where it is. `boxWidth`: of the screen. */

@@ -139,12 +139,13 @@ function leadSentence({ leader, view, epoch, members }: RingPicture): string {
 
 interface TableProps {
   readonly picture: RingPicture;
-  readonly moment: Moment;
+  /** Units: ms. */
+  readonly now: number | null;
   readonly rows: readonly MemberRow[];
   readonly asked: string;
 }
 
-function Members({ picture, moment, rows, asked }: TableProps) {
+function Members({ picture, now, rows, asked }: TableProps) {
   const said = new Map(rows.map((row) => [row.name, row]));
   return (
     <div class="scroll-x">
@@ -172,7 +173,7 @@ function Members({ picture, moment, rows, asked }: TableProps) {
                 </td>
                 <td>{member.view ?? "–"}</td>
                 <td>{member.height ?? "–"}</td>
-                <td>{member.heardAt === null || moment.at === null ? "–" : ago(moment.at - member.heardAt)}</td>
+                <td>{member.heardAt === null || now === null ? "–" : ago(now - member.heardAt)}</td>
                 {rows.length > 0 && <td>{row === undefined ? "–" : `no. ${row.keySn}`}</td>}
               </tr>
             );
@@ -183,9 +184,9 @@ function Members({ picture, moment, rows, asked }: TableProps) {
   );
 }
 
-/** Whom to ask for the members as the process itself sees them: one that lives. */
-const livingNode = (moment: Moment, source: SourceDescription, focus: string | null): string | null => {
-  const lives = (name: string): boolean => moment.nodes.get(name)?.standing === "alive";
+/** Whom to ask for the members as the process itself sees them: one that lives, then and now. */
+const livingNode = (store: Store, moment: Moment, source: SourceDescription, focus: string | null): string | null => {
+  const lives = (name: string): boolean => moment.nodes.get(name)?.standing === "alive" && store.answers(name);
   if (focus !== null && lives(focus)) return focus;
   return source.nodes.find(({ name }) => lives(name))?.name ?? null;
 };
@@ -202,8 +203,8 @@ function RingOf({
   const picture = useMemo(() => ringAt(moment, source, (at) => store.history.at(at)), [moment, source]);
   const chosen = store.focusOf(NAME);
   const focus = source.nodes.some(({ name }) => name === chosen) ? chosen : null;
-  const asked = livingNode(moment, source, focus);
-  const { answer } = useAnswer<readonly MemberRow[]>(store, asked === null ? null : "members", { node: asked });
+  const asked = livingNode(store, moment, source, focus);
+  const { answer, of } = useAnswer<readonly MemberRow[]>(store, asked === null ? null : "members", { node: asked });
   const rows = answer?.ok === true ? answer.value : [];
   const why = picture.members.filter(
     ({ name, standing }) => focus === name || standing === "ended" || standing === "silent",
@@ -219,7 +220,7 @@ function RingOf({
               {sentence}
             </p>
           ))}
-          <Members picture={picture} moment={moment} rows={rows} asked={asked ?? ""} />
+          <Members picture={picture} now={store.now} rows={rows} asked={String(of["node"] ?? "")} />
           <p class="quiet">
             An arrow means: heard lately. Suspicions, rebuttals and changes of the membership come with the overlay,
             which Sky does not have yet; silence is counted in views here.

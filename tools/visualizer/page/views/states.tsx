@@ -1,5 +1,5 @@
 /** Statecharts of every machine of every node: where it stands, what moved it last, what it waits for. */
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import type { MachineName } from "../../../../src/host/inspector/contract.ts";
 import { useChart } from "../browser/charts.ts";
 import type { Answer } from "../model/api.ts";
@@ -128,11 +128,17 @@ function Timers(props: {
   );
 }
 
+/** Of one machine of one node: whoever shows another one shows another of these. */
 function Context({ store, step }: { readonly store: Store; readonly step: Stepped }) {
   const [shown, setShown] = useState<{ readonly of: Stepped; readonly answer: Answer<unknown> } | null>(null);
+  const newest = useRef<Stepped | null>(null);
   const { node, life, n, machine } = step;
-  const ask = async (): Promise<void> =>
-    setShown({ of: step, answer: await store.api.context({ node, life, n, machine }) });
+  const ask = async (): Promise<void> => {
+    newest.current = step;
+    const answer = await store.api.context({ node, life, n, machine });
+    // Whoever has asked for a later one meanwhile does not want this one.
+    if (newest.current === step) setShown({ of: step, answer });
+  };
   const isStale = shown !== null && shown.of !== step;
   return (
     <section class="panel" aria-label="Context">
@@ -226,7 +232,7 @@ function chosen(
 
 function States({ store, moment }: ViewProps) {
   const { node, machine } = chosen(store, moment);
-  const chart = useChart(machine);
+  const chart = useChart(machine, store.connection);
   const { position } = moment;
   const name = node?.name ?? "";
   const steps = useMemo(
@@ -262,7 +268,7 @@ function States({ store, moment }: ViewProps) {
         <div class="panels">
           {step !== undefined && <LastStep store={store} step={step} />}
           <Timers node={node} machine={machine} at={store.now} store={store} />
-          {step !== undefined && <Context store={store} step={step} />}
+          {step !== undefined && <Context key={`${name}/${machine}`} store={store} step={step} />}
           {steps.length > 1 && <Recent store={store} steps={steps.slice(1, LISTED_MAX)} />}
         </div>
       </div>
