@@ -11,7 +11,7 @@ import type { SettingFlag } from "./registration.ts";
 const PACKAGE = "@sky/sky";
 
 /** Commands that take every setting as a flag. */
-const COMMANDS_WITH_SETTINGS = new Set(["node", "config", "completion", "help"]);
+const COMMANDS_WITH_SETTINGS = new Set(["node", "config", "completion", "help", "revoke-external"]);
 
 /** Runs one command line and sets the process's exit code; never throws. */
 export async function main(args: readonly string[], io: CliIo = processIo()): Promise<void> {

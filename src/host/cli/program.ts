@@ -7,14 +7,14 @@
  * `options.json` (one JSON object a line, and nothing else, on standard output), closes what it opened and returns; it never calls
  * process.exit. It returns a refusal's exit code (`reportRefusal`), and throws only faults and defects: `main` reports those.
  */
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, InvalidArgumentError } from "commander";
 import { addAuditCommands } from "./audit-commands.ts";
 import { addProjectionCommands } from "./projection-commands.ts";
 import { SHELLS, type Shell, completionScript } from "./completion.ts";
 import { addInspectCommand } from "./inspect-command.ts";
 import {
   type ProgramContext,
-  type SettingFlag,
+  addSettings,
   height,
   milliseconds,
   repeated,
@@ -217,6 +217,12 @@ function addCertificateCommands(program: Command, context: ProgramContext): void
     .option("--aid <aid>", "whose it is, to find it by its serial number")
     .option("--reason <reason>", "why, in the words of RFC 5280, such as keyCompromise or superseded")
     .action(run(async () => ({ run: (await import("./certificate.ts")).revoke })));
+  const external = certificates
+    .command("revoke-external")
+    .description("have the external issuer of a node's settings (SKY_ISSUER) revoke a certificate that it signed")
+    .argument("<certificate>", "its PEM file, or its serial number")
+    .option("--reason <reason>", "why, as for revoke; Vault keeps none");
+  addSettings(external, context.settings).action(run(() => import("./revoke-external.ts")));
 }
 
 function addOracleCommands(program: Command, context: ProgramContext): void {
@@ -379,7 +385,7 @@ function addConfigCommands(program: Command, context: ProgramContext): void {
 
 const SIMULATE_HELP = `
 One seed is one run, to the byte: the same seed and options give the same traceHash, on every machine. What is not given, the seed draws.
-Exit codes: 0 no rule of the protocol was broken, 1 some rule was (the last line says which), 2 wrong options.`;
+Exit codes: 0 no rule of the protocol was broken, 1 some rule was (the last line says which), 2 wrong options, 3 the record cannot be written.`;
 
 function addSimulate(program: Command, context: ProgramContext): void {
   program
@@ -389,20 +395,11 @@ function addSimulate(program: Command, context: ProgramContext): void {
     .option("--nodes <count>", "members", nodeCount)
     .option("--byzantine <count>", "members that misbehave, at most f", wholeNumber(0, 33, "Byzantine members"))
     .option("--actor <kind>", "what they are, such as equivocator or twins; repeated for more of them", repeated)
-    .option("--minutes <count>", "simulated minutes of faults (default: 1)", wholeNumber(1, 10_000, "Minutes"))
+    .option("--fault <kind>", "what strikes, such as crash or partition; repeated for more", repeated)
+    .option("--with <what>", "what a run has besides, such as checkpoints or keys; repeated for more", repeated)
+    .option("--mode <mode>", "safety: anything goes to the end; liveness: a quorum is healed, then all must settle")
+    .option("--minutes <count>", "simulated minutes of faults, fractions allowed (default: 1)")
     .option("--record <file>", "write everything that happens, one JSON object a line, for sky inspect")
     .addHelpText("after", SIMULATE_HELP)
     .action(runner(context)(() => import("./simulate.ts")));
-}
-
-function addSettings(command: Command, settings: readonly SettingFlag[]): Command {
-  command.option("--config <file>", "YAML file of settings (docs/CONFIGURATION.md)");
-  for (const { flag, description, isBoolean } of settings) {
-    command.addOption(
-      new Option(isBoolean ? `--${flag} [value]` : `--${flag} <value>`, description).preset(
-        isBoolean ? "true" : undefined,
-      ),
-    );
-  }
-  return command;
 }

@@ -1,5 +1,5 @@
 /** What registering a command takes: program.ts and the files it calls share it. Loads nothing but commander. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CliIo, ExitCode } from "./io.ts";
 
 interface CommandModule<Options> {
@@ -44,3 +44,16 @@ export const height = wholeNumber(0, Number.MAX_SAFE_INTEGER, "A height");
 
 /** Gathers the values of an option that may be repeated. */
 export const repeated = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
+
+/** Every setting of a node as an option. */
+export function addSettings(command: Command, settings: readonly SettingFlag[]): Command {
+  command.option("--config <file>", "YAML file of settings (docs/CONFIGURATION.md)");
+  for (const { flag, description, isBoolean } of settings) {
+    command.addOption(
+      new Option(isBoolean ? `--${flag} [value]` : `--${flag} <value>`, description).preset(
+        isBoolean ? "true" : undefined,
+      ),
+    );
+  }
+  return command;
+}
