@@ -99,6 +99,8 @@ export async function checkAtStart(log: LogDatabase, authenticate: Authenticate)
   return verified;
 }
 
+/** Before the first slice: the node, and those that start beside it, come to serve meanwhile. Units: ms. */
+const BEGIN_MS = 3_000;
 /** Slices of the background check are this far apart, so that it takes a small part of the worker. Units: ms. */
 const PAUSE_MS = 20;
 /** Of one slice; the signatures of an event's proof take some 300 µs. */
@@ -122,16 +124,16 @@ export function checkInBackground(log: LogDatabase, { until, proofDefect, guarde
     SLICE,
   );
   let timer: NodeJS.Timeout;
-  const later = (): void => {
-    timer = setTimeout(() => guarded(step), PAUSE_MS);
+  const later = (ms: number): void => {
+    timer = setTimeout(() => guarded(step), ms);
     timer.unref();
   };
   const step = (): void => {
     const slice = slices.next();
-    if (slice.done !== true) later();
+    if (slice.done !== true) later(PAUSE_MS);
     else if (slice.value.kind === "damaged")
       throw new LogDamage(log.path, heightOf(slice.value.height), slice.value.reason);
   };
-  later();
+  later(BEGIN_MS);
   return () => clearTimeout(timer);
 }

@@ -25,21 +25,25 @@ export interface EdgeRow extends Life {
 const unreadable = (column: string): Fault =>
   new Fault("PROJECTION_DAMAGED", `A row of the graph's tables has no ${column} of its type; rebuild the projection.`);
 
+/** Reflect.get would take a fifth of the time that reading a projection takes. */
+const valueOf = (row: unknown, column: string): unknown =>
+  row !== null && typeof row === "object" ? (row as Readonly<Record<string, unknown>>)[column] : undefined;
+
 /** Throws: Fault PROJECTION_DAMAGED when the column is not there or of another type. */
 export function numberOf(row: unknown, column: string): number {
-  const value: unknown = row !== null && typeof row === "object" ? Reflect.get(row, column) : undefined;
+  const value = valueOf(row, column);
   if (typeof value !== "number") throw unreadable(column);
   return value;
 }
 
 export function textOf(row: unknown, column: string): string {
-  const value: unknown = row !== null && typeof row === "object" ? Reflect.get(row, column) : undefined;
+  const value = valueOf(row, column);
   if (typeof value !== "string") throw unreadable(column);
   return value;
 }
 
 export function blobOf(row: unknown, column: string): Uint8Array {
-  const value: unknown = row !== null && typeof row === "object" ? Reflect.get(row, column) : undefined;
+  const value = valueOf(row, column);
   if (!(value instanceof Uint8Array)) throw unreadable(column);
   return new Uint8Array(value); // a copy; Uint8Array.from costs 40 times as much
 }
@@ -70,9 +74,14 @@ export const edgeRowOf = (row: unknown): EdgeRow => ({
 /** Bytes of the largest row: six numbers, four names of up to 1,024 bytes with their lengths, and room for rows that somebody edited. */
 const SCRATCH_BYTES = 64 * 1024;
 
+/** Its accessors are compiled to single instructions, a Buffer's are calls. */
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, byteLength);
+
 /** A row under way to its digest: the domain, then its fields one after the other, in one buffer that is used again. */
 class RowBytes {
   readonly #bytes = Buffer.alloc(SCRATCH_BYTES);
+  readonly #view = viewOf(this.#bytes);
   readonly #start: number;
   #at = 0;
 
@@ -91,8 +100,8 @@ class RowBytes {
   }
 
   number(value: number): void {
-    this.#bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000) >>> 0, this.#at);
-    this.#bytes.writeUInt32BE(value >>> 0, this.#at + 4);
+    this.#view.setUint32(this.#at, Math.floor(value / 0x1_0000_0000));
+    this.#view.setUint32(this.#at + 4, value);
     this.#at += 8;
   }
 
@@ -133,10 +142,11 @@ const WORDS = 8;
 export class RowSum {
   readonly #words = new Uint32Array(WORDS);
   readonly #digest = Buffer.alloc(4 * WORDS);
+  readonly #view = viewOf(this.#digest);
 
   static of(bytes: Uint8Array): RowSum {
     const sum = new RowSum();
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const view = viewOf(bytes);
     for (let i = 0; i < WORDS; i++) sum.#words[i] = view.getUint32(4 * i);
     return sum;
   }
@@ -145,7 +155,7 @@ export class RowSum {
     this.#digest.write(digest, "hex");
     let carry = 0;
     for (let i = WORDS - 1; i >= 0; i--) {
-      const word = (this.#words[i] ?? 0) + this.#digest.readUInt32BE(4 * i) + carry;
+      const word = (this.#words[i] ?? 0) + this.#view.getUint32(4 * i) + carry;
       this.#words[i] = word;
       carry = word > 0xffff_ffff ? 1 : 0;
     }
@@ -155,7 +165,7 @@ export class RowSum {
     this.#digest.write(digest, "hex");
     let borrow = 0;
     for (let i = WORDS - 1; i >= 0; i--) {
-      const word = (this.#words[i] ?? 0) - this.#digest.readUInt32BE(4 * i) - borrow;
+      const word = (this.#words[i] ?? 0) - this.#view.getUint32(4 * i) - borrow;
       this.#words[i] = word;
       borrow = word < 0 ? 1 : 0;
     }

@@ -278,7 +278,10 @@ export function stepStatements(db: SqlDatabase) {
   };
 }
 
-/** Statements that load what is there now: ids count up, so whatever a row refers to comes before it. */
+/** Rows of a page: one by one each costs twice as much. */
+const PAGE_ROWS = 1024;
+
+/** Statements that load what is there now, a page after an id: ids count up, so whatever a row refers to comes before it. */
 export function loadStatements(db: SqlDatabase) {
   const prepare = (query: Compilable): SqlStatement => db.prepare(query.compile().sql);
   return {
@@ -287,14 +290,18 @@ export function loadStatements(db: SqlDatabase) {
         .selectFrom("rebac_node")
         .select(["id", "kind", ...nodeName])
         .where("to_height", "=", sql.lit(OPEN))
-        .orderBy("id"),
+        .where("id", ">", slot<number>())
+        .orderBy("id")
+        .limit(sql.lit(PAGE_ROWS)),
     ),
     edges: prepare(
       builder
         .selectFrom("rebac_edge")
-        .select(["kind", "parent", "child"])
+        .select(["id", "kind", "parent", "child"])
         .where("to_height", "=", sql.lit(OPEN))
-        .orderBy("id"),
+        .where("id", ">", slot<number>())
+        .orderBy("id")
+        .limit(sql.lit(PAGE_ROWS)),
     ),
   };
 }
