@@ -1,9 +1,9 @@
 /** `npm run sim -- --seeds 1000`: many seeds over worker processes. See `--help`. */
 import { spawn } from "node:child_process";
-import { closeSync, openSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { type Plan, planOf } from "./plan.ts";
-import { lineOf } from "./record.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { HELP, type Plan, planOf } from "./plan.ts";
+import { RecordFile } from "./record-file.ts";
 import { Sum, type Told, told } from "./report.ts";
 import { runSeed } from "./simulation.ts";
 
@@ -11,13 +11,9 @@ import { runSeed } from "./simulation.ts";
 function* runHere(plan: Plan): Generator<Told> {
   for (let i = 0; i < plan.seeds; i++) {
     const seed = plan.from + i * plan.step;
-    const file = plan.record === undefined ? undefined : openSync(plan.record, "w");
-    let entries = 0;
-    const record =
-      file !== undefined &&
-      ((entry: Parameters<typeof lineOf>[0]) => void writeSync(file, `${lineOf(entry, ++entries)}\n`));
-    yield told(runSeed({ ...plan.options, seed, ...(record !== undefined && record !== false && { record }) }));
-    if (file !== undefined) closeSync(file);
+    const file = plan.record === undefined ? undefined : new RecordFile(plan.record);
+    yield told(runSeed({ ...plan.options, seed, ...(file !== undefined && { record: file.add }) }));
+    file?.close();
   }
 }
 
@@ -49,13 +45,21 @@ async function runInProcesses(plan: Plan, tell: (outcome: Told) => boolean): Pro
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  let plan: Plan;
+  let plan: Plan | undefined;
   try {
     plan = planOf(argv);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     return 2;
   }
+  if (plan === undefined) {
+    process.stdout.write(`${HELP}\n`);
+    return 0;
+  }
+  return simulate(plan);
+}
+
+async function simulate(plan: Plan): Promise<number> {
   const began = process.hrtime.bigint();
   const sum = new Sum();
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -80,4 +84,11 @@ async function main(argv: readonly string[]): Promise<number> {
   return sum.violations.length > 0 ? 1 : 0;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+/** 1 is for rules that were broken, and for nothing else. */
+const failed = (error: unknown): number => {
+  if (error instanceof Fault) process.stderr.write(`${error.message} (${error.code})\n`);
+  else process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return error instanceof Fault ? 3 : 4;
+};
+
+process.exitCode = await main(process.argv.slice(2)).catch(failed);

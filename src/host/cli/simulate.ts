@@ -1,6 +1,4 @@
 /** `sky simulate`: one seed of the simulator (tools/sim), with everything that repeats it. */
-import { closeSync, openSync, writeSync } from "node:fs";
-import { Fault } from "../../base/errors.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure } from "./io.ts";
 
 export interface SimulateOptions {
@@ -8,46 +6,33 @@ export interface SimulateOptions {
   readonly nodes?: number;
   readonly byzantine?: number;
   readonly actor?: readonly string[];
+  readonly fault?: readonly string[];
+  readonly with?: readonly string[];
+  readonly mode?: string;
   readonly minutes?: number;
   readonly record?: string;
   readonly json?: boolean;
 }
 
-function openRecord(path: string): number {
-  try {
-    return openSync(path, "w");
-  } catch (error) {
-    throw new Fault("RECORD_WRITE_FAILED", `${path} cannot be written; name a file in a directory of your own.`, {
-      cause: error,
-    });
-  }
-}
-
-export async function run(options: SimulateOptions, io: CliIo): Promise<ExitCode> {
-  const { seed = 1, nodes, actor, byzantine = actor?.length, minutes, record: path, json = false } = options;
-  const [{ runSeed }, { lineOf }, { outcomeLines }, { BYZANTINE_KINDS }] = await Promise.all([
+export async function run(given: SimulateOptions, io: CliIo): Promise<ExitCode> {
+  const { seed = 1, record: path, json = false } = given;
+  const [{ runSeed }, { RecordFile }, { outcomeLines }, { UsageError, optionsOf }] = await Promise.all([
     import("../../../tools/sim/simulation.ts"),
-    import("../../../tools/sim/record.ts"),
+    import("../../../tools/sim/record-file.ts"),
     import("../../../tools/sim/report.ts"),
-    import("../../../tools/sim/profile.ts"),
+    import("../../../tools/sim/plan.ts"),
   ]);
-  const kinds = (actor ?? []).flatMap((word) => BYZANTINE_KINDS.filter((kind) => kind === word));
-  const stranger = actor?.find((word) => !BYZANTINE_KINDS.some((kind) => kind === word));
-  if (stranger !== undefined) {
-    reportFailure(io, "USAGE", `There is no actor ${stranger}; there are ${BYZANTINE_KINDS.join(", ")}.`, json);
+  let options: ReturnType<typeof optionsOf>;
+  try {
+    options = optionsOf(given);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    reportFailure(io, "USAGE", error.message, json);
     return EXIT.usage;
   }
-  const file = path === undefined ? undefined : openRecord(path);
-  let entries = 0;
-  const outcome = runSeed({
-    seed,
-    ...(nodes !== undefined && { nodes }),
-    ...(byzantine !== undefined && { byzantine }),
-    ...(kinds.length > 0 && { byzantineKinds: kinds }),
-    ...(minutes !== undefined && { minutes }),
-    ...(file !== undefined && { record: (entry) => void writeSync(file, `${lineOf(entry, ++entries)}\n`) }),
-  });
-  if (file !== undefined) closeSync(file);
+  const file = path === undefined ? undefined : new RecordFile(path);
+  const outcome = runSeed({ ...options, seed, ...(file !== undefined && { record: file.add }) });
+  file?.close();
   const { history, ...result } = outcome;
   if (json) io.out(JSON.stringify({ ...result, calls: history.length }));
   else for (const line of outcomeLines(outcome)) io.out(line);

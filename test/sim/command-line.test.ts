@@ -1,0 +1,78 @@
+/** `sky simulate` and `npm run sim` as they are typed. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { planOf } from "../../tools/sim/plan.ts";
+import { runSeed } from "../../tools/sim/simulation.ts";
+import { sky } from "../unit/host/command-line.ts";
+
+const directory = mkdtempSync(path.join(tmpdir(), "sky-simulate-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const BRIEF = ["--minutes", "0.05"];
+/** Nothing finds room there. */
+const FULL = "/dev/full";
+
+describe("sky simulate", () => {
+  test("is the run of its options, recorded or not", async () => {
+    const file = path.join(directory, "run.jsonl");
+    const words = ["--seed", "5", "--nodes", "4", "--actor", "forger", "--fault", "crash", "--with", "keys", "--json"];
+    const plain = await sky("simulate", ...words, "--mode", "safety", ...BRIEF);
+    const recorded = await sky("simulate", ...words, "--mode", "safety", ...BRIEF, "--record", file);
+    expect([plain.code, recorded.code, recorded.out]).toEqual([0, 0, plain.out]);
+    const { traceHash } = JSON.parse(plain.out.join("")) as { traceHash: string };
+    expect(traceHash).toBe(
+      runSeed({
+        seed: 5,
+        nodes: 4,
+        byzantineKinds: ["forger"],
+        faults: ["crash"],
+        extras: ["keys"],
+        mode: "safety",
+        minutes: 0.05,
+      }).traceHash,
+    );
+    expect(readFileSync(file, "utf8").trimEnd().split("\n").at(-1)).toContain(traceHash);
+  });
+
+  test.each([
+    [["--nodes", "4", "--byzantine", "2"], "4 nodes bear 1 Byzantine members, not 2."],
+    [["--nodes", "6", "--actor", "twins", "--actor", "slow"], "6 nodes bear 1 Byzantine members, not 2."],
+    [["--actor", "saint"], "--actor saint: one of equivocator"],
+    [["--fault", "rain"], "--fault rain: one of crash"],
+    [["--with", "cream"], "--with cream: one of ed25519"],
+    [["--mode", "fun"], "--mode fun: one of safety, liveness."],
+    [["--minutes", "long"], "--minutes long: a number from 0 to 10000."],
+  ])("refuses %j", async (words, reason) => {
+    const { code, err } = await sky("simulate", ...words);
+    expect([code, err.join("\n")]).toEqual([2, expect.stringContaining(reason)]);
+  });
+
+  test("a disk without room for the record is no broken rule", async () => {
+    const { code, out, err } = await sky("simulate", ...BRIEF, "--record", FULL);
+    expect([code, out, err.join("\n")]).toEqual([
+      3,
+      [],
+      expect.stringContaining("/dev/full cannot be written (ENOSPC)"),
+    ]);
+  });
+});
+
+describe("npm run sim", () => {
+  test.each([
+    [["--record", "run.jsonl"], "--record holds one seed"],
+    [["--seeds", "1.5"], "--seeds 1.5: a whole number"],
+    [["--nodes", "4", "--byzantine", "2"], "4 nodes bear 1 Byzantine members"],
+    [["--jobs", "0"], "--jobs 0: a whole number"],
+  ])("refuses %j", (words, reason) => {
+    expect(() => planOf(words)).toThrow(reason);
+  });
+
+  test("a record that cannot be written is no broken rule", () => {
+    const words = ["--seeds", "1", "--record", FULL, ...BRIEF];
+    const { status, stderr } = spawnSync(process.execPath, ["tools/sim/main.ts", ...words], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([3, expect.stringContaining("(RECORD_WRITE_FAILED)")]);
+  });
+});
