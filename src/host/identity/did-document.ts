@@ -48,7 +48,7 @@ function keyMethod(controller: string, text: string, key: VerificationKey | unde
   return { id: `#${text}`, type: "JsonWebKey", controller, publicKeyJwk: { kid: text, ...jwk } };
 }
 
-/** Undefined for one signature, and for thresholds in several clauses or groups, which the method has no form for. */
+/** Undefined for one signature, and for thresholds in several clauses or groups, or with weights beyond exact numbers, which the method has no form for. */
 function conditionOf(controller: string, { aid, threshold, keyTexts }: KeyState) {
   if (isSingle(threshold)) return undefined;
   const method = { id: `#${aid}`, type: "ConditionalProof2022", controller };
@@ -58,6 +58,7 @@ function conditionOf(controller: string, { aid, threshold, keyTexts }: KeyState)
   if (clause === undefined || threshold.clauses.length > 1 || !clause.every(({ kind }) => kind === "key"))
     return undefined;
   const common = clause.reduce((lcd, { weight }) => leastCommonMultiple(lcd, weight.denominator), 1n);
+  if (common > Number.MAX_SAFE_INTEGER) return undefined;
   return {
     ...method,
     // The method says half of the least common denominator, which is less than KERI asks for.

@@ -234,6 +234,20 @@ describe("DIDs", () => {
     });
   });
 
+  it("weights whose common denominator is no exact number: keys, and no relationship that would be another", async () => {
+    const clause = [1n, 999_999_999_989n, 999_999_999_961n].map((denominator) => ({
+      kind: "key" as const,
+      weight: { numerator: 1n, denominator },
+    }));
+    const fractions = new Life("fractions", { keys: 3, threshold: { clauses: [clause] } });
+    append(fractions.inception.message);
+    expect(await (await get(`/${fractions.aid}/did.json`)).json()).toMatchObject({
+      verificationMethod: fractions.keys.map(({ text }) => ({ id: `#${text}`, type: "JsonWebKey" })),
+      authentication: [],
+      assertionMethod: [],
+    });
+  });
+
   it("resolves did:webs of this host, did:keri and did:key, each in the W3C's shape", async () => {
     const { life } = settled();
     const resolve = async (did: string, headers: Record<string, string> = {}, query = "") => {
