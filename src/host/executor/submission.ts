@@ -157,7 +157,9 @@ export class Submission {
     for (const { signed } of this.#inFlight.values()) this.#options.submit(signed);
   }
 
-  #hand(digest: Digest, signed: Uint8Array, keys: readonly string[], own: Own | null = null): void {
+  #hand(digest: Digest, bytes: Uint8Array, keys: readonly string[], own: Own | null = null): void {
+    // What a request held is mostly a view into Node's pool; handed to another thread all of the pool would be copied, 64 KB for each write.
+    const signed = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
     this.#inFlight.set(digest, { signed, open: new Set(keys), own });
     for (const key of keys) this.#batchOf.set(key, digest);
     this.#options.submit(signed);
