@@ -4,6 +4,27 @@ import { ENTRIES_MAX } from "../../../tools/visualizer/page/model/history.ts";
 import { Store } from "../../../tools/visualizer/page/model/store.ts";
 import { Life, source } from "./entries.ts";
 
+describe("who can be asked", () => {
+  const opened = (live: boolean): Store => {
+    const store = new Store(new Api(() => Promise.reject(new Error("nothing is asked here"))));
+    store.describe({ ...source(), live });
+    store.add(new Life("n1").booted().ended("killed").entries);
+    return store;
+  };
+
+  test("of a process that has ended nobody answers, of the one after it somebody does, but not for the lives before", () => {
+    const store = opened(true);
+    expect([store.answers("n1"), store.answers("n1", 0), store.answers("n2")]).toEqual([false, false, true]);
+    store.add(new Life("n1", 7, 10).booted().entries);
+    expect([store.answers("n1"), store.answers("n1", 0), store.answers("n1", 7)]).toEqual([true, false, true]);
+  });
+
+  test("of a recording or a log everything can be asked", () => {
+    const store = opened(false);
+    expect([store.answers("n1"), store.answers("n1", 0)]).toEqual([true, true]);
+  });
+});
+
 describe("a page that is left open", () => {
   test("gaps that follow each other are one, and others are not", () => {
     const store = new Store(new Api(() => Promise.reject(new Error("nothing is asked here"))));

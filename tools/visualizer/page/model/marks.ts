@@ -27,14 +27,16 @@ export class Marks {
   readonly #nullified = new Set<number>();
   readonly #accused = new Set<string>();
   readonly #lives = new Map<string, LastLife>();
+  /** The newest life of each node that ended with its process, and those before it. */
+  readonly #ended = new Map<string, number>();
 
   all(): readonly Mark[] {
     return this.#all;
   }
 
-  /** Whether the last that is known of a node is that its process ended. */
-  hasEnded(node: string): boolean {
-    return this.#lives.get(node)?.hasEnded === true;
+  /** Whether the process of a node's life is known to have ended; without a life, that of its newest. */
+  hasEnded(node: string, life?: number): boolean {
+    return life === undefined ? this.#lives.get(node)?.hasEnded === true : life <= (this.#ended.get(node) ?? -1);
   }
 
   add(entry: Entry): void {
@@ -48,6 +50,7 @@ export class Marks {
     switch (entry.kind) {
       case "ended":
         this.#lives.set(entry.node, { life: entry.life, hasEnded: true, voted: false });
+        this.#ended.set(entry.node, entry.life);
         return { kind: "ended", entry, text: `${entry.node} ended: ${entry.reason}` };
       case "booted": {
         const text = this.#bootOf(entry);

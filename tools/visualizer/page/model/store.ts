@@ -162,9 +162,12 @@ export class Store {
     return Math.max(at, this.#clock());
   }
 
-  /** Whether a question about a node finds somebody who answers now, wherever the cursor is: of recordings and logs everything can be asked. */
-  answers(node: string): boolean {
-    return this.source?.live !== true || !this.marks.hasEnded(node);
+  /**
+   * Whether a question about a node (about what one of its lives knew) finds the process that answers it, wherever the cursor is: of
+   * recordings and logs everything can be asked.
+   */
+  answers(node: string, life?: number): boolean {
+    return this.source?.live !== true || !this.marks.hasEnded(node, life);
   }
 
   momentAt(position: number): Moment {

@@ -111,7 +111,8 @@ function Chapters({ store, story }: { readonly store: Store; readonly story: Cer
 /** What the machine's context says after its last step before the cursor. */
 function useShown(store: Store, story: CeremonyStory, of: NodeMoment | undefined): ShownCeremony | null {
   const last = of?.standing === "alive" ? of.last : null;
-  const key = story.last ?? last;
+  const newest = story.last ?? last;
+  const key = newest !== null && store.answers(story.node, newest.life) ? newest : null;
   const { answer } = useAnswer<unknown>(store, key === null ? null : "context", {
     node: story.node,
     life: key?.life,
@@ -155,6 +156,11 @@ function NodeCeremony(props: {
       <Phases phase={story.phase} />
       {of?.standing === "ended" && (
         <p class="bad">{`${story.node} has ended: ${of.reason ?? "the reason is not known"}`}</p>
+      )}
+      {story.last !== null && !store.answers(story.node, story.last.life) && (
+        <p class="quiet">
+          Who held shares, its process knew, which is gone; what it told of its ceremony stands below.
+        </p>
       )}
       {shown !== null && <Progress shown={shown} story={story} />}
       <Chapters store={store} story={story} />

@@ -140,10 +140,12 @@ function Context({ store, step }: { readonly store: Store; readonly step: Steppe
     if (newest.current === step) setShown({ of: step, answer });
   };
   const isStale = shown !== null && shown.of !== step;
+  const isGone = !store.answers(node, life);
   return (
     <section class="panel" aria-label="Context">
       <h3>Context</h3>
-      {(shown === null || isStale || !shown.answer.ok) && (
+      {isGone && <p class="quiet">Its process has ended, and what it remembered with it; a later one can be asked.</p>}
+      {!isGone && (shown === null || isStale || !shown.answer.ok) && (
         <button type="button" onClick={() => void ask()}>
           {shown === null ? "Show everything it remembers" : isStale ? "Show it after the last step" : "Ask again"}
         </button>
