@@ -27,7 +27,8 @@ const line = ({ mutant, found, spoilt, seconds }: Hunted): string => {
   }
 };
 
-async function main(argv: readonly string[]): Promise<number> {
+/** Throws: TypeError for what is no option of ours. */
+function optionsOf(argv: readonly string[]) {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
@@ -39,21 +40,40 @@ async function main(argv: readonly string[]): Promise<number> {
       help: { type: "boolean", default: false },
     },
   });
+  const stranger = positionals.find((part) => !MUTANTS.some(({ name }) => name.includes(part)));
+  if (stranger !== undefined) throw new TypeError(`No mutant has ${stranger} in its name; --list names them.`);
+  const jobs = Number(values.jobs);
+  if (!Number.isInteger(jobs) || jobs < 1) throw new TypeError(`--jobs ${values.jobs}: a whole number from 1 on.`);
+  return { ...values, jobs, names: positionals };
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  let options: ReturnType<typeof optionsOf>;
+  try {
+    options = optionsOf(argv);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 2;
+  }
+  const { all, list, jobs, json, help, names } = options;
   const say = (text: string): void => void process.stdout.write(`${text}\n`);
-  const wanted = values.all ? MUTANTS : MUTANTS.filter(({ name }) => positionals.some((part) => name.includes(part)));
-  if (values.list) {
+  const wanted = all ? MUTANTS : MUTANTS.filter(({ name }) => names.some((part) => name.includes(part)));
+  if (help) {
+    say(HELP);
+    return 0;
+  }
+  if (list) {
     for (const { name, why, seeds } of MUTANTS) say(`${name} (${seeds} seeds): ${why}`);
     return 0;
   }
-  if (values.help || wanted.length === 0 || !(Number(values.jobs) >= 1)) {
+  if (wanted.length === 0) {
     process.stderr.write(`${HELP}\n`);
     return 2;
   }
-  const hunted = await huntAll(wanted, Number(values.jobs), (one) =>
-    say(values.json ? JSON.stringify(one) : line(one)),
-  );
+  const hunted = await huntAll(wanted, jobs, (one) => say(json ? JSON.stringify(one) : line(one)));
   const missed = hunted.filter(({ found }) => found.kind !== "found");
-  if (!values.json) say(`${hunted.length - missed.length} of ${hunted.length} found`);
+  if (!json) say(`${hunted.length - missed.length} of ${hunted.length} found`);
   return missed.length > 0 ? 1 : 0;
 }
 
