@@ -11,6 +11,8 @@ import type { LogSource, SourceBundle, SourceEvent, SourceGap } from "./source.t
 const HEIGHTS_PER_CALL = 2_000;
 /** Units: ms. */
 const CALL_MS = 600_000;
+/** Where the log ends, a node says at once; whoever waits longer asked nobody. Units: ms. */
+const HEAD_MS = 10_000;
 
 /** Bundles come behind their block, so that only those of the newest event given are here. */
 export class NodeSource implements LogSource {
@@ -24,7 +26,7 @@ export class NodeSource implements LogSource {
 
   /** Of the newest block with a certificate: everything up to it can be proven. Throws: SkyError. */
   async lastHeight(): Promise<Height | undefined> {
-    return (await this.#client.head()).proven.head.height;
+    return (await this.#client.head({ timeoutMs: HEAD_MS })).proven.head.height;
   }
 
   async committedHeight(): Promise<Height | undefined> {

@@ -2,7 +2,8 @@
 
 /** Between two looks. Units: ms. */
 const EVERY_MS = 200;
-const BAR_WIDTH = 30;
+/** With its figures it fits 80 columns: a line that is wrapped cannot be written over. */
+const BAR_WIDTH = 16;
 /** Up one line, and empty it. */
 const OVER = "\x1b[1A\x1b[2K";
 

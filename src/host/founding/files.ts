@@ -2,6 +2,7 @@
 import {
   chmodSync,
   closeSync,
+  constants,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -64,7 +65,7 @@ export function fileExists(path: string): boolean {
 function readBounded(path: string, maxBytes: number, keepPrivate: boolean): Result<Uint8Array, FileRefusal> {
   let file: number;
   try {
-    file = openSync(path, "r");
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe that nobody writes to would be waited for
   } catch (error) {
     if (isMissing(error)) return refuse("FILE_MISSING", `${path} does not exist; check the path.`);
     throw new Fault("FILE_READ_FAILED", `${path} cannot be read: ${reason(error)}`, { cause: error });

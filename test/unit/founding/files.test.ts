@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -72,4 +73,12 @@ test("an operator file keeps its shares, opens by its passphrase alone, and noti
   const other = text[middle] === "A" ? "B" : "A";
   writeAtomic(path, text.slice(0, middle) + other + text.slice(middle + 1));
   expect(OperatorFile.open(path, passphrase, random).ok).toBe(false);
+});
+
+test("a pipe that nobody writes to is no file, and is not waited for", () => {
+  execFileSync("mkfifo", [at("pipe")]);
+  const files = new URL("../../../src/host/founding/files.ts", import.meta.url).href;
+  const script = `import(${JSON.stringify(files)}).then(({ readPublic }) => console.log(readPublic(${JSON.stringify(at("pipe"))}, 10).refusal.code))`;
+  const said = execFileSync(process.execPath, ["-e", script], { encoding: "utf8", timeout: 20_000 }); // opening it would block this thread for good
+  expect(said).toBe("FILE_MALFORMED\n");
 });
