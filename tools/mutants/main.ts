@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { availableParallelism } from "node:os";
 import { MUTANTS } from "./all.ts";
 import { type Hunted, huntAll } from "./hunt.ts";
+import { endAtClosedPipe } from "../closed-pipe.ts";
 
 const HELP = `node tools/mutants/main.ts [NAME…] [options]: seeds known bugs, one at a time, and lets the simulator find them
 
@@ -77,4 +78,5 @@ async function main(argv: readonly string[]): Promise<number> {
   return missed.length > 0 ? 1 : 0;
 }
 
+endAtClosedPipe();
 process.exitCode = await main(process.argv.slice(2));

@@ -6,6 +6,7 @@ import { HELP, type Plan, planOf } from "./plan.ts";
 import { RecordFile } from "./record-file.ts";
 import { Sum, type Told, told } from "./report.ts";
 import { runSeed } from "./simulation.ts";
+import { endAtClosedPipe } from "../closed-pipe.ts";
 
 /** Runs the plan's seeds in this process, one after the other. */
 function* runHere(plan: Plan): Generator<Told> {
@@ -91,4 +92,5 @@ const failed = (error: unknown): number => {
   return error instanceof Fault ? 3 : 4;
 };
 
+endAtClosedPipe();
 process.exitCode = await main(process.argv.slice(2)).catch(failed);

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { Judge, specification } from "./judge.ts";
 import { record } from "./recorder.ts";
 import { BROKEN, SOUND } from "./variants.ts";
+import { endAtClosedPipe } from "../../../tools/closed-pipe.ts";
 
 const STEPS = 50;
 
@@ -108,4 +109,5 @@ function main(args: readonly string[]): number {
   return agree && holds ? 0 : 1;
 }
 
+endAtClosedPipe();
 process.exitCode = main(process.argv.slice(2));
