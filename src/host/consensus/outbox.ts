@@ -4,6 +4,7 @@ import type { MessagePort } from "node:worker_threads";
 export class Outbox<Message> {
   readonly #port: Pick<MessagePort, "postMessage">;
   #messages: Message[] = [];
+  #isDue = false;
 
   constructor(port: Pick<MessagePort, "postMessage">) {
     this.#port = port;
@@ -11,10 +12,18 @@ export class Outbox<Message> {
 
   post(message: Message): void {
     this.#messages.push(message);
-    if (this.#messages.length === 1) queueMicrotask(() => this.flush());
+    if (this.#isDue) return;
+    this.#isDue = true;
+    queueMicrotask(() => this.flush());
+  }
+
+  /** Leaves before whatever is posted next, or with the next flush: in order, and not by itself. */
+  keep(message: Message): void {
+    this.#messages.push(message);
   }
 
   flush(): void {
+    this.#isDue = false;
     if (this.#messages.length === 0) return;
     const messages = this.#messages;
     this.#messages = [];

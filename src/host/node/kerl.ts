@@ -12,12 +12,12 @@ import type { KerlQueries } from "../services/kerl-queries.ts";
 export interface KerlParts {
   readonly ledger: Ledger;
   /** The one that runs: its worker may be restarted. */
-  readonly projector: () => Pick<ProjectorHost, "askKerl">;
+  readonly projector: () => Pick<ProjectorHost, "askKerl" | "hurry">;
   /** Last height that it holds. */
   readonly projected: () => number;
 }
 
-/** The projector is mostly one block behind; when it is busy somebody waits as long as this. Units: ms. */
+/** The projector is mostly a few blocks behind; when it is busy somebody waits as long as this. Units: ms. */
 const CATCH_UP_MS = 2000;
 /** Watchers at once. */
 const WATCHERS_MAX = 10_000;
@@ -136,6 +136,7 @@ export class NodeKerl implements KerlQueries {
         "HEIGHT_UNKNOWN",
         `This node is at height ${this.height()}; height ${height} is not known here yet.`,
       );
+    if (height > projected()) projector().hurry();
     if (height > projected() && !(await this.#projected.wait(height, CATCH_UP_MS)))
       return refuse("HISTORY_LAGGING", `History is known up to height ${projected()}; ask again in a moment.`, "none");
     const answer = await projector().askKerl(question);

@@ -31,7 +31,7 @@ export class KerlWorld {
     this.world.project();
     this.queries = new NodeKerl({
       ledger: this.world.ledger,
-      projector: () => ({ askKerl: async (question) => this.world.projector.askKerl(question) }),
+      projector: () => ({ askKerl: async (question) => this.world.projector.askKerl(question), hurry: () => {} }),
       projected: () => this.world.projector.height,
     });
     this.port = kerlPort({
