@@ -39,6 +39,7 @@ export async function openPageServer({ source, port, onError }: PageServerOption
     maxHeaderSize: HEADER_BYTES_MAX,
     headersTimeout: REQUEST_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 4, // Node's own is half a minute, and as long could all be held
   });
   server.maxConnections = CONNECTIONS_MAX;
   await listening(server, port);

@@ -157,7 +157,30 @@ export function messageSummary({ fields, header: bytes, body: bodyBytes }: Messa
   return { ...fields, hash: blockHash(bytes), height, epoch, view, parentView, parent, time, bundles };
 }
 
-/** Of its context: positions, votes and digests; each field by name. */
+/** Each value of a record, shown. */
+const each = <V>(record: Readonly<Record<string, V>>, show: (value: V) => unknown): unknown =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, show(value)]));
+
+const timingFields = ({ delta, leader, advance, repeat, standstill, growth, cap }: Context["timings"]): unknown => ({
+  delta,
+  leader,
+  advance,
+  repeat,
+  standstill,
+  growth,
+  cap,
+});
+
+const finalFields = ({ hash, height, view, time, executedHeight, checkpoint }: Context["final"]): unknown => ({
+  hash,
+  height,
+  view,
+  time,
+  executedHeight,
+  checkpoint,
+});
+
+/** Of its context: positions, votes and digests; each field by name, and each field of what a field holds. */
 export function consensusContext(context: Context): unknown {
   const { epoch, self, size, timings, view, final, pendingFinal, candidates, proposals, notarizations } = context;
   const { nullifications, verdicts, own, tallies, equivocated, executed, roots, provable, spokenViews } = context;
@@ -172,17 +195,17 @@ export function consensusContext(context: Context): unknown {
     epoch,
     self,
     size,
-    timings,
+    timings: timingFields(timings),
     view,
-    final,
-    pendingFinal,
+    final: finalFields(final),
+    pendingFinal: pendingFinal && { view: pendingFinal.view, hash: pendingFinal.hash },
     candidates: shown,
     proposals,
     notarizations,
     nullifications,
     verdicts,
-    own,
-    tallies,
+    own: each(own, ({ notarize, nullify, finalize }) => ({ notarize, nullify, finalize })),
+    tallies: each(tallies, ({ notarize, nullify, finalize, accused }) => ({ notarize, nullify, finalize, accused })),
     equivocated,
     executed,
     roots,
@@ -198,8 +221,8 @@ export function consensusContext(context: Context): unknown {
     synchronising,
     votesAbove,
     survey,
-    halted,
-    attested,
+    halted: halted && { height: halted.height, root: halted.root, theirs: halted.theirs },
+    attested: each(attested, ({ height, root }) => ({ height, root })),
   };
 }
 
