@@ -20,7 +20,7 @@ export interface KerlClientOptions extends NodesOptions {
 export interface KerlReadOptions {
   /** How fresh the answer must be; absent: the newest that the node has. */
   readonly atLeast?: Receipt | Height;
-  /** Units: ms; 5,000 unless given. */
+  /** Units: ms; `readTimeoutMs` unless given. */
   readonly timeoutMs?: number;
 }
 
@@ -170,7 +170,7 @@ export class KerlClient {
   #read<Request, Reply>(
     method: MethodDefinition<Request, Reply>,
     request: Request,
-    { timeoutMs = READ_TIMEOUT_MS }: KerlReadOptions,
+    { timeoutMs = this.#options.readTimeoutMs ?? READ_TIMEOUT_MS }: KerlReadOptions,
   ): Promise<Reply> {
     return this.#nodes.retrying(this.#ports.now() + timeoutMs, (stub, deadlineMs) =>
       unaryBy(stub, method, request, deadlineMs, false),

@@ -24,6 +24,8 @@ export interface NodesOptions {
   readonly key: Uint8Array;
   /** Name to expect in the nodes' certificates; without it the endpoint's own, and `localhost` where that is an address. */
   readonly serverName?: string;
+  /** How long a read tries, over all nodes, unless its call says otherwise. Units: ms; 5,000 unless given. */
+  readonly readTimeoutMs?: number;
 }
 
 export type OracleStub = InstanceType<typeof OracleServiceClient>;

@@ -13,7 +13,9 @@ export interface SkyClientOptions extends NodesOptions {
   readonly ports?: ClientPorts;
 }
 
-export interface OpenOptions extends Pick<NodesOptions, "endpoints" | "ca" | "serverName">, RotationPolicy {
+export interface OpenOptions
+  extends Pick<NodesOptions, "endpoints" | "ca" | "serverName" | "readTimeoutMs">,
+    RotationPolicy {
   /** Where the identity is kept: who signs, and what its TLS certificates are issued by. */
   readonly identity: IdentityStore;
   /** For how long each certificate is good; renewed at two thirds of it. Units: ms; 90 days unless given. */
@@ -22,7 +24,7 @@ export interface OpenOptions extends Pick<NodesOptions, "endpoints" | "ca" | "se
 }
 
 export interface CallOptions {
-  /** How long to try, over all nodes. Units: ms; 5,000 for reads and 30,000 for writes unless given. */
+  /** How long to try, over all nodes. Units: ms; `readTimeoutMs` for reads and 30,000 for writes unless given. */
   readonly timeoutMs?: number;
 }
 

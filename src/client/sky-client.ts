@@ -376,7 +376,7 @@ export class SkyClient {
     );
   }
 
-  #deadlineOf({ timeoutMs = READ_TIMEOUT_MS }: CallOptions): number {
+  #deadlineOf({ timeoutMs = this.#options.readTimeoutMs ?? READ_TIMEOUT_MS }: CallOptions): number {
     return this.#ports.now() + timeoutMs;
   }
 

@@ -81,6 +81,9 @@ export class CompatibleClients {
   }
 }
 
+/** What nodes grant to reads at most: whatever fails by then was not only slow. Units: ms. */
+export const READ_MS = 30_000;
+
 /** A client that signs for itself, as one of the dev cluster's two, at these nodes in order of preference. */
 export function skyClient(cluster: Cluster, nodes: readonly string[], who: "default" | "admin" = "default"): SkyClient {
   const folder = cluster.path("clients", who);
@@ -94,6 +97,7 @@ export function skyClient(cluster: Cluster, nodes: readonly string[], who: "defa
     key: readFileSync(files.key),
     cluster: identity.value.cluster,
     signer: signerOf(identity.value),
+    readTimeoutMs: READ_MS,
   });
 }
 

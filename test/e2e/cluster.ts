@@ -3,7 +3,9 @@
  * temporary directory. Waits are for conditions, never for time; whatever happens, `clean` leaves no process and no file.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { type IncomingMessage, get } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -106,6 +108,14 @@ export function sky(...args: readonly string[]): Promise<CommandEnd> {
       resolve({ code: child.exitCode, out, err }),
     );
   });
+}
+
+/** A page over a connection of its own: none that the node gives up while this process is about to use it again. */
+async function pageOf(url: string): Promise<{ readonly status: number; readonly body: string }> {
+  const asked = get(url, { agent: false, signal: AbortSignal.timeout(PAGE_MS) });
+  asked.on("error", () => {}); // told below, or by what was asked for
+  const [response] = (await once(asked, "response")) as [IncomingMessage];
+  return { status: response.statusCode ?? 0, body: Buffer.concat(await response.toArray()).toString() };
 }
 
 export class Cluster {
@@ -234,14 +244,8 @@ export class Cluster {
   }
 
   async health(name: string, page: string): Promise<{ readonly status: number; readonly body: string } | undefined> {
-    try {
-      const response = await fetch(`http://127.0.0.1:${this.node(name).ports.health}${page}`, {
-        signal: AbortSignal.timeout(PAGE_MS),
-      });
-      return { status: response.status, body: await response.text() };
-    } catch {
-      return undefined; // dead, stopped or starting
-    }
+    const { health } = this.node(name).ports;
+    return pageOf(`http://127.0.0.1:${health}${page}`).catch(() => undefined); // dead, stopped or starting
   }
 
   /** A gauge or counter of /metrics without labels; undefined while the node does not answer. */

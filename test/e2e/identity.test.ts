@@ -10,6 +10,7 @@ import { incept, rotate } from "../../src/keri/compose.ts";
 import { nextKeyDigest } from "../../src/keri/said.ts";
 import { clientFiles, readClientIdentity } from "../../src/host/founding/client-folder.ts";
 import { Key, attached } from "../unit/kerl/lives.ts";
+import { READ_MS } from "./clients.ts";
 import { Cluster, sky, until } from "./cluster.ts";
 
 let cluster: Cluster;
@@ -35,6 +36,7 @@ async function kerlClient(): Promise<KerlClient> {
     key: readFileSync(files.key),
     cluster: identity.value.cluster,
     signer: signerOf(identity.value),
+    readTimeoutMs: READ_MS,
   });
 }
 

@@ -7,7 +7,7 @@ import { identityOf } from "../../src/client/identity.ts";
 import { KerlClient } from "../../src/client/kerl-client.ts";
 import type { Assertion } from "../../src/events/facts/graph.ts";
 import { clientFiles } from "../../src/host/founding/client-folder.ts";
-import { nodeNamed, skyClient } from "./clients.ts";
+import { READ_MS, nodeNamed, skyClient } from "./clients.ts";
 import { type CommandEnd, Cluster, sky, until } from "./cluster.ts";
 import { expectSameRoots, settledHeight } from "./records.ts";
 
@@ -53,6 +53,7 @@ function kerlClient(node: string): KerlClient {
     cert: readFileSync(files.certificate),
     key: readFileSync(files.key),
     ...identityOf(readFileSync(files.identity)),
+    readTimeoutMs: READ_MS,
   });
 }
 

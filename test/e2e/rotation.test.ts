@@ -183,8 +183,7 @@ describe("rotating every node's key", () => {
     await load.stop();
     for (const one of asked) await one.stop();
     expect(load.failed).toEqual([]);
-    // A busy machine makes calls late; nothing else may have happened to them.
-    expect(load.retried.filter((why) => !/DEADLINE_EXCEEDED|not settled before the deadline/.test(why))).toEqual([]);
+    expect(load.retried).toEqual([]);
     expect(asked.flatMap(({ failed }) => failed)).toEqual([]);
     for (const { done } of asked) expect(done).toBeGreaterThan(50);
     for (const name of cluster.names) {

@@ -6,8 +6,9 @@ import { Cluster, until } from "./cluster.ts";
 import { DOCUMENT, Load, expectKept } from "./load.ts";
 import { expectSameRoots, settledHeight } from "./records.ts";
 
-const LIFETIME_S = 20;
-const ROTATE_S = 16;
+/** A third of it is what renewing may take: for a cluster that gets a tenth of a machine, too. */
+const LIFETIME_S = 45;
+const ROTATE_S = 36;
 /** Each key rotates this often; between two rotations, which renew them too, certificates are renewed once by their age. */
 const ROTATIONS = 2;
 const LISTENERS = ["api", "approach", "cluster", "service"];
@@ -111,8 +112,7 @@ it("certificates and keys renew by themselves under load; no request fails, and 
   await load.stop();
   await asking.stop();
   expect(load.failed).toEqual([]);
-  // A busy machine makes calls late; nothing else may have happened to them.
-  expect(load.retried.filter((why) => !/DEADLINE_EXCEEDED|not settled before the deadline/.test(why))).toEqual([]);
+  expect(load.retried).toEqual([]);
   expect(asking.failed).toEqual([]);
   expect(asking.done).toBeGreaterThan(200);
   for (const name of cluster.names) {

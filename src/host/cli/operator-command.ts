@@ -22,8 +22,8 @@ export interface OperatorOptions {
   readonly json?: boolean;
 }
 
-/** How long a node may take to complete a handshake. */
-const HANDSHAKE_MS = 5_000;
+/** How long a node may take to complete a handshake: also one on a machine that has just started, with all that it runs. Units: ms. */
+const HANDSHAKE_MS = 15_000;
 
 export interface OperatorDesk {
   readonly founding: Founding;

@@ -27,12 +27,14 @@ export async function unsealNodes(
   say: (line: string) => void,
 ): Promise<ReadonlyMap<string, Fault>> {
   const { founding, operators } = layout;
-  const ceremony: Ceremony = { founding, names, failed: new Map(), say };
+  const ceremony: Ceremony = { founding, names, failed: new Map(), unsealed: new Set(), say };
   const [first, ...others] = operators;
   if (first === undefined) return ceremony.failed;
   const isNew = !(await takePart(ceremony, first));
   const needed = isNew ? others : others.slice(0, founding.document.threshold - 1);
   await Promise.all(needed.map((operator) => takePart(ceremony, operator)));
+  // Whom one operator did not reach, the others may have been enough for.
+  for (const name of ceremony.unsealed) ceremony.failed.delete(name);
   return ceremony.failed;
 }
 
@@ -59,12 +61,13 @@ interface Ceremony {
   readonly founding: Founding;
   readonly names: readonly string[];
   readonly failed: Map<string, Fault>;
+  readonly unsealed: Set<string>;
   readonly say: (line: string) => void;
 }
 
 /** One operator does what it can for each node. Returns whether it held every node's share before. */
 async function takePart(
-  { founding, names, failed, say }: Ceremony,
+  { founding, names, failed, unsealed, say }: Ceremony,
   operator: DevDirectory["operators"][number],
 ): Promise<boolean> {
   const file = openOperator(operator);
@@ -90,6 +93,7 @@ async function takePart(
         }),
       ),
     );
+    for (const [i, name] of names.entries()) if (outcomes[i] === true) unsealed.add(name);
     say(
       `operator ${operator.name} ${held ? "gave its shares" : "fetched its shares"}: ${outcomes.filter(Boolean).length} of ${names.length} nodes unsealed`,
     );

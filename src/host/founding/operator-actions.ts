@@ -45,8 +45,8 @@ export interface OperatorAction {
   readonly progress: (line: string) => void;
 }
 
-/** Every call of a ceremony is short; a node that does not answer in this time is told of. */
-const CALL_MS = 10_000;
+/** Every call of a ceremony is short, but for a machine that starts everything at once; who does not answer in this time is told of. Units: ms. */
+const CALL_MS = 30_000;
 
 /** A call with its deadline; what the node refuses is a refusal with the node's own code. */
 export function ask<Reply>(

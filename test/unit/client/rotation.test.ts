@@ -190,6 +190,7 @@ async function world(): Promise<World> {
       ...(certificateLifetimeMs !== undefined && { certificateLifetimeMs }),
       ...policy,
       ports: { now: () => node.now(), randomBytes: random },
+      readTimeoutMs: 60_000,
     });
     cleanups.push(() => client.close());
     return client;

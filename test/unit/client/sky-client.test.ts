@@ -64,6 +64,7 @@ const clientOptions = (doors: readonly Door[]): SkyClientOptions => ({
   serverName: "localhost",
   cluster: CLUSTER,
   signer: ed25519Signer(ALICE, { sn: 0, said: "ESaid" as Said }, SEED),
+  readTimeoutMs: 60_000, // calls that are to end by their deadline say another
 });
 
 function clientOf(doors: readonly Door[], options: Partial<SkyClientOptions> = {}): SkyClient {
