@@ -97,18 +97,25 @@ function openFile(path: string): number {
   }
 }
 
+/** Messages after which a look for what need not wait any more is worth its cost, where the last one found nothing. */
+const LOOK_AGAIN_AFTER = 4096;
+
 class Verifier {
   readonly kerl = new MemoryKerl();
   readonly #rows: Row[] = [];
   /** Those that waited when they came, by the place of their row. */
   readonly #waiting = new Map<number, KeriMessage>();
+  /** Row from which on it is worth to make room. */
+  #roomFrom = 0;
 
   get rows(): readonly Row[] {
     return this.#rows;
   }
 
   take(message: KeriMessage): void {
-    const judged = judgeArrival(this.kerl, message, MOMENT);
+    let judged = judgeArrival(this.kerl, message, MOMENT);
+    if (!judged.ok && judged.refusal.code === "KERI_ESCROW_FULL" && this.#makesRoom())
+      judged = judgeArrival(this.kerl, message, MOMENT);
     if (judged.ok) for (const fact of judged.value.facts) applyKerlFact(this.kerl, fact, MOMENT.height);
     const verdict = verdictOf(judged);
     if (verdict.startsWith("escrowed:")) this.#waiting.set(this.#rows.length, message);
@@ -122,13 +129,32 @@ class Verifier {
       this.#rows.push({ aid: null, sn: null, type: null, said: null, verdict: `rejected:${refusal.code}`, why });
     }
     settleAll(this.kerl, () => this.kerl.escrows(), MOMENT);
+    this.#conclude(() => true);
+  }
+
+  /**
+   * Receipts that come after their events keep all later events of a log waiting: once there is no more room, what waits is judged again,
+   * and a stream may be of any length. Returns: whether anything was accepted.
+   */
+  #makesRoom(): boolean {
+    if (this.#rows.length < this.#roomFrom) return false;
+    const facts = settleAll(this.kerl, () => this.kerl.escrows(), MOMENT);
+    const found = facts.some(({ kind }) => kind === "keyEventAccepted");
+    if (found) this.#conclude((verdict) => verdict === "accepted");
+    else this.#roomFrom = this.#rows.length + LOOK_AGAIN_AFTER;
+    return found;
+  }
+
+  /** What became of those that waited, where that is final. */
+  #conclude(isFinal: (verdict: string) => boolean): void {
     for (const [place, message] of this.#waiting) {
       const row = this.#rows[place];
       const judged = judgeArrival(this.kerl, message, MOMENT);
-      const why = judged.ok ? {} : { why: judged.refusal.message };
-      if (row !== undefined) this.#rows[place] = { ...row, settled: verdictOf(judged), ...why };
+      const settled = verdictOf(judged);
+      if (row === undefined || !isFinal(settled)) continue;
+      this.#rows[place] = { ...row, settled, ...(!judged.ok && { why: judged.refusal.message }) };
+      this.#waiting.delete(place);
     }
-    this.#waiting.clear();
   }
 }
 

@@ -5,8 +5,15 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { concatBytes } from "../../../src/base/bytes.ts";
 import { Fault } from "../../../src/base/errors.ts";
+import { publicKeyOf, signer } from "../../../src/crypto/ed25519.ts";
 import { EXIT } from "../../../src/host/cli/io.ts";
 import { run } from "../../../src/host/cli/kel-verify.ts";
+import { NO_ATTACHMENTS } from "../../../src/keri/attachment-groups.ts";
+import { encodeAttachments } from "../../../src/keri/cesr/encode-attachments.ts";
+import { encodeMatter } from "../../../src/keri/cesr/matter.ts";
+import { type Composed, incept, interact, receipt } from "../../../src/keri/compose.ts";
+import { keyText } from "../../../src/keri/key-text.ts";
+import { nextKeyDigest } from "../../../src/keri/said.ts";
 import { quietConsole } from "../host/command-line.ts";
 import { World } from "./differential/lives.ts";
 import { Random } from "./differential/random.ts";
@@ -103,6 +110,59 @@ test("an empty file holds nothing, and nothing is rejected", async () => {
 test("a file that is not there is a fault, told in a sentence", async () => {
   const { io } = quietConsole();
   await expect(run({ args: [join(directory, "no-such-file")], json: true }, io)).rejects.toThrow(Fault);
+});
+
+/** A log of interactions of so many seals each, and, where there are `receipts`, its witness's by a message of its own after each. */
+function witnessedLog(count: number, seals = 0, receipts = true): Uint8Array {
+  const [seed, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+  const [key, witness] = [keyText(publicKeyOf(seed)), encodeMatter("B", publicKeyOf(other))];
+  const inception = incept({ keys: [key], nextDigests: [nextKeyDigest(witness)], witnesses: [witness] });
+  const parts: Uint8Array[] = [];
+  const put = ({ event, said }: Composed, sn: number): void => {
+    const controllerSignatures = [{ index: 0, ondex: 0, algorithm: "ed25519", sig: signer(seed)(event) }] as const;
+    parts.push(event, encodeAttachments({ ...NO_ATTACHMENTS, controllerSignatures }, 1));
+    const receiptCouples = [{ receiptor: witness, code: "0B", sig: signer(other)(event) }] as const;
+    if (receipts)
+      parts.push(
+        receipt({ aid: inception.aid, sn, said }).event,
+        encodeAttachments({ ...NO_ATTACHMENTS, receiptCouples }, 1),
+      );
+  };
+  put(inception, 0);
+  let prior = inception.said;
+  for (let sn = 1; sn < count; sn++) {
+    const made = interact({
+      aid: inception.aid,
+      sn,
+      prior,
+      seals: Array.from({ length: seals }, () => ({ d: inception.aid })),
+    });
+    put(made, sn);
+    prior = made.said;
+  }
+  return concatBytes(...parts);
+}
+
+test("a log of more events than may wait, each receipted after it: all of them are in force in the end", async () => {
+  const { exit, out } = await verify(witnessedLog(1_040), true);
+  const rows = rowsOf(out);
+  expect(exit).toBe(EXIT.ok);
+  expect(rows).toHaveLength(2_080);
+  expect(new Set(rows.map(({ verdict, settled }) => settled ?? verdict))).toEqual(new Set(["accepted"]));
+  expect(rows.slice(0, 4).map(({ verdict }) => verdict)).toEqual([
+    "escrowed:partially-witnessed",
+    "escrowed:unverified-receipt",
+    "escrowed:out-of-order",
+    "escrowed:unverified-receipt",
+  ]);
+});
+
+test("where nothing of it can come into force, what finds no more room is rejected", async () => {
+  const { exit, out } = await verify(witnessedLog(150, 1_150, false), true);
+  const rows = rowsOf(out);
+  expect([exit, rows.length]).toEqual([EXIT.refused, 150]);
+  expect(rows[0]).toMatchObject({ verdict: "escrowed:partially-witnessed", settled: "escrowed:partially-witnessed" });
+  expect(rows.at(-1)).toMatchObject({ verdict: "rejected:KERI_ESCROW_FULL" });
 });
 
 test("a long file is read in pieces, with progress", async () => {
