@@ -19,6 +19,7 @@ const ENTRIES = {
   "consensus-worker": "src/host/consensus/worker.ts",
   "projector-worker": "src/host/projector/worker.ts",
   "notary-worker": "src/host/proofs/worker.ts",
+  "projection-reader": "src/host/projector/reader-worker.ts",
   "rebuild-worker": "src/host/projector/rebuild-worker.ts",
   "crypto-task": "src/host/executor/crypto-task.ts",
   client: "src/client/index.ts",

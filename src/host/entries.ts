@@ -10,6 +10,7 @@ export const ENTRIES = {
   consensus: entry("./consensus/worker.ts", "./consensus-worker.js"),
   projector: entry("./projector/worker.ts", "./projector-worker.js"),
   notary: entry("./proofs/worker.ts", "./notary-worker.js"),
+  projectionReader: entry("./projector/reader-worker.ts", "./projection-reader.js"),
   rebuild: entry("./projector/rebuild-worker.ts", "./rebuild-worker.js"),
   cryptoTask: entry("./executor/crypto-task.ts", "./crypto-task.js"),
   devNode: entry("./dev/node-process.ts", "./dev-node.js"),

@@ -27,6 +27,8 @@ export interface ProjectionRoomOptions {
   readonly onDeath: (error: Error) => void;
   /** The rows are others than those that the node began with. */
   readonly onOther: () => void;
+  /** The rows that the node began with do not hold: a start from the disk rebuilds them from the log. */
+  readonly onDamaged: () => void;
   readonly onFatal: (code: string, error: unknown) => void;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -81,6 +83,10 @@ export class ProjectionRoom {
         onCheckpoint(written);
       },
       onProjected: (height) => this.#moved(height),
+      onDamaged: (reason) => {
+        logger.error("The projection is damaged; service starts anew and rebuilds it from the log", { reason });
+        this.#options.onDamaged();
+      },
       onDeath,
     });
     this.#projector = projector;

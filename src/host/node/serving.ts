@@ -319,6 +319,9 @@ class Parts implements Serving {
         logger.info("Other rows serve from now on; service starts anew from them");
         this.#options.onAdopted();
       },
+      onDamaged: () => {
+        if (!this.#stopping) this.#options.onAdopted();
+      },
       onFatal: (code, error) => this.#fatal(code, error),
       logger,
       metrics,

@@ -8,12 +8,15 @@ import { loadSegments } from "../../projections/checkpoint/checkpoint.ts";
 import { type Segment, decodeSegment } from "../../projections/checkpoint/segment.ts";
 import type { CheckpointStore } from "../checkpoints/checkpoint-store.ts";
 import { upgradeTables } from "./schema-version.ts";
+import { takeSeal } from "./seal.ts";
 
 export interface OpenedProjection {
   readonly db: Sqlite;
   readonly projector: Projector;
   /** Why it starts from nothing; null when it goes on. */
   readonly rebuilt: string | null;
+  /** Whether its rows were read and judged; false for one that its seal speaks for. */
+  readonly isJudged: boolean;
 }
 
 /** The checkpoint that the log begins with: a projection below it cannot be rebuilt from the log. */
@@ -26,26 +29,43 @@ export interface ProjectionFloor {
 export function openProjection(path: string, floor: ProjectionFloor | null = null): OpenedProjection {
   let rebuilt: string | null = null;
   let opened: ReturnType<typeof open>;
+  let isJudged = !takeSeal(path);
   try {
-    opened = open(path, true);
+    opened = open(path, isJudged);
   } catch (error) {
     if (!(error instanceof Error) || isOfTheDisk(error)) throw error;
     discardProjection(path);
     opened = open(path, false);
     rebuilt = error.message;
+    isJudged = true; // nothing is in it
   }
-  if (floor === null || opened.projector.height >= floor.begins) return { ...opened, rebuilt };
+  if (floor === null || opened.projector.height >= floor.begins) return { ...opened, rebuilt, isJudged };
   opened.db.close();
   discardProjection(path);
   fill(path, floor);
-  return { ...open(path, false), rebuilt };
+  return { ...open(path, false), rebuilt, isJudged: true };
 }
 
 /** Opens one that must hold as it is. Throws: Fault PROJECTION_DAMAGED and those of the file; nothing is thrown away. */
-export const openSound = (path: string): Omit<OpenedProjection, "rebuilt"> => open(path, true);
+export const openSound = (path: string): ReturnType<typeof open> => open(path, true);
 
 /** Opens one whose rows were judged a moment ago. */
-export const openJudged = (path: string): Omit<OpenedProjection, "rebuilt"> => open(path, false);
+export const openJudged = (path: string): ReturnType<typeof open> => open(path, false);
+
+/** Reads all rows of a file that another connection writes to, as they are now. Returns what does not hold; null when everything does. */
+export function judgeServing(path: string): string | null {
+  const db = openSqlite(path, { store: "PROJECTION", synchronous: "normal", readonly: true });
+  try {
+    db.exec("BEGIN"); // the snapshot is taken with the first read
+    expectSound(db);
+    return null;
+  } catch (error) {
+    if (!(error instanceof Error) || isOfTheDisk(error)) throw error;
+    return error.message;
+  } finally {
+    db.close();
+  }
+}
 
 /** All of a checkpoint's rows in one transaction: a start that is cut short begins again. */
 function fill(path: string, { store, begins }: ProjectionFloor): void {
@@ -83,15 +103,20 @@ function open(path: string, verify: boolean): { readonly db: Sqlite; readonly pr
   const db = openSqlite(path, { store: "PROJECTION", synchronous: "normal" });
   try {
     upgradeTables(db, path);
-    if (verify) expectSoundIndexes(db);
-    const projector = new Projector(db);
-    const judged = verify ? projector.verify() : undefined;
-    if (judged?.ok === false) throw new Fault(judged.refusal.code, judged.refusal.message);
-    return { db, projector };
+    return { db, projector: verify ? expectSound(db) : new Projector(db) };
   } catch (error) {
     db.close();
     throw error;
   }
+}
+
+/** Throws: Fault PROJECTION_DAMAGED when an index or a row is not what was written. */
+function expectSound(db: Sqlite): Projector {
+  expectSoundIndexes(db);
+  const projector = new Projector(db);
+  const judged = projector.verify();
+  if (!judged.ok) throw new Fault(judged.refusal.code, judged.refusal.message);
+  return projector;
 }
 
 /** The sums over the rows say nothing of the indexes through which questions find them. Costs a quarter of reading all rows. */

@@ -17,6 +17,8 @@ export interface ProjectorHostOptions {
   readonly checkpoints: ProjectorWorkerData["checkpoints"];
   readonly onProjected: (height: Height) => void;
   readonly onCheckpoint: (written: WrittenCheckpoint) => void;
+  /** Its rows, read after the start, are not those that were written: the next start rebuilds it. */
+  readonly onDamaged: (reason: string) => void;
   readonly onDeath: (error: Error) => void;
 }
 
@@ -269,6 +271,9 @@ class WorkerProjector implements ProjectorHost {
       case "reopened":
         this.#steps.get(message.kind)?.resolve(message);
         this.#steps.delete(message.kind);
+        return;
+      case "damaged":
+        if (!this.#stopping) this.#options.onDamaged(message.reason);
         return;
       case "stopped":
         return this.#gone();

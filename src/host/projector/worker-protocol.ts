@@ -60,4 +60,6 @@ export type FromProjector =
   | { readonly kind: "held"; readonly roots: ProjectionRoots }
   | { readonly kind: "released" }
   | { readonly kind: "reopened"; readonly height: number }
+  /** Its rows, read after the start, are not those that were written. */
+  | { readonly kind: "damaged"; readonly reason: string }
   | { readonly kind: "stopped" };

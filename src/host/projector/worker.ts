@@ -15,6 +15,7 @@ import type { Answer } from "../inspector/source.ts";
 import { Outbox } from "../consensus/outbox.ts";
 import { openJudged, openProjection } from "./database.ts";
 import { projectionFiles, settleProjectionFiles } from "./exchange.ts";
+import { Judgement } from "./judgement.ts";
 import type { FromProjector, ProjectorWorkerData, ToProjector } from "./worker-protocol.ts";
 import { reclaimOnce } from "../node/reclaim.ts";
 
@@ -29,6 +30,14 @@ const files = projectionFiles(dirname(data.path));
 settleProjectionFiles(files);
 const opened = openProjection(data.path, begins === null ? null : { store, begins });
 let { db, projector } = opened;
+const judgement = new Judgement({
+  path: data.path,
+  db,
+  isJudged: opened.isJudged,
+  judged: (defect) => {
+    if (defect !== null) host.post({ kind: "damaged", reason: defect });
+  },
+});
 const writer = new CheckpointWriter(data.path, store, members);
 const waiting: ProjectedBlock[] = [];
 /** Questions about blocks that wait, or while the file is closed. */
@@ -109,6 +118,7 @@ function resume(): void {
 function release(): void {
   standing = "released";
   differences.end();
+  judgement.release();
   db.close();
   host.post({ kind: "released" });
 }
@@ -116,6 +126,7 @@ function release(): void {
 /** Stands still until it is told to go on. The rows were judged where they were written, or when the file was opened before. */
 function reopen(isOther: boolean): void {
   ({ db, projector } = openJudged(data.path));
+  judgement.reopened(db, isOther);
   standing = "held";
   host.post({ kind: "reopened", height: projector.height });
   answerAsked();
@@ -132,7 +143,7 @@ function stop(): void {
     while (waiting.length > 0) work();
     answerAsked();
     differences.end();
-    db.close();
+    judgement.close();
   }
   host.post({ kind: "stopped" });
   host.flush();

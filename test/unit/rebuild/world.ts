@@ -65,6 +65,7 @@ export class World {
       onOther: () => {
         this.others += 1;
       },
+      onDamaged: () => this.fatal.push("PROJECTION_DAMAGED"),
       onFatal: (code) => this.fatal.push(code),
       logger: createLogger({ level: "silent" }),
       metrics: this.metrics,
