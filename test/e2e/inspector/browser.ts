@@ -24,11 +24,11 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** The browser of CHROMIUM_PATH, or of the usual places; null where there is none. Throws: none, and REQUIRE_CHROMIUM=1. */
+/** The browser of CHROMIUM_PATH ("none": none), or of the usual places; null where there is none. Throws: none, and REQUIRE_CHROMIUM=1. */
 export function chromiumPath(): string | null {
-  const named = process.env["CHROMIUM_PATH"];
-  const found = named === undefined || named === "" ? PLACES.find((place) => existsSync(place)) : named;
-  if (found !== undefined) return found;
+  const named = process.env["CHROMIUM_PATH"] ?? "";
+  const found = named === "" ? PLACES.find((place) => existsSync(place)) : named;
+  if (found !== undefined && found !== "none") return found;
   const why = `no Chromium at ${PLACES.join(", ")}; install it or set CHROMIUM_PATH`;
   if (process.env["REQUIRE_CHROMIUM"] === "1") throw new Error(why);
   console.warn(`inspector tests are skipped: ${why}`);
