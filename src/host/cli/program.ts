@@ -276,7 +276,7 @@ function addOracleCommands(program: Command, context: ProgramContext): void {
 
 const KEL_VERIFY_HELP = `
 A verdict is accepted, escrowed:REASON (it waits) or rejected:CODE, as it was when the message came; what then became of one that waited stands behind it.
-Exit codes: 0 nothing was rejected, 1 something was.`;
+Exit codes: 0 nothing was rejected, 1 something was, 3 the file cannot be read.`;
 
 function addKelCommands(program: Command, context: ProgramContext): void {
   const run = runner(context);

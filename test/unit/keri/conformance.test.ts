@@ -1,7 +1,7 @@
 /** Real streams of other implementations, with the verdict per message. Source: ../shared/conformance/keri/kel-streams.json. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { utf8 } from "../../../src/base/bytes.ts";
+import { concatBytes, utf8 } from "../../../src/base/bytes.ts";
 import { applyKerlFact } from "../../../src/keri/kerl-fold.ts";
 import { MemoryKerl } from "../../../src/keri/kerl-overlay.ts";
 import { judgeArrival, judgeMessage } from "../../../src/keri/rules.ts";
@@ -119,5 +119,21 @@ describe.each(cases)("$id", ({ stream, expected, expectInOrder, expectAfterAllRe
     }
     settleAll(kerl, () => kerl.escrows(), MOMENT);
     expect(finalOf(kerl)).toEqual(expectAfterAllReceipts.final);
+  });
+
+  test("parsed and exported again it is the same bytes: every message as it stands, every event that is accepted as it came", () => {
+    if (refusal === null) expect(concatBytes(...messages.map(({ source }) => source))).toEqual(utf8(stream));
+    const kerl = new MemoryKerl();
+    for (const message of messages) {
+      const waits = kerl.escrowCount() > 0;
+      const judged = judgeMessage(kerl, message, MOMENT);
+      if (!judged.ok) continue;
+      for (const fact of judged.value.facts) {
+        applyKerlFact(kerl, fact, 0);
+        // What came in pieces is one message afterwards.
+        if (fact.kind === "keyEventAccepted" && !waits)
+          expect(concatBytes(fact.event, fact.attached)).toEqual(message.source);
+      }
+    }
   });
 });
