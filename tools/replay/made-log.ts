@@ -49,6 +49,8 @@ export interface MadeBlock {
   readonly event: LogEvent;
   readonly header: Header;
   readonly bundles: readonly StoredBundle[];
+  /** What it did: facts' encodings, one after the other. */
+  readonly facts: Uint8Array;
 }
 
 export class MadeLog {
@@ -168,10 +170,10 @@ export class MadeLog {
   }
 
   #take(event: LogEvent, header: Header, body: Body, bundles: readonly StoredBundle[]): MadeBlock {
-    this.#execution.run({ event, header, body, bundles: bundles.map(({ bytes }) => bytes) });
+    const { factBytes } = this.#execution.run({ event, header, body, bundles: bundles.map(({ bytes }) => bytes) });
     this.#tree = this.#tree.appended(event.hash);
     if (body.kind === "checkpoint") this.#lastCheckpoint = header.height;
-    this.#last = { event, header, bundles };
+    this.#last = { event, header, bundles, facts: factBytes };
     return this.#last;
   }
 

@@ -4,7 +4,9 @@ import Database from "better-sqlite3";
 import { Projector, type ProjectionRoots, TABLE_SETS } from "../../src/actors/projector/projector.ts";
 import { type Sqlite, openSqlite } from "../../src/events/store/sqlite.ts";
 import { compareProjections } from "../../src/host/projector/compare.ts";
+import type { Height } from "../../src/base/brands.ts";
 import { Fault } from "../../src/base/errors.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { ReplayFailure } from "./failure.ts";
 import type { ReplayedBlock } from "./replayed.ts";
 import { temporaryDirectory } from "./temporary.ts";
@@ -20,17 +22,24 @@ export class Projections {
   readonly #directory = temporaryDirectory("sky-projection-");
   readonly #db: Sqlite;
   readonly #projector: Projector;
+  readonly #checkpoints: Checkpoints;
   readonly #serving: ServingProjection | undefined;
   #waiting: ReplayedBlock[] = [];
   #bytes = 0;
   #compared = false;
 
-  /** `serving` is compared when its height is reached; it stays its caller's. */
-  constructor(serving: ServingProjection | undefined) {
+  /** `serving` is compared when its height is reached; it stays its caller's. `checkpointed`: heights whose state is compared with checkpoints'. */
+  constructor(serving: ServingProjection | undefined, checkpointed: ReadonlySet<Height> = new Set()) {
     this.#serving = serving;
     this.#db = openSqlite(join(this.#directory.path, "projection.db"), { store: "PROJECTION", synchronous: "normal" });
     this.#db.pragma("synchronous = OFF"); // thrown away when this process ends
     this.#projector = new Projector(this.#db);
+    this.#checkpoints = new Checkpoints(this.#db, checkpointed);
+  }
+
+  /** Checkpoints whose segments were compared. */
+  get checkpoints(): number {
+    return this.#checkpoints.compared;
   }
 
   /** Whether the serving projection was compared, and is equal. */
@@ -38,13 +47,22 @@ export class Projections {
     return this.#compared;
   }
 
-  /** Throws: ReplayFailure PROJECTION_DIFFERS. */
+  /** Throws: ReplayFailure PROJECTION_DIFFERS, CHECKPOINT_INVALID. */
   add(block: ReplayedBlock): void {
+    this.#checkpoints.take(block);
     this.#waiting.push(block);
     this.#bytes += block.factBytes.length;
     const isAtServing = block.height === this.#serving?.roots.height;
-    if (!isAtServing && this.#waiting.length < BLOCKS_PER_TRANSACTION && this.#bytes < BYTES_PER_TRANSACTION) return;
+    const isCheckpointed = this.#checkpoints.isDue(block.height);
+    if (
+      !isAtServing &&
+      !isCheckpointed &&
+      this.#waiting.length < BLOCKS_PER_TRANSACTION &&
+      this.#bytes < BYTES_PER_TRANSACTION
+    )
+      return;
     this.flush();
+    if (isCheckpointed) this.#checkpoints.note(block.height);
     if (isAtServing) this.#compare(this.#serving);
   }
 

@@ -1,7 +1,7 @@
 /** `sky replay`: a log verified, executed again and projected from nothing, with what each transaction did. */
 import type { Digest, Height } from "../../src/base/brands.ts";
-import { SkyError } from "../../src/client/errors.ts";
 import { DirectorySource } from "./directory.ts";
+import { checkpointedHeights } from "./checkpoints.ts";
 import { NodeSource } from "./node-source.ts";
 import { Projections, ServingProjection } from "./projections.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "../../src/host/cli/io.ts";
@@ -52,7 +52,8 @@ async function fromDirectory(data: string, options: ReplayCommandOptions, io: Cl
     let serving: ServingProjection | undefined;
     try {
       serving = projection === undefined ? undefined : reading(() => ServingProjection.open(projection, isLive));
-      return await replayAll(source, serving, options, cluster, io);
+      const projections = new Projections(serving, await checkpointedHeights(source));
+      return await replayAll(source, projections, serving, options, cluster, io);
     } finally {
       serving?.close();
       await source.close();
@@ -70,29 +71,22 @@ async function fromNode(options: ReplayCommandOptions, io: CliIo): Promise<ExitC
   const { client } = await connectAuditor(options, founding.value);
   const source = new NodeSource(client);
   try {
-    return await replayAll(source, undefined, options, founding.value.cluster, io);
+    return await replayAll(source, new Projections(undefined), undefined, options, founding.value.cluster, io);
   } catch (error) {
-    if (error instanceof SkyError) return reportSkyError(error, io, json);
     return reportThrown(error, io, json);
   } finally {
     await source.close();
   }
 }
 
-/** The node was not reached, or said no. */
-function reportSkyError({ code, message }: SkyError, io: CliIo, json: boolean): ExitCode {
-  reportFailure(io, code, message, json);
-  return code === "UNAVAILABLE" || code === "DEADLINE_EXCEEDED" ? EXIT.unavailable : EXIT.refused;
-}
-
 async function replayAll(
   source: LogSource,
+  projections: Projections,
   serving: ServingProjection | undefined,
   { to, until, show = false, json = false }: ReplayCommandOptions,
   cluster: Digest | undefined,
   io: CliIo,
 ): Promise<ExitCode> {
-  const projections = new Projections(serving);
   try {
     const summary = await runReplay(
       source,
@@ -127,18 +121,29 @@ function tell(
   if (json) {
     const compared =
       serving === undefined ? null : { height: serving.roots.height, equal: projections.compared || null };
-    return io.out(JSON.stringify({ ok: true, ...summaryOf(summary), tables: roots.rows, projection: compared }));
+    return io.out(
+      JSON.stringify({
+        ok: true,
+        ...summaryOf(summary),
+        tables: roots.rows,
+        checkpoints: projections.checkpoints,
+        projection: compared,
+      }),
+    );
   }
   const { last } = summary;
   io.out(`Replayed from genesis to height ${last?.height ?? 0} (${timeText(last?.time ?? 0)}); all roots are equal.`);
   io.out(`block ${last?.hash ?? ""}`);
   io.out(`root  ${last?.root ?? ""}`);
   for (const [set, root] of Object.entries(roots.rows)) io.out(`${`tables of ${set}`.padEnd(22)} ${root}`);
+  if (projections.checkpoints > 0)
+    io.out(`checkpoints: the segments of ${projections.checkpoints} are those of the state`);
   if (serving !== undefined) io.out(`projection.db: ${servingText(projections, serving)}`);
   io.out(rateText(summary));
 }
 
 function servingText({ compared }: Projections, { roots: { height } }: ServingProjection): string {
   if (compared) return `equal at height ${height}`;
-  return height < 0 ? "it is empty" : `not compared: it stands at height ${height}, which was not replayed`;
+  if (height < 0) return "it is empty";
+  return `not compared: it stands at height ${height}, which was not replayed; without --to or --until the log lacks blocks that were executed, or was copied before it`;
 }

@@ -1,6 +1,7 @@
 /** What `sky verify` and `sky replay` share: where a log is read from, progress, and how a failure is told. */
 import { availableParallelism } from "node:os";
 import type { Digest } from "../../src/base/brands.ts";
+import { SkyError } from "../../src/client/errors.ts";
 import { FOUNDING_BYTES_MAX } from "../../src/events/facts/founding.ts";
 import type { Replayed } from "./execution.ts";
 import { ReplayFailure } from "./failure.ts";
@@ -25,6 +26,9 @@ export interface Summary {
   readonly commands: number;
   readonly seconds: number;
 }
+
+/** A node was not reached, or may answer another time. */
+const UNANSWERED: ReadonlySet<string> = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"]);
 
 /** Cluster of a founding document's file; undefined without one, an exit code where it does not hold. */
 export function clusterOfFile(path: string | undefined, io: CliIo, json: boolean): Digest | undefined | ExitCode {
@@ -57,9 +61,13 @@ export async function runReplay(
   return { last, blocks, commands, seconds: progress.seconds };
 }
 
-/** Tells of what does not hold; anything else that was thrown is `main`'s to tell. */
+/** Tells of what does not hold, and of nodes that said no or nothing; anything else that was thrown is `main`'s to tell. */
 export function reportThrown(error: unknown, io: CliIo, json: boolean): ExitCode {
   if (error instanceof ReplayFailure) return reportReplayFailure(io, error, json);
+  if (error instanceof SkyError) {
+    reportFailure(io, error.code, error.message, json);
+    return UNANSWERED.has(error.code) ? EXIT.unavailable : EXIT.refused;
+  }
   if (!io.interruption().aborted) throw error;
   reportFailure(io, "INTERRUPTED", "Stopped before the end: nothing is said of the rest.", json);
   return EXIT.unavailable;

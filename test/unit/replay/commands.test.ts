@@ -138,6 +138,24 @@ describe("sky replay", () => {
     expect([differs.code, jsonOf(differs)[0]?.["code"]]).toEqual([1, "PROJECTION_DIFFERS"]);
   });
 
+  it("makes the segments of each checkpoint again, and finds a statement that a quorum signed of another state", async () => {
+    const sound = await sky("replay", "--data", directoryWithLog(), "--json");
+    expect(jsonOf(sound)).toMatchObject([{ ok: true, checkpoints: 1 }]);
+    const directory = join(base, "forged-checkpoint");
+    mkdirSync(directory);
+    const forged = new MadeLog();
+    const log = openMadeLog(join(directory, "log.db"));
+    appendTo(log, forged.genesis(), forged.root);
+    appendTo(log, forged.executions([]), forged.root);
+    appendTo(log, forged.checkpoint({ segments: forged.cluster }), forged.root);
+    log.close();
+    const differs = await sky("replay", "--data", directory, "--json");
+    expect([differs.code, jsonOf(differs)]).toMatchObject([
+      1,
+      [{ code: "CHECKPOINT_INVALID", height: 2, part: "body" }],
+    ]);
+  });
+
   it("stops at a height or a log time, and what it replayed is final by the certificates behind", async () => {
     const directory = directoryWithLog();
     const { time } = present(blocks[2], "there are eight").block.header;

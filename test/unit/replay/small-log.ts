@@ -1,6 +1,12 @@
 /** A small log with everything in it that a log can hold: for tests that read or damage it. */
+import Database from "better-sqlite3";
 import type { Digest } from "../../../src/base/brands.ts";
 import { memberIndex } from "../../../src/base/brands.ts";
+import { decode } from "../../../src/base/codec.ts";
+import { Projector } from "../../../src/actors/projector/projector.ts";
+import { segmentDigest, segmentsRoot } from "../../../src/events/facts/checkpoint.ts";
+import { FOUNDING_BYTES_MAX, foundingDocumentShape } from "../../../src/events/facts/founding.ts";
+import { dumpSegments } from "../../../src/projections/checkpoint/checkpoint.ts";
 import type { GraphChange, GraphNode } from "../../../src/events/facts/graph.ts";
 import { MadeLog, type MadeBlock, appendTo, openMadeLog } from "../../../tools/replay/made-log.ts";
 
@@ -17,6 +23,20 @@ const assertion = (subject: string, object: string): GraphChange => ({
 export interface SmallLog {
   readonly made: MadeLog;
   readonly blocks: readonly { readonly block: MadeBlock; readonly root: Digest }[];
+}
+
+/** What members sign of the state that these blocks leave. */
+export function segmentsAfter(made: MadeLog, blocks: SmallLog["blocks"]): Digest {
+  const db = new Database(":memory:");
+  const projected = blocks.map(({ block: { event, header, facts }, root }) => {
+    const { height, hash, block } = event;
+    return { height, hash, block, root, time: header.time, facts };
+  });
+  new Projector(db).apply(projected);
+  const document = decode(foundingDocumentShape, made.founding.document, FOUNDING_BYTES_MAX);
+  if (!document.ok) throw new Error(document.refusal.message);
+  const members = document.value.founders.map(({ aid, epochKey }) => ({ aid, key: epochKey }));
+  return segmentsRoot([...dumpSegments(db, members)].map(segmentDigest));
 }
 
 /** Eight blocks: writes, a refusal, a duplicate, an expired command, a batch that cannot be read, an empty block, a checkpoint. */
@@ -38,7 +58,7 @@ export function smallLog(): SmallLog {
       made.bundle([made.batch([made.command([assertion("bo", "users")])])], memberIndex(2)),
     ]),
   );
-  keep(made.checkpoint());
+  keep(made.checkpoint({ segments: segmentsAfter(made, blocks) }));
   keep(
     made.executions(
       [

@@ -1,6 +1,5 @@
 /** Which log is asked: a directory's, or that of a node, which is believed in nothing. */
 import type { Digest } from "../../../src/base/brands.ts";
-import { SkyError } from "../../../src/client/errors.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "../../../src/host/cli/io.ts";
 import { type WhereOptions, connectAuditor, foundingPath } from "../../proofs/asking.ts";
 import { readFounding } from "../../proofs/judging.ts";
@@ -38,9 +37,7 @@ export async function withLog(
       await opened.source.close();
     }
   } catch (error) {
-    if (!(error instanceof SkyError)) return reportThrown(error, io, json);
-    reportFailure(io, error.code, error.message, json);
-    return error.code === "UNAVAILABLE" || error.code === "DEADLINE_EXCEEDED" ? EXIT.unavailable : EXIT.refused;
+    return reportThrown(error, io, json);
   }
 }
 
