@@ -168,7 +168,7 @@ function addCeremonyCommands(program: Command, context: ProgramContext): void {
     to
       .command(name)
       .description(description)
-      .argument("[node...]", "names or API addresses; without any, all founders (seal, rotate: name at least one)")
+      .argument("[node...]", "names or API addresses; unseal, and what only asks, takes all founders without any")
       .requiredOption("--founding <file>", "the signed founding document")
       .requiredOption("--operator <file>", "the operator's file")
       .option(...passphraseFile);

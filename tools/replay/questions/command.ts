@@ -119,9 +119,40 @@ export async function acts(options: ActsOptions, io: CliIo): Promise<ExitCode> {
     reportFailure(io, "MALFORMED", `"${text}" is not an identifier: a KERI prefix of 44 characters or more.`, json);
     return EXIT.usage;
   }
-  return overSpan(options, io, "acts", function* (block) {
-    for (const act of actsIn(block, text)) yield* json ? [actJson(act)] : actLines(act);
-  });
+  const known = new Knowing(text);
+  return overSpan(
+    options,
+    io,
+    "acts",
+    function* (block) {
+      for (const act of actsIn(block, text)) yield* json ? [actJson(act)] : actLines(act);
+    },
+    known,
+  );
+}
+
+/** Whether the log knows an identifier: that somebody who is mistyped did nothing is no answer. */
+class Knowing {
+  readonly #aid: Aid;
+  #isKnown = false;
+
+  constructor(aid: Aid) {
+    this.#aid = aid;
+  }
+
+  take({ facts }: Replayed): void {
+    this.#isKnown ||= facts.some(
+      ({ data }) => (data.kind === "identifierIncepted" || data.kind === "keyEventAccepted") && data.aid === this.#aid,
+    );
+  }
+
+  get json(): object {
+    return { known: this.#isKnown };
+  }
+
+  get text(): string | undefined {
+    return this.#isKnown ? undefined : `This log knows no identifier ${this.#aid}.`;
+  }
 }
 
 function usage(io: CliIo, refused: Result<never> | Result<unknown>, json: boolean): ExitCode {
@@ -164,6 +195,7 @@ async function overSpan(
   io: CliIo,
   what: string,
   linesOf: (block: Replayed) => Iterable<string>,
+  known?: Knowing,
 ): Promise<ExitCode> {
   const { from = 0, to, json = false } = options;
   if (to !== undefined && to < from) {
@@ -174,6 +206,7 @@ async function overSpan(
     let found = 0;
     const until = to === undefined ? {} : { to: to as Height };
     const { last } = await runReplay(source, { ...bounds, ...until }, io, (block) => {
+      known?.take(block);
       if (block.height < from) return;
       for (const line of linesOf(block)) {
         io.out(line);
@@ -182,11 +215,13 @@ async function overSpan(
     });
     if (last === undefined || (to !== undefined && last.height < to)) return beyond(io, last, to ?? 0, json);
     const summary = { from, to: last.height, time: last.time };
-    if (json) io.out(JSON.stringify({ ok: true, ...summary, [what]: found }));
-    else
+    if (json) io.out(JSON.stringify({ ok: true, ...summary, [what]: found, ...known?.json }));
+    else {
+      if (found === 0 && known?.text !== undefined) io.err(known.text);
       io.err(
         `${what}: ${found}, from height ${from} to ${last.height} (${timeText(last.time)}); the log holds so far.`,
       );
+    }
     return EXIT.ok;
   });
 }

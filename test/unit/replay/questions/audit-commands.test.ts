@@ -275,13 +275,23 @@ describe("acts", () => {
     `);
   });
 
+  it("of an identifier that the log does not know are none, and that is said", async () => {
+    const nobody = `E${"x".repeat(43)}`;
+    const { code, err } = await sky("acts", nobody, "--data", directory);
+    expect([code, err[0]]).toEqual([EXIT.ok, `This log knows no identifier ${nobody}.`]);
+    const { out } = await sky("acts", nobody, "--from", "9", "--data", directory, "--json");
+    expect(JSON.parse(out.join())).toMatchObject({ ok: true, acts: 0, known: false });
+    const idle = await sky("acts", log.client.aid, "--from", "9", "--data", directory); // incepted long before
+    expect(idle.err).toHaveLength(1);
+  });
+
   it("in JSON tell the batch that did not hold from what the identifier signed", async () => {
     const { out } = await sky("acts", log.client.aid, "--from", "4", "--to", "4", "--json", "--data", directory);
     expect(out.map((line) => JSON.parse(line) as unknown)).toMatchObject([
       { act: "command", capacity: "author", outcome: { kind: "refused", code: "POLICY_FORBIDDEN" }, facts: [] },
       { act: "command", outcome: { kind: "duplicate", of: { height: 1, index: 0 } }, facts: [] },
       { act: "batchRefused", capacity: "author", refused: { code: "BAD_SIGNATURE" } },
-      { ok: true, acts: 3 },
+      { ok: true, acts: 3, known: true },
     ]);
     expect((await sky("acts", "ali", "--data", directory)).code).toBe(EXIT.usage);
   });
