@@ -37,6 +37,13 @@ describe("what happened, in sentences", () => {
     ]);
   });
 
+  test("of copied logs nobody can say who ran: the last block only", () => {
+    const [first, ...others] = running("n1", "n2", "n3", "n4");
+    const store = storeOf(first?.at(100).finalised(5) ?? new Life("n1"), ...others);
+    store.source = { ...source(), kind: "directory", live: false };
+    expect(told(store).now.filter((sentence) => /run|down|seen/.test(sentence))).toEqual([]);
+  });
+
   test("a node that died: when and why, whether the others can go on, and that a view is lost to it", () => {
     const lives = running("n1", "n2", "n3", "n4");
     lives[2]?.at(5_000).ended("killed by signal 9");

@@ -13,7 +13,11 @@ import { useStore } from "./parts/use-store.ts";
 import type { View } from "./view.ts";
 import { VIEWS } from "./views/index.ts";
 
-const shownView = (store: Store): View | undefined => VIEWS.find(({ name }) => name === store.view) ?? VIEWS[0];
+/** The one that was chosen; else the first that this source has anything for. */
+const shownView = (store: Store): View | undefined =>
+  VIEWS.find(({ name }) => name === store.view) ??
+  VIEWS.find(({ name }) => store.source?.absent[name] === undefined) ??
+  VIEWS[0];
 
 function Tabs({ store, shown }: { readonly store: Store; readonly shown: View | undefined }) {
   const row = useRef<HTMLElement>(null);
@@ -47,8 +51,12 @@ function Tabs({ store, shown }: { readonly store: Store; readonly shown: View | 
 function Shown(props: { readonly store: Store; readonly moment: Moment; readonly view: View }) {
   const { store, moment, view } = props;
   const absent = store.source?.absent[view.name];
-  if (absent !== undefined) return <p class="absent">{absent}</p>;
-  return <view.Component store={store} moment={moment} />;
+  return (
+    <>
+      <h2 class="sr-only">{view.title}</h2>
+      {absent === undefined ? <view.Component store={store} moment={moment} /> : <p class="absent">{absent}</p>}
+    </>
+  );
 }
 
 /** Entries that are missing, so that nobody takes silence for calm. */

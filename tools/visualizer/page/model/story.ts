@@ -38,8 +38,10 @@ function blockSentence({ nodes, height }: Moment, at: number | null): Sentence |
   return { tone: "plain", text: `last block ${height}, ${spanOf(at - first)} ago`, key: null };
 }
 
-function aliveSentence(nodes: readonly NodeMoment[]): Sentence | null {
+function aliveSentence(nodes: readonly NodeMoment[], source: SourceDescription | null): Sentence | null {
   const known = nodes.filter(({ standing }) => standing !== "unknown");
+  // Of a log nobody can say whether its node ran.
+  if (source?.kind === "directory") return null;
   const dead = known.filter(({ standing }) => standing === "ended");
   if (known.length === 0) return null;
   const faulty = Math.floor((nodes.length - 1) / 3);
@@ -131,7 +133,7 @@ export function storyOf(
     staleSentence(store, moment),
     leaderSentence(moment),
     blockSentence(moment, store.now),
-    aliveSentence(nodes),
+    aliveSentence(nodes, store.source),
     sealedSentence(nodes),
   ];
   return { now: now.filter((sentence) => sentence !== null), before: told(store, moment, store.source) };

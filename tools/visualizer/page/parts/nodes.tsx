@@ -23,7 +23,8 @@ function NodeCard(props: { readonly store: Store; readonly node: NodeMoment; rea
   const isLeader = moment.leader === node.name;
   const role = store.source?.nodes.find(({ name }) => name === node.name)?.role ?? "honest";
   const isDead = node.standing === "ended";
-  const word = { unknown: "unknown", alive: "running", ended: "down" }[node.standing];
+  const isLog = store.source?.kind === "directory";
+  const word = { unknown: "unknown", alive: isLog ? "log" : "running", ended: isLog ? "ends" : "down" }[node.standing];
   const lag = moment.height !== null && node.finalHeight !== null ? moment.height - node.finalHeight : 0;
   const { last } = node;
   const { now } = store;
@@ -48,13 +49,15 @@ function NodeCard(props: { readonly store: Store; readonly node: NodeMoment; rea
           <span class={`standing ${node.standing}`}>{word}</span>
         </span>
         <span class="node-doing">
-          {doing(node)}
+          {isLog && node.standing === "alive" ? `its log up to block ${node.finalHeight ?? "–"}` : doing(node)}
           {isDead && node.since !== null && now !== null && `, ${spanOf(now - node.since)} ago`}
         </span>
-        <span class="node-where number">
-          view {node.view ?? "–"} · block {node.finalHeight ?? "–"}
-          {lag > 0 && <span class="warn"> · {lag} behind</span>}
-        </span>
+        {!isLog && (
+          <span class="node-where number">
+            view {node.view ?? "–"} · block {node.finalHeight ?? "–"}
+            {lag > 0 && <span class="warn"> · {lag} behind</span>}
+          </span>
+        )}
       </button>
     </li>
   );

@@ -56,7 +56,8 @@ function CopyLink({ store }: { readonly store: Store }) {
 export function TitleBar(props: { readonly store: Store; readonly onSearch: () => void; readonly onHelp: () => void }) {
   const { store, onSearch, onHelp } = props;
   const { source } = store;
-  const { tone, text } = CONNECTIONS[store.connection];
+  const { tone, text: said } = CONNECTIONS[store.connection];
+  const text = source?.kind === "directory" && store.connection === "ended" ? "read to its end" : said;
   return (
     <header class="title-bar">
       <h1>

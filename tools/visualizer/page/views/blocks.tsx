@@ -123,8 +123,27 @@ function VotesOf({ store, row, member }: { readonly store: Store; readonly row: 
   );
 }
 
+/** A log keeps the certificate of a final block, and the steps that made it nowhere. */
+function OfTheLog({ store, row }: { readonly store: Store; readonly row: ViewRow }) {
+  const { block, finalEntry } = row;
+  if (block === null || finalEntry === null || block.signers.length === 0) return <span class="quiet">–</span>;
+  const signers = block.signers.join(", ");
+  return (
+    <>
+      <Go
+        store={store}
+        entry={finalEntry}
+        class="certificate finalization"
+        title={`finalization ${shortHash(block.hash)}, signed by ${signers}`}
+        text="finalization"
+      />
+      <span class="quiet small">{block.signers.join(" ")}</span>
+    </>
+  );
+}
+
 function Certificates({ store, row }: { readonly store: Store; readonly row: ViewRow }) {
-  if (row.certificates.length === 0) return <span class="quiet">–</span>;
+  if (row.certificates.length === 0) return <OfTheLog store={store} row={row} />;
   return (
     <div class="certificates">
       {row.certificates.map(({ kind, hash, signers, entry }) => (

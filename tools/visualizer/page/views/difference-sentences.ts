@@ -44,7 +44,11 @@ export function differenceSentence({ left, right, differences, truncated }: Diff
     return `${named(left)} and ${named(right)} differ in ${differences.length}${truncated ? " or more" : ""} ${differences.length === 1 && !truncated ? "thing" : "things"}.`;
   if (left.root !== null && right.root !== null && left.root !== right.root && left.height === right.height)
     return `${named(left)} and ${named(right)} show the same graph and key states, but their roots differ: what they executed is not the same.`;
-  return `${named(left)} and ${named(right)} hold the same graph and the same key states.`;
+  const between =
+    left.height === right.height
+      ? ""
+      : " What was executed in between touched neither: certificates, commands that were refused or changed nothing, empty blocks.";
+  return `${named(left)} and ${named(right)} hold the same graph and the same key states.${between}`;
 }
 
 /** Whether the roots of the same height are the same, where both are known. */

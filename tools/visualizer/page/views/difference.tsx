@@ -88,7 +88,7 @@ function Only({
   if (texts.length === 0) return null;
   return (
     <div class={`only ${sign === "−" ? "left" : sign === "+" ? "right" : ""}`}>
-      <h5>{title}</h5>
+      <h4>{title}</h4>
       <ul>
         {texts.map((text) => (
           <li key={text}>
@@ -117,7 +117,7 @@ function Differences({ page }: { readonly page: DifferencePage }) {
       </dl>
       {groupsOf(page).map((group) => (
         <section key={group.title} class="difference-group">
-          <h4>{group.title}</h4>
+          <h3>{group.title}</h3>
           <div class="sides">
             <Only title={`only ${named(page.left)}`} texts={group.left} sign="−" />
             <Only title={`only ${named(page.right)}`} texts={group.right} sign="+" />
@@ -184,7 +184,7 @@ function DifferenceOf({
         {answer?.ok === true && <Differences page={answer.value} />}
       </section>
       <section class="divergence">
-        <h4>First divergence</h4>
+        <h3>First divergence</h3>
         {isTwo ? (
           <Divergence answer={isOfThese ? parting.answer : null} left={left} right={right} />
         ) : (
