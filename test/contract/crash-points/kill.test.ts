@@ -13,7 +13,7 @@ import { World, watchVotes } from "../../unit/actors/world.ts";
 import { hashing } from "../chain.ts";
 import { type Announcement, SEED } from "./killed-lives.ts";
 import { StateReader } from "./numbered-log.ts";
-import { Chance, isExhaustive, report } from "./points.ts";
+import { Chance, PATIENCE_MS, isExhaustive, report } from "./points.ts";
 import { expectVoteStands, reopenAt } from "./reopening.ts";
 
 const CHILD = join(import.meta.dirname, "kill-child.ts");
@@ -85,7 +85,7 @@ function expectNumbered(announced: readonly Announcement[], writer: number, dige
 
 const WHENS = ["before", "within", "after"] as const;
 
-describe("a log writer killed", { timeout: isExhaustive ? 3_000_000 : 60_000 }, () => {
+describe("a log writer killed", { timeout: PATIENCE_MS }, () => {
   let digests: Digests;
   const chance = new Chance(1);
   beforeAll(async () => {
@@ -126,7 +126,7 @@ describe("a log writer killed", { timeout: isExhaustive ? 3_000_000 : 60_000 }, 
   });
 });
 
-describe("a committee killed", { timeout: isExhaustive ? 3_000_000 : 60_000 }, () => {
+describe("a committee killed", { timeout: PATIENCE_MS }, () => {
   let whole: readonly Announcement[];
   const chance = new Chance(2);
   beforeAll(async () => {

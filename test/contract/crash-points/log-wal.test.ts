@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Commit, type Life, liveAndCut } from "./life.ts";
-import { Chance, isExhaustive, placesWithin, report } from "./points.ts";
+import { Chance, PATIENCE_MS, isExhaustive, placesWithin, report } from "./points.ts";
 import { Bench, type Reopened, expectCommit } from "./reopening.ts";
 import { type Frame, WAL_HEADER_BYTES, framesOf } from "./wal-format.ts";
 
@@ -37,7 +37,7 @@ const lives = [
   },
 ];
 
-describe.each(lives)("a write-ahead log $name", { timeout: isExhaustive ? 3_000_000 : 60_000 }, ({ options }) => {
+describe.each(lives)("a write-ahead log $name", { timeout: PATIENCE_MS }, ({ options }) => {
   let life: Life;
   let frames: readonly Frame[];
   const chance = new Chance(options.seed);

@@ -7,6 +7,8 @@ import { FRAME_HEADER_BYTES, type Frame } from "./wal-format.ts";
 
 const SHARE = Number(process.env["SKY_EXHAUSTIVE"] ?? 0);
 export const isExhaustive = SHARE > 0;
+/** What every test may take (vitest.config.ts), or all points. Units: ms. */
+export const PATIENCE_MS = isExhaustive ? 3_000_000 : 600_000;
 
 /** How many points were tried, for whoever reads the exhaustive run. */
 export function report(what: string, points: number): void {

@@ -15,7 +15,7 @@ import { openProjection } from "../../../src/host/projector/database.ts";
 import { Life } from "../../unit/kerl/lives.ts";
 import { filesOf } from "./life.ts";
 import { StateReader } from "./numbered-log.ts";
-import { Chance, isExhaustive, placesWithin, report } from "./points.ts";
+import { Chance, PATIENCE_MS, isExhaustive, placesWithin, report } from "./points.ts";
 import { scratch } from "./scratch.ts";
 import { type Frame, WAL_HEADER_BYTES, framesOf } from "./wal-format.ts";
 
@@ -148,7 +148,7 @@ function expectState(opened: Opened, state: State | undefined): void {
   expect(opened).toEqual({ height: state?.height, digest: state?.digest, rebuilt: null, isRight: true });
 }
 
-describe("a projection", { timeout: isExhaustive ? 3_000_000 : 240_000 }, () => {
+describe("a projection", { timeout: PATIENCE_MS }, () => {
   const chance = new Chance(4);
 
   test("cut at any frame's boundary, or within a frame, is the state after the newest block that is all there", () => {

@@ -9,7 +9,7 @@ import { present } from "../../../src/base/errors.ts";
 import { LOST_COMMITS_MARK } from "../../../src/events/store/log-database.ts";
 import { World, watchVotes } from "../../unit/actors/world.ts";
 import { filesOf } from "./life.ts";
-import { Chance, isExhaustive, report } from "./points.ts";
+import { Chance, PATIENCE_MS, isExhaustive, report } from "./points.ts";
 import { WAL_HEADER_BYTES, framesOf } from "./wal-format.ts";
 
 const worlds: World[] = [];
@@ -104,7 +104,7 @@ function someCommits(seed: number, after = 0): readonly number[] {
   return new Chance(seed).some(numbers, POINTS);
 }
 
-describe("a member whose power goes while it writes a commit", { timeout: isExhaustive ? 3_000_000 : 60_000 }, () => {
+describe("a member whose power goes while it writes a commit", { timeout: PATIENCE_MS }, () => {
   test.each(Object.entries(TEARS))("keeps %s: votes once, loses nothing delivered, goes on", (_, wal) => {
     const seeds = isExhaustive ? [1, 2, 3, 4] : [1];
     let points = 0;

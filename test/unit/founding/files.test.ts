@@ -79,6 +79,6 @@ test("a pipe that nobody writes to is no file, and is not waited for", () => {
   execFileSync("mkfifo", [at("pipe")]);
   const files = new URL("../../../src/host/founding/files.ts", import.meta.url).href;
   const script = `import(${JSON.stringify(files)}).then(({ readPublic }) => console.log(readPublic(${JSON.stringify(at("pipe"))}, 10).refusal.code))`;
-  const said = execFileSync(process.execPath, ["-e", script], { encoding: "utf8", timeout: 20_000 }); // opening it would block this thread for good
+  const said = execFileSync(process.execPath, ["-e", script], { encoding: "utf8", timeout: 120_000 }); // opening it would block this thread for good
   expect(said).toBe("FILE_MALFORMED\n");
 });

@@ -58,6 +58,7 @@ test("strangers who ask for its names see Vault's chain, all others the port's o
     role: "sky",
     isVerbatim: false,
     now: () => now,
+    timeoutMs: 60_000, // behind it openssl runs, as long as it takes
     backoffMs: 1,
   });
   await issuer.roots()[Symbol.asyncIterator]().next(); // its first look is over

@@ -277,9 +277,7 @@ describe("a replay that is interrupted", () => {
 });
 
 describe("a replay whose reader goes away", () => {
-  it("does not end with 0, since nothing is known of the rest, and leaves no copies behind", {
-    timeout: 30_000,
-  }, async () => {
+  it("does not end with 0, since nothing is known of the rest, and leaves no copies behind", async () => {
     const directory = join(base, "unread");
     const temporary = join(base, "temporary");
     for (const path of [directory, temporary]) mkdirSync(path);
