@@ -70,6 +70,20 @@ describe("npm run sim", () => {
     expect(() => planOf(words)).toThrow(reason);
   });
 
+  test("two processes run each seed once, as one does", () => {
+    const words = ["--seeds", "3", "--from", "20", "--jobs", "2", "--minutes", "0.02", "--json"];
+    const { status, stdout } = spawnSync(process.execPath, ["tools/sim/main.ts", ...words], { encoding: "utf8" });
+    const told = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { seed?: number; traceHash?: string; sum?: { seeds: number } });
+    expect([status, told.at(-1)?.sum?.seeds]).toEqual([0, 3]);
+    const traces = new Map(told.slice(0, -1).map(({ seed, traceHash }) => [seed, traceHash]));
+    expect([told.length, traces.size]).toEqual([4, 3]);
+    for (const [seed = 0, traceHash] of traces) expect(runSeed({ seed, minutes: 0.02 }).traceHash).toBe(traceHash);
+    expect([...traces.keys()].toSorted()).toEqual([20, 21, 22]);
+  });
+
   test("a record that cannot be written is no broken rule", () => {
     const words = ["--seeds", "1", "--record", FULL, ...BRIEF];
     const { status, stderr } = spawnSync(process.execPath, ["tools/sim/main.ts", ...words], { encoding: "utf8" });

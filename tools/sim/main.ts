@@ -1,5 +1,5 @@
 /** `npm run sim -- --seeds 1000`: many seeds over worker processes. See `--help`. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { Fault } from "../../src/base/errors.ts";
 import { HELP, type Plan, planOf } from "./plan.ts";
@@ -11,38 +11,63 @@ import { endAtClosedPipe } from "../closed-pipe.ts";
 /** Runs the plan's seeds in this process, one after the other. */
 function* runHere(plan: Plan): Generator<Told> {
   for (let i = 0; i < plan.seeds; i++) {
-    const seed = plan.from + i * plan.step;
+    const seed = plan.from + i;
     const file = plan.record === undefined ? undefined : new RecordFile(plan.record);
     yield told(runSeed({ ...plan.options, seed, ...(file !== undefined && { record: file.add }) }));
     file?.close();
   }
 }
 
+/** How a process ends when the simulator itself failed. */
+const FAILED = 4;
+
 /** Most of what a run allocates is gone with its step: with room for it, collecting takes half the time. */
 const ROOMY = "--max-semi-space-size=64";
 
-/** Runs them in processes of this same program, each every `jobs`-th seed. */
+/**
+ * Seeds that one process takes before the next one takes over: what the allocator keeps of a large run, since something small lies
+ * above it, is given back with the process. Over hundreds of seeds it was gigabytes.
+ */
+const SEEDS_PER_PROCESS = 25;
+
+/** Runs them in processes of this same program, so many at a time. */
 async function runInProcesses(plan: Plan, tell: (outcome: Told) => boolean): Promise<void> {
-  const program = process.argv[1] ?? "";
-  const children = Array.from({ length: Math.min(plan.jobs, plan.seeds) }, (_, job) => {
-    const seeds = Math.ceil((plan.seeds - job) / plan.jobs);
-    const from = plan.from + job * plan.step;
-    const args = ["--seeds", seeds, "--from", from, "--step", plan.jobs * plan.step, "--jobs", 1, "--json"].map(String);
-    return spawn(process.execPath, [...process.execArgv, ROOMY, program, ...args, ...plan.given], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-  });
-  const ends = children.map(async (child) => {
-    const ended = new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? 4)));
-    for await (const line of createInterface({ input: child.stdout })) {
-      const said = JSON.parse(line) as Told | { readonly sum: unknown };
-      if (!("sum" in said) && tell(said)) for (const other of children) other.kill();
+  const share = Math.min(SEEDS_PER_PROCESS, Math.ceil(plan.seeds / plan.jobs));
+  const slices = Array.from({ length: Math.ceil(plan.seeds / share) }, (_, i) => ({
+    from: plan.from + i * share,
+    seeds: Math.min(share, plan.seeds - i * share),
+  }));
+  const running = new Set<ChildProcess>();
+  let isOver = false;
+  const endAll = (): void => {
+    isOver = true;
+    for (const child of running) child.kill();
+  };
+  const work = async (): Promise<void> => {
+    for (let slice = slices.shift(); slice !== undefined && !isOver; slice = slices.shift()) {
+      const { child, lines, ended } = processOf(plan, slice);
+      running.add(child);
+      for await (const line of lines) {
+        const said = JSON.parse(line) as Told | { readonly sum: unknown };
+        if (!("sum" in said) && !isOver && tell(said)) endAll();
+      }
+      const code = await ended;
+      running.delete(child);
+      if (code <= 1 || isOver) continue;
+      endAll();
+      throw new Error(`the process of the seeds from ${slice.from} on ended with code ${code}`);
     }
-    return ended;
+  };
+  await Promise.all(Array.from({ length: Math.min(plan.jobs, slices.length) }, work));
+}
+
+function processOf(plan: Plan, { from, seeds }: { readonly from: number; readonly seeds: number }) {
+  const args = ["--seeds", seeds, "--from", from, "--jobs", 1, "--json"].map(String);
+  const child = spawn(process.execPath, [...process.execArgv, ROOMY, process.argv[1] ?? "", ...args, ...plan.given], {
+    stdio: ["ignore", "pipe", "inherit"],
   });
-  const codes = await Promise.all(ends);
-  const broken = codes.find((code) => code > 1 && !plan.stopAtFirst);
-  if (broken !== undefined) throw new Error(`a worker process ended with code ${broken}`);
+  const ended = new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? FAILED)));
+  return { child, lines: createInterface({ input: child.stdout }), ended };
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -89,7 +114,7 @@ async function simulate(plan: Plan): Promise<number> {
 const failed = (error: unknown): number => {
   if (error instanceof Fault) process.stderr.write(`${error.message} (${error.code})\n`);
   else process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  return error instanceof Fault ? 3 : 4;
+  return error instanceof Fault ? 3 : FAILED;
 };
 
 endAtClosedPipe();

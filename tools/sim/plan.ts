@@ -35,7 +35,6 @@ cannot be written, 4 the simulator itself failed`;
 const OPTIONS = {
   seeds: { type: "string", default: "20" },
   from: { type: "string", default: "1" },
-  step: { type: "string", default: "1" },
   nodes: { type: "string" },
   byzantine: { type: "string" },
   actor: { type: "string", multiple: true },
@@ -116,7 +115,6 @@ export function optionsOf(given: GivenOptions): Omit<SimOptions, "seed"> {
 export interface Plan {
   readonly seeds: number;
   readonly from: number;
-  readonly step: number;
   readonly jobs: number;
   readonly stopAtFirst: boolean;
   readonly json: boolean;
@@ -139,7 +137,6 @@ export function planOf(argv: readonly string[]): Plan | undefined {
   return {
     seeds,
     from: numberOf("from", values.from, SEED),
-    step: numberOf("step", values.step, COUNT),
     jobs: values.jobs === undefined ? (seeds <= 20 ? 1 : availableParallelism()) : numberOf("jobs", values.jobs, COUNT),
     stopAtFirst: values["stop-at-first"],
     json: values.json,
