@@ -26,6 +26,7 @@ export interface PeerIdentity {
   readonly keySn: number;
   readonly sans: readonly string[];
   /** Units: ms since 1970. */
+  readonly notBefore: number;
   readonly notAfter: number;
   readonly spkiHash: Digest;
 }
@@ -141,7 +142,7 @@ export function verifyPeerCertificate(der: Uint8Array, trust: Trust): Result<Pee
       "peer",
     );
   }
-  return ok({ aid: body.aid, role: body.role, keySn: body.keySn, sans, notAfter, spkiHash: body.spkiHash });
+  return ok({ aid: body.aid, role: body.role, keySn: body.keySn, sans, notBefore, notAfter, spkiHash: body.spkiHash });
 }
 
 /** Reads the certificate twice: OpenSSL's reading counts for keys and signatures, the other for names and our extension. */

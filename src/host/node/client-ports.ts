@@ -22,6 +22,7 @@ import type { CallerOf, OraclePort } from "../services/oracle-port.ts";
 import { addReflection } from "../services/reflection.ts";
 import { serverOptions } from "../services/server-options.ts";
 import { skyOracle, skyOracleService } from "../services/sky-oracle.ts";
+import { CallerCertificates } from "./caller-certificates.ts";
 import type { Certificates } from "./certificates.ts";
 import { freshIdentity, hostsOf } from "./listener-certificate.ts";
 import { isOutOfForce } from "./retiring.ts";
@@ -85,11 +86,15 @@ export async function openClientPorts(options: ClientPortsOptions): Promise<Clie
 class Ports implements ClientPorts {
   readonly #options: ClientPortsOptions;
   readonly #issuers: ReadonlyMap<Aid, Uint8Array>;
+  readonly #callers: CallerCertificates;
   readonly #listeners: GrpcListener<PeerIdentity>[] = [];
   readonly #forget: (() => void)[] = [];
 
   constructor(options: ClientPortsOptions) {
     this.#options = options;
+    const { logger, metrics, connectionMaxAgeMs } = options;
+    this.#callers = new CallerCertificates({ logger, metrics, connectionMaxAgeMs, now: () => Date.now() });
+    this.#forget.push(() => this.#callers.close());
     this.#issuers = new Map(options.founding.document.founders.map((founder) => [founder.aid, founder.issuer]));
   }
 
@@ -179,14 +184,17 @@ class Ports implements ClientPorts {
       host: bind.host,
       port: bind[name],
       tls: await identity(),
-      authenticate: (certificate) =>
-        verifyPeerCertificate(certificate, {
+      authenticate: (certificate) => {
+        const judged = verifyPeerCertificate(certificate, {
           cluster: founding.cluster,
           now: Date.now(),
           ...keyTrust(keyStateOf),
           isRevoked: this.#options.isRevoked,
           issuerOf: (who) => this.#issuers.get(who),
-        }),
+        });
+        if (judged.ok) this.#callers.seen(judged.value);
+        return judged;
+      },
       server,
       onRefused: (reason) => this.#options.metrics.refused(name, reason),
       limits: { connectionsMax: this.#options.connectionsMax },
