@@ -5,7 +5,7 @@ import { EXPLAIN_BOUNDS } from "../../../src/projections/rebac/explain.ts";
 import { highlightOf, linkKey, storyOf } from "../../../tools/visualizer/page/views/check-sentences.ts";
 import { readGraphFocus, writeGraphFocus } from "../../../tools/visualizer/page/views/graph-focus.ts";
 import { BOX_HEIGHT, BOX_WIDTH, layOut } from "../../../tools/visualizer/page/views/graph-layout.ts";
-import { centre, fit, zoom } from "../../../tools/visualizer/page/views/pan-zoom.ts";
+import { begin, centre, fit, zoom } from "../../../tools/visualizer/page/views/pan-zoom.ts";
 import { acceptance, node, VIEW } from "./acceptance-graph.ts";
 
 const explained = (subject: string, object = VIEW, inherits: readonly string[] = []) =>
@@ -172,5 +172,26 @@ describe("sight", () => {
     const sight = centre(fit({ width: 5_000, height: 300 }, box), 700, 80, box.width);
     expect([sight.x + sight.width / 2, sight.y + sight.height / 2]).toEqual([700, 80]);
     expect(box.width / sight.width).toBeCloseTo(0.8);
+  });
+});
+
+describe("what is seen of a drawing first", () => {
+  const drawing = { width: 1_000, height: 700 };
+
+  it("is all of it, where there is room", () => {
+    for (const box of [
+      { width: 1_100, height: 500 },
+      { width: 600, height: 300 },
+    ])
+      expect(begin(drawing, box)).toEqual(fit(drawing, box));
+    expect(begin({ width: 300, height: 200 }, { width: 340, height: 300 })).toEqual(
+      fit({ width: 300, height: 200 }, { width: 340, height: 300 }),
+    );
+  });
+
+  it("is a part that can be read, on a phone", () => {
+    const sight = begin(drawing, { width: 340, height: 440 });
+    expect([sight.x, sight.y]).toEqual([0, 0]);
+    expect(340 / sight.width).toBeCloseTo(0.6);
   });
 });

@@ -5,7 +5,7 @@ import { stepsBefore, waysTaken } from "../../../tools/visualizer/page/model/ste
 import { Store } from "../../../tools/visualizer/page/model/store.ts";
 import { storyOf } from "../../../tools/visualizer/page/model/story.ts";
 import { timelineOf } from "../../../tools/visualizer/page/model/timeline.ts";
-import { lineOf, spanOf, timeOf } from "../../../tools/visualizer/page/model/words.ts";
+import { lineOf, shortened, spanOf, timeOf } from "../../../tools/visualizer/page/model/words.ts";
 import { Life, source } from "./entries.ts";
 
 function storeOf(...lives: readonly Life[]): Store {
@@ -204,4 +204,13 @@ describe("words", () => {
       { what: "sent vote", detail: "to n2: vote nullify, view 3, root abababab" },
     ]);
   });
+});
+
+test("a long name is cut in its middle, to so many letters", () => {
+  expect(shortened("n1", 8)).toBe("n1");
+  for (const letters of [3, 4, 8, 16]) {
+    const short = shortened("node-1.frankfurt.example.org", letters);
+    expect(short).toHaveLength(letters);
+    expect(short.startsWith("n") && short.endsWith("g")).toBe(true);
+  }
 });

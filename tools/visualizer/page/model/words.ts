@@ -32,6 +32,13 @@ export function spanOf(ms: number): string {
   return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }
 
+/** A name in so many letters: identifiers and hosts differ at their ends, so the middle is what goes. Bounds: `letters` from 3. */
+export function shortened(text: string, letters: number): string {
+  if (text.length <= letters) return text;
+  const half = Math.floor((letters - 1) / 2);
+  return `${text.slice(0, letters - 1 - half)}…${text.slice(-half)}`;
+}
+
 /** A digest short enough to read and long enough to tell apart. */
 export const shortHash = (hash: string | null): string => (hash === null ? "none" : hash.slice(0, 8));
 

@@ -1,6 +1,7 @@
 /** The graph as SVG: boxes in layers, what a check speaks of highlighted; moved by dragging and arrow keys, zoomed by wheel, fingers and keys. */
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { GraphPicture, GraphPoint } from "../../../../src/host/inspector/contract.ts";
+import { shortened } from "../model/words.ts";
 import { type Highlight, linkKey } from "./check-sentences.ts";
 import { BOX_HEIGHT, BOX_WIDTH, type Layout, type Placed } from "./graph-layout.ts";
 import { useSize } from "./hooks.ts";
@@ -21,13 +22,6 @@ const PLACE_LETTERS = 27;
 const STEP = 1.25;
 /** A drag shorter than this is a click. Units: px. */
 const CLICK_PX = 4;
-
-/** Identifiers differ at their ends: the middle is what goes. */
-function short(text: string, letters: number): string {
-  if (text.length <= letters) return text;
-  const half = Math.floor((letters - 1) / 2);
-  return `${text.slice(0, letters - 1 - half)}…${text.slice(-half)}`;
-}
 
 function Box({
   placed,
@@ -61,10 +55,10 @@ function Box({
       <title>{point.id}</title>
       <rect width={BOX_WIDTH} height={BOX_HEIGHT} rx={point.kind === "subject" ? BOX_HEIGHT / 2 : 5} />
       <text class="point-name" x={BOX_WIDTH / 2} y="16" text-anchor="middle">
-        {short(point.name, NAME_LETTERS)}
+        {shortened(point.name, NAME_LETTERS)}
       </text>
       <text class="point-relation" x={BOX_WIDTH / 2} y="29" text-anchor="middle">
-        {short(`${point.namespace}${relation}`, PLACE_LETTERS)}
+        {shortened(`${point.namespace}${relation}`, PLACE_LETTERS)}
       </text>
     </g>
   );

@@ -3,6 +3,7 @@ import { useMemo } from "preact/hooks";
 import type { MemberRow, SourceDescription } from "../../../../src/host/inspector/contract.ts";
 import type { Moment } from "../model/moment.ts";
 import type { Store } from "../model/store.ts";
+import { shortened } from "../model/words.ts";
 import type { View, ViewProps } from "../view.ts";
 import { useAnswer } from "./hooks.ts";
 import { type RingMember, type RingPicture, type Standing, arcPath, ringAt } from "./ring-picture.ts";
@@ -12,6 +13,9 @@ const NAME = "ring";
 const HALF = 190;
 const RADIUS = 128;
 const DISC = 27;
+/** That fit into a disc; and that do when they are small. */
+const NAME_LETTERS = 4;
+const LONG_NAME_LETTERS = 8;
 
 const STANDINGS: Readonly<Record<Standing, string>> = {
   leader: "leads",
@@ -50,8 +54,8 @@ function Disc({
       <title>{member.why}</title>
       {member.standing === "leader" && <circle class="crown" cx={x} cy={y} r={DISC + 5} />}
       <circle cx={x} cy={y} r={DISC} />
-      <text class="disc-name" x={x} y={y - 2} text-anchor="middle">
-        {member.name}
+      <text class={`disc-name ${member.name.length > NAME_LETTERS ? "long" : ""}`} x={x} y={y - 2} text-anchor="middle">
+        {shortened(member.name, LONG_NAME_LETTERS)}
       </text>
       <text class="disc-note" x={x} y={y + 12} text-anchor="middle">
         {STANDINGS[member.standing]}

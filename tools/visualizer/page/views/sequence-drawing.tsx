@@ -1,4 +1,5 @@
 /** The strokes of the sequence diagram: lifelines, arrows, crosses, notes. Coordinates are px of the scrolled drawing. */
+import { shortened } from "../model/words.ts";
 import type { Message, Messages } from "./sequence-messages.ts";
 import { type Life, type Row, type Rows, typeOf } from "./sequence-rows.ts";
 
@@ -7,6 +8,8 @@ export const ROW = 18;
 const GUTTER_WIDE = 190;
 const GUTTER_NARROW = 142;
 const COLUMN_MAX = 170;
+/** Of a node's name in the gutter, beside what was said. */
+const NAME_LETTERS = 8;
 /** Below this the drawing is that of a phone. Units: px. */
 const NARROW = 560;
 
@@ -121,13 +124,14 @@ export function RowMark(props: {
   readonly messages: Messages;
 }) {
   const { row, at, columns, messages } = props;
+  const name = shortened(row.node, NAME_LETTERS);
   const x = columns.x(row.node);
   const y = middle(at);
   if (row.kind === "note")
     return (
       <g class={`note note-${row.note}`}>
         <text x="6" y={y + 4}>
-          {`${row.node} ${whole(row.label, columns.gutter, row.node.length + 1)}`}
+          {`${name} ${whole(row.label, columns.gutter, name.length + 1)}`}
         </text>
         {row.note === "evidence" || row.note === "ended" ? (
           <path d={`M${x} ${y - 6}l6 10h-12z`} />
@@ -137,9 +141,9 @@ export function RowMark(props: {
       </g>
     );
   const first = messages.all[row.messages[0] ?? -1];
-  const receivers = row.messages.flatMap((id) => messages.all[id]?.to ?? []);
+  const receivers = row.messages.flatMap((id) => shortened(messages.all[id]?.to ?? "", NAME_LETTERS));
   const to = receivers.length > 1 && receivers.length === columns.names.length - 1 ? "all" : receivers.join(",");
-  const who = row.kind === "delivered" ? `  ${row.node} ` : `${row.node}→${to}`;
+  const who = row.kind === "delivered" ? `  ${name} ` : `${name}→${to}`;
   return (
     <g class={`words ${row.kind} m-${first === undefined ? "" : typeOf(first.summary)}`}>
       <text x="6" y={y + 4}>

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import type { SourceDescription } from "../../../../src/host/inspector/contract.ts";
 import type { Moment } from "../model/moment.ts";
 import type { Store } from "../model/store.ts";
+import { shortened } from "../model/words.ts";
 import type { View, ViewProps } from "../view.ts";
 import { type Size, useSize } from "./hooks.ts";
 import { MessageFields, arrivals } from "./sequence-fields.tsx";
@@ -186,6 +187,10 @@ function Scroller({
   );
 }
 
+/** Of a name above its lifeline: a letter, and the room at both sides. Units: px. */
+const HEAD_LETTER = 7.5;
+const HEAD_SIDES = 18;
+
 function Heads({
   columns,
   moment,
@@ -195,7 +200,7 @@ function Heads({
   readonly moment: Moment;
   readonly source: SourceDescription;
 }) {
-  const pill = Math.min(48, columns.step - 4);
+  const letters = Math.max(3, Math.floor((columns.step - HEAD_SIDES) / HEAD_LETTER));
   return (
     <svg class="seq-heads" width={columns.width} height="38" role="img" aria-label="Lifelines of the nodes">
       {columns.names.map((name) => {
@@ -204,6 +209,8 @@ function Heads({
         const described = source.nodes.find((one) => one.name === name);
         const role = described?.role ?? "honest";
         const leads = moment.leader === name;
+        const label = shortened(name, letters);
+        const pill = Math.min(columns.step - 4, Math.max(48, label.length * HEAD_LETTER + HEAD_SIDES));
         return (
           <g
             key={name}
@@ -212,7 +219,7 @@ function Heads({
             <title>{`${name}${leads ? ", leads this view" : ""}${role === "honest" ? "" : `, ${role}`}`}</title>
             <rect x={x - pill / 2} y="3" width={pill} height="20" rx="10" />
             <text x={x} y="17" text-anchor="middle">
-              {name}
+              {label}
             </text>
             <text class="head-note" x={x} y="34" text-anchor="middle">
               {node?.standing === "ended" ? "ended" : node?.view === null || node === undefined ? "" : `v${node.view}`}
