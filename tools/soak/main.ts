@@ -1,7 +1,5 @@
 /**
- * `npm run test:soak -- [--minutes M] [--rounds R] [--pace P] [--seed S] [--keep DIR] [--json]`: a cluster of real processes under
- * faults by seed. `--rounds` instead of `--minutes`: every kind of fault once in each; `--pace 0.5`: in half the time.
- * Exit codes: 0 all is well; 1 something is not, and where the evidence lies is said; 2 wrong arguments.
+ * A cluster of real processes under faults by seed. See `--help`.
  *
  * It runs itself again in namespaces of its own (network, mounts, processes), so that whatever becomes of it nothing is left behind;
  * where that is not allowed it goes on without, says so, and leaves out the faults that need them.
@@ -19,6 +17,17 @@ const INSIDE = { refusal: "SOAK_REFUSAL", directory: "SOAK_DIRECTORY" } as const
 const ISOLATE = ["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"];
 const MINUTES = 10;
 
+const HELP = `npm run test:soak -- [options], or node tools/soak/main.ts [options] without the mutants before it: real processes under faults
+
+  --minutes M   how long faults strike (default ${MINUTES})
+  --rounds R    instead: every kind of fault once in each round
+  --pace P      faults and the calm between them last P times as long (default 1)
+  --seed S      which faults strike whom (default: from the clock, and printed)
+  --keep DIR    keep report, history, databases and logs there; after a failure they are kept anyway
+  --json        the report as one JSON object
+
+Exit codes: 0 all is well, 1 something is not, and where the evidence lies is said, 2 wrong options`;
+
 function argumentsOf(args: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
@@ -29,6 +38,7 @@ function argumentsOf(args: readonly string[]) {
       seed: { type: "string" },
       keep: { type: "string" },
       json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
     },
   });
   const number = (name: "minutes" | "rounds" | "pace" | "seed", fallback: number): number => {
@@ -43,6 +53,7 @@ function argumentsOf(args: readonly string[]) {
     seed: number("seed", Date.now() % 1_000_000),
     keep: values.keep,
     json: values.json,
+    help: values.help,
   };
 }
 
@@ -142,8 +153,8 @@ function inWords({
 
 const { [INSIDE.refusal]: refusal, [INSIDE.directory]: directory } = process.env;
 try {
-  argumentsOf(process.argv.slice(2));
-  if (refusal === undefined || directory === undefined) enter();
+  if (argumentsOf(process.argv.slice(2)).help) process.stdout.write(`${HELP}\n`);
+  else if (refusal === undefined || directory === undefined) enter();
   else await main(refusal, directory);
 } catch (error) {
   process.stderr.write(`soak: ${error instanceof Error ? error.message : String(error)}\n`);
