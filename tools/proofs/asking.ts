@@ -1,6 +1,7 @@
 /** Where proofs come from: a node that answers, or a data directory that nobody needs to serve. What comes is checked alike. */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { type Aid, type CommandId, type Digest, type Height } from "../../src/base/brands.ts";
 import { type Result, ok, refuse } from "../../src/base/result.ts";
 import { AuditClient } from "../../src/client/audit-client.ts";
@@ -54,23 +55,31 @@ export const askFor = (
 ): Promise<Result<Uint8Array>> =>
   options.data === undefined
     ? fromNode(question, options, founding)
-    : Promise.resolve(fromDirectory(question, options.data, founding, io));
+    : fromDirectory(question, options.data, founding, io);
 
-function fromDirectory(question: Question, data: string, founding: Founding, io: CliIo): Result<Uint8Array> {
+async function fromDirectory(
+  question: Question,
+  data: string,
+  founding: Founding,
+  io: CliIo,
+): Promise<Result<Uint8Array>> {
+  io.interruption(); // from here on copies are removed when somebody presses Ctrl-C
   const files = openFiles(data);
   try {
-    return files.reading(() => fromLog(question, files.log, founding, io));
+    return await fromLog(question, files.log, founding, io);
+  } catch (error) {
+    throw files.told(error);
   } finally {
     files.release();
   }
 }
 
-function fromLog(question: Question, path: string, founding: Founding, io: CliIo): Result<Uint8Array> {
+async function fromLog(question: Question, path: string, founding: Founding, io: CliIo): Promise<Result<Uint8Array>> {
   const log = openLogReader(path, { header: blockHash, body: bodyHash, bundle: bundleDigest });
   try {
     const notary = new Notary(log, electorateOf(founding));
     try {
-      return made(notary, question, io);
+      return await made(notary, question, io);
     } finally {
       notary.close();
     }
@@ -79,13 +88,22 @@ function fromLog(question: Question, path: string, founding: Founding, io: CliIo
   }
 }
 
-function made(notary: Notary, question: Question, io: CliIo): Result<Uint8Array> {
+/** Between two looks whether it was interrupted. Units: ms. */
+const SLICE_MS = 50;
+
+/** Throws: the interruption's reason. */
+async function made(notary: Notary, question: Question, io: CliIo): Promise<Result<Uint8Array>> {
   const work = working(notary, question);
+  let began = performance.now();
   let progress: Progress | undefined;
   let step = work.next();
   for (; step.done !== true; step = work.next()) {
     progress ??= new Progress(io.isTerminal ? io.err : undefined, step.value.to);
     progress.tell(Math.max(0, step.value.height), notary.commands);
+    if (performance.now() - began < SLICE_MS) continue;
+    await setImmediate();
+    io.interruption().throwIfAborted();
+    began = performance.now();
   }
   return step.value;
 }

@@ -4,6 +4,7 @@ import { type Aid, type CommandId, type Height, height as heightOf } from "../..
 import { PROOF_BYTES_MAX } from "../../src/events/facts/proof.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "../../src/host/cli/io.ts";
 import { readPublic, writeAtomic } from "../../src/host/founding/files.ts";
+import { reportThrown } from "../replay/running.ts";
 import { type Question, type WhereOptions, askFor, foundingPath } from "./asking.ts";
 import { judgeProof, readFounding } from "./judging.ts";
 import { tell } from "./verify-command.ts";
@@ -81,7 +82,10 @@ async function answer(question: Question, options: ProveOptions, io: CliIo): Pro
   const json = options.json === true;
   const founding = readFounding(foundingPath(options));
   if (!founding.ok) return reportRefusal(io, founding.refusal, json);
-  const file = await askFor(question, options, founding.value, io);
+  const file = await askFor(question, options, founding.value, io).catch((error: unknown) =>
+    reportThrown(error, io, json),
+  );
+  if (typeof file === "number") return file;
   if (!file.ok) {
     reportFailure(io, file.refusal.code, file.refusal.message, json);
     return UNANSWERED.has(file.refusal.code) ? EXIT.unavailable : EXIT.refused;

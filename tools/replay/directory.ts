@@ -24,8 +24,8 @@ export interface DirectoryFiles {
   readonly projection: string | undefined;
   /** Whether a node has it open now: what is read may grow meanwhile. */
   readonly isLive: boolean;
-  /** Does something with these files; errors name those of the directory, not copies of them. */
-  readonly reading: <T>(action: () => T) => T;
+  /** An error that names these files as one that names those of the directory, where these are copies. */
+  readonly told: (error: unknown) => unknown;
   readonly release: () => void;
 }
 
@@ -46,7 +46,7 @@ export function openFiles(path: string, wanted: "log" | "projection too" = "log"
   if (isWanted) demandPlain(beside);
   const projection = isWanted && existsSync(beside) ? beside : undefined;
   if (isOpenElsewhere(log))
-    return { log, name: log, projection, isLive: true, reading: (action) => action(), release: () => {} };
+    return { log, name: log, projection, isLive: true, told: (error) => error, release: () => {} };
   return copied(log, projection);
 }
 
@@ -77,18 +77,12 @@ function isAbsent(path: string): boolean {
 
 function copied(log: string, projection: string | undefined): DirectoryFiles {
   const { path: directory, remove: release } = temporaryDirectory("sky-replay-");
-  const reading = <T>(action: () => T): T => {
-    try {
-      return action();
-    } catch (error) {
-      throw ofOriginal(error, directory, dirname(log));
-    }
-  };
+  const told = (error: unknown): unknown => ofOriginal(error, directory, dirname(log));
   try {
     const files = { log: copyDatabase(log, directory), projection: projection && copyDatabase(projection, directory) };
     const lost = lostCommits(files.log);
     if (lost !== undefined) throw new ReplayFailure("LOG_CORRUPT", null, { part: "file" }, lost);
-    return { ...files, name: log, isLive: false, reading, release };
+    return { ...files, name: log, isLive: false, told, release };
   } catch (error) {
     release();
     if (error instanceof ReplayFailure || !(error instanceof Error)) throw error;
@@ -200,12 +194,12 @@ export class DirectorySource extends StoredSource {
   static open(path: string, wanted: "log" | "projection too" = "log"): DirectorySource {
     const files = openFiles(path, wanted);
     try {
-      const log = corruptionTold(null, () => files.reading(() => openRawLog(files.log, files.name)));
+      const log = corruptionTold(null, () => openRawLog(files.log, files.name));
       if (!files.isLive) demandNoMore(files.log, log);
       return new DirectorySource(path, log, files);
     } catch (error) {
       files.release();
-      throw error;
+      throw files.told(error);
     }
   }
 

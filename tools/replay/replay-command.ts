@@ -39,6 +39,7 @@ export async function run(options: ReplayCommandOptions, io: CliIo): Promise<Exi
     );
     return EXIT.usage;
   }
+  io.interruption(); // from here on copies are removed when somebody presses Ctrl-C
   return data === undefined ? fromNode(options, io) : fromDirectory(data, options, io);
 }
 
@@ -48,12 +49,14 @@ async function fromDirectory(data: string, options: ReplayCommandOptions, io: Cl
   if (typeof cluster === "number") return cluster;
   try {
     const source = DirectorySource.open(data, "projection too");
-    const { projection, isLive, reading } = source.files;
+    const { projection, isLive, told } = source.files;
     let serving: ServingProjection | undefined;
     try {
-      serving = projection === undefined ? undefined : reading(() => ServingProjection.open(projection, isLive));
+      serving = projection === undefined ? undefined : ServingProjection.open(projection, isLive);
       const projections = new Projections(serving, await checkpointedHeights(source));
       return await replayAll(source, projections, serving, options, cluster, io);
+    } catch (error) {
+      throw told(error);
     } finally {
       serving?.close();
       await source.close();

@@ -46,12 +46,13 @@ export async function runReplay(
   io: CliIo,
   take: (block: Replayed) => void,
 ): Promise<Summary> {
-  const total = options.to ?? (await source.lastHeight()) ?? 0;
+  const signal = io.interruption();
+  const total = options.to ?? (await untilAborted(signal, source.lastHeight())) ?? 0;
   const progress = new Progress(io.isTerminal ? io.err : undefined, total);
   let last: Replayed | undefined;
   let [blocks, commands] = [0, 0];
   const threads = availableParallelism() > 1 ? availableParallelism() : 0;
-  for await (const block of replay(source, { threads, signal: io.interruption(), ...options })) {
+  for await (const block of replay(source, { threads, signal, ...options })) {
     take(block);
     last = block;
     blocks += 1;
@@ -59,6 +60,19 @@ export async function runReplay(
     progress.tell(block.height, commands);
   }
   return { last, blocks, commands, seconds: progress.seconds };
+}
+
+/** A node may not answer for a while: nobody who presses Ctrl-C waits for it. Throws: the signal's reason. */
+export async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /** Tells of what does not hold, and of nodes that said no or nothing; anything else that was thrown is `main`'s to tell. */

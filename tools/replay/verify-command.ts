@@ -19,6 +19,7 @@ export async function run(options: VerifyOptions, io: CliIo): Promise<ExitCode> 
     reportFailure(io, "USAGE", "Name what to verify: --data DIRECTORY, or a proof file.", json);
     return EXIT.usage;
   }
+  io.interruption(); // from here on copies are removed when somebody presses Ctrl-C
   const cluster = clusterOfFile(founding, io, json);
   if (typeof cluster === "number") return cluster;
   try {

@@ -21,6 +21,7 @@ import { openSqlite } from "../../../src/events/store/sqlite.ts";
 import { execute } from "../../../src/host/cli/main.ts";
 import { DirectorySource } from "../../../tools/replay/directory.ts";
 import { MadeLog, appendTo, openMadeLog } from "../../../tools/replay/made-log.ts";
+import { untilAborted } from "../../../tools/replay/running.ts";
 import { replay } from "../../../tools/replay/replay.ts";
 import { quietConsole, sky } from "../host/command-line.ts";
 import { verdictOf } from "./judge.ts";
@@ -274,6 +275,15 @@ describe("a replay that is interrupted", () => {
     expect(JSON.parse(out.join())).toMatchObject({ ok: false, code: "INTERRUPTED" });
     clearTimeout(timer);
   });
+});
+
+it("a node that does not answer is not waited for by whoever presses Ctrl-C", async () => {
+  const interrupted = new AbortController();
+  const waiting = untilAborted(interrupted.signal, new Promise(() => {}));
+  interrupted.abort("SIGINT");
+  await expect(waiting).rejects.toBe("SIGINT");
+  await expect(untilAborted(interrupted.signal, Promise.resolve(1))).rejects.toBe("SIGINT");
+  expect(await untilAborted(new AbortController().signal, Promise.resolve(1))).toBe(1);
 });
 
 describe("a replay whose reader goes away", () => {

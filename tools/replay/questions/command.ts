@@ -21,7 +21,7 @@ import {
 } from "./text.ts";
 import { parseAssertionOf, parseNode } from "../../../src/host/cli/graph-text.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure } from "../../../src/host/cli/io.ts";
-import { type Summary, runReplay, timeText } from "../running.ts";
+import { type Summary, runReplay, timeText, untilAborted } from "../running.ts";
 
 /** When: the state that the blocks up to a height left, or those up to an instant of log time. */
 interface MomentOptions extends LogOptions {
@@ -172,7 +172,7 @@ async function atMoment(
     return EXIT.usage;
   }
   return withLog(options, io, async (source, bounds) => {
-    const end = await source.lastHeight();
+    const end = await untilAborted(io.interruption(), source.lastHeight());
     const until = {
       ...(height !== undefined && { to: height as Height }),
       ...(on !== undefined && { until: on }),

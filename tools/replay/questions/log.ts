@@ -28,6 +28,7 @@ export async function withLog(
   work: (source: LogSource, bounds: Bounds) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const { json = false } = options;
+  io.interruption(); // from here on copies are removed when somebody presses Ctrl-C
   try {
     const opened = await openLog(options, io);
     if (typeof opened === "number") return opened;
