@@ -97,7 +97,7 @@ export interface Metrics {
   readonly certificate: (listener: CertifiedListener, notAfter: number | null) => void;
   /** When an issuer's own certificate ends. Units: ms since 1970. */
   readonly issuer: (issuer: WatchedIssuer, notAfter: number) => void;
-  /** Asked at each page when the first of the clients' certificates in use ends; undefined: there are none. Units: ms since 1970. */
+  /** Asked at each page when the first of the clients' overdue certificates ends; undefined: there are none. Units: ms since 1970. */
   readonly clientCertificates: (firstEnd: () => number | undefined) => void;
   /** Units: seconds. */
   readonly observe: (name: HistogramName, seconds: number) => void;
@@ -160,18 +160,7 @@ export function createMetrics(): Metrics {
         issuerExpiry.set({ issuer }, Math.round((notAfter - Date.now()) / 1000));
     },
   });
-  let firstClientEnd = (): number | undefined => undefined;
-  const clientExpiry = new Gauge({
-    name: "sky_client_certificate_expires_seconds",
-    help: "Time until the first of the certificates ends by which clients connect",
-    labelNames: [],
-    registers,
-    collect: () => {
-      const end = firstClientEnd();
-      if (end === undefined) clientExpiry.remove();
-      else clientExpiry.set(Math.round((end - Date.now()) / 1000));
-    },
-  });
+  const clientCertificates = clientExpiry(registers);
   const counters = mapValues(COUNTERS, (help, name) => new Counter({ name: `sky_${name}_total`, help, registers }));
   const gauges = mapValues(GAUGES, (help, name) => new Gauge({ name: `sky_${name}`, help, registers }));
   const histograms = mapValues(
@@ -190,12 +179,27 @@ export function createMetrics(): Metrics {
       expiry.remove({ listener });
     },
     issuer: (issuer, notAfter) => void issuerEnds.set(issuer, notAfter),
-    clientCertificates: (firstEnd) => {
-      firstClientEnd = firstEnd;
-    },
+    clientCertificates,
     observe: (name, seconds) => histograms[name].observe(seconds),
     page: () => registry.metrics(),
     contentType: registry.contentType,
+  };
+}
+
+function clientExpiry(registers: Registry[]): Metrics["clientCertificates"] {
+  let ask = (): number | undefined => undefined;
+  const expiry = new Gauge({
+    name: "sky_client_certificate_expires_seconds",
+    help: "Time until the first of those certificates ends by which clients still connect though they should have renewed them",
+    registers,
+    collect: () => {
+      const end = ask();
+      if (end === undefined) expiry.remove();
+      else expiry.set(Math.round((end - Date.now()) / 1000));
+    },
+  });
+  return (firstEnd) => {
+    ask = firstEnd;
   };
 }
 

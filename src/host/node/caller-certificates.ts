@@ -1,6 +1,6 @@
 /**
- * Certificates that clients connect by. `SkyClient` renews its own at two thirds of its life; one that nobody renews is refused one day,
- * so its end is a metric as long as it is in use, and a warning long before.
+ * Certificates that clients connect by though they should have been renewed. `SkyClient` renews its own at two thirds of its life; one
+ * that nobody renews is refused one day, so its end is a metric as long as it is in use, and a warning long before.
  */
 import type { PeerIdentity } from "../../crypto/peer-certificate.ts";
 import type { Logger } from "../logging/logger.ts";
@@ -19,7 +19,7 @@ type Shown = Pick<PeerIdentity, "aid" | "role" | "notBefore" | "notAfter" | "spk
 
 interface Seen {
   readonly notAfter: number;
-  /** Units: ms since 1970; of the warning 0 until there was one. */
+  /** When it was last seen, and warned of. Units: ms since 1970. */
   readonly at: number;
   readonly warnedAt: number;
 }
@@ -44,9 +44,9 @@ export class CallerCertificates {
   seen({ aid, role, notBefore, notAfter, spkiHash }: Shown): void {
     if (role !== "client") return;
     const now = this.#options.now();
+    if (now - notBefore < (notAfter - notBefore) * WARN_FROM) return;
     const warnedAt = this.#seen.get(spkiHash)?.warnedAt ?? 0;
-    const isOld = now - notBefore >= (notAfter - notBefore) * WARN_FROM;
-    const warns = isOld && now - warnedAt >= DAY_MS;
+    const warns = now - warnedAt >= DAY_MS;
     if (warns)
       this.#options.logger.warn("A client's certificate ends and was not renewed; its holder must issue another", {
         aid,
@@ -62,7 +62,7 @@ export class CallerCertificates {
     this.#options.metrics.clientCertificates(() => undefined);
   }
 
-  /** Of those in use, the one that ends first. Units: ms since 1970. */
+  /** The first end among those in use. Units: ms since 1970. */
   #firstEnd(): number | undefined {
     const now = this.#options.now();
     const { connectionMaxAgeMs } = this.#options;

@@ -39,19 +39,22 @@ const certificate = (name: string, issuedDaysLater = 0): PeerIdentity => ({
   spkiHash: `${name}${String(issuedDaysLater)}`.padEnd(64, "0") as Digest,
 });
 
-it("says when the first of those in use ends, and nothing where nobody came", async () => {
+it("says when the first of those ends that are in use and were not renewed, and nothing where all were", async () => {
   const { callers, metric } = made();
   expect(await metric()).toBeUndefined();
+  now += 70 * DAY;
+  callers.seen(certificate("a", 10)); // two thirds: this is when SkyClient renews
+  callers.seen({ ...certificate("c"), role: "operator" });
+  callers.seen({ ...certificate("d"), role: "node" });
+  expect(await metric()).toBeUndefined();
   callers.seen(certificate("a"));
-  callers.seen(certificate("b", 10));
-  callers.seen({ ...certificate("c", -80), role: "operator" });
-  callers.seen({ ...certificate("d", -80), role: "node" });
-  expect(await metric()).toBe((90 * DAY) / 1000);
+  callers.seen(certificate("b", 2));
+  expect(await metric()).toBe((20 * DAY) / 1000);
   now += DAY;
-  callers.seen(certificate("b", 10));
-  expect(await metric()).toBe((89 * DAY) / 1000);
+  callers.seen(certificate("b", 2));
+  expect(await metric()).toBe((19 * DAY) / 1000);
   now += 1.5 * DAY; // a did not come again for longer than connections live
-  expect(await metric()).toBe((97.5 * DAY) / 1000);
+  expect(await metric()).toBe((19.5 * DAY) / 1000);
   callers.close();
   expect(await metric()).toBeUndefined();
 });
@@ -80,10 +83,11 @@ it("warns of one that nobody renewed, once a day and each by itself; never of on
 
 it("knows no more of them than a node can have connections for, and none that ended", async () => {
   const { callers, metric } = made(0);
+  now += 80 * DAY;
   callers.seen(certificate("a"));
   for (let i = 0; i < 4_096; i++)
     callers.seen({ ...certificate("b", 1), spkiHash: i.toString(16).padStart(64, "0") as Digest });
-  expect(await metric()).toBe((91 * DAY) / 1000);
+  expect(await metric()).toBe((11 * DAY) / 1000);
   now = AT_FIRST + 91 * DAY;
   expect(await metric()).toBeUndefined();
 });
