@@ -27,6 +27,7 @@ class Node {
   readonly actor: ConsensusActor;
   readonly log: LogDatabase;
   readonly delivered: Delivery[] = [];
+  /** Of other members; a slow machine's own proposal may come too late for its view. */
   readonly refused: string[] = [];
   readonly commits: number[] = [];
   alive = true;
@@ -66,7 +67,7 @@ class Node {
         bundleHeld: () => {},
       },
       observer: {
-        refused: (reason) => this.refused.push(reason),
+        refused: (reason, from) => void (from !== null && this.refused.push(reason)),
         advanced: () => {},
         halted: () => {},
         evidence: () => {},
