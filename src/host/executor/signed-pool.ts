@@ -33,14 +33,33 @@ export interface PendingCheck {
 export class SignedPool {
   readonly #cluster: Digest;
   readonly #entries = new Map<Digest, Entry>();
+  /** Batches of the block in work. */
+  #executing: Digest[] = [];
   #bytes = 0;
 
   constructor(cluster: Digest) {
     this.#cluster = cluster;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   open(signed: Uint8Array): Result<OpenedSigned> {
     return this.#entry(signed).opened;
+  }
+
+  /** As `open`, of a final block: forgotten when that is executed. */
+  openFinal(signed: Uint8Array): Result<OpenedSigned> {
+    const opened = this.open(signed);
+    if (opened.ok) this.#executing.push(opened.value.digest);
+    return opened;
+  }
+
+  /** A block was executed: other copies of its batches would only be duplicates. */
+  executed(): void {
+    for (const digest of this.#executing) this.forget(digest);
+    this.#executing = [];
   }
 
   /** Whether the key state's keys signed the batch; checked now unless it was before. */

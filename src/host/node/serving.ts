@@ -349,7 +349,7 @@ class Parts implements Serving {
   #openLedger(projector: ProjectorHost): Ledger {
     const { founding, logger, metrics } = this.#options;
     const ports = {
-      open: (signed: Uint8Array) => this.#pool.open(signed),
+      open: (signed: Uint8Array) => this.#pool.openFinal(signed),
       isSigned: this.#pool.isSigned.bind(this.#pool),
       defect: (error: unknown) => {
         metrics.count("defects");
@@ -392,6 +392,7 @@ class Parts implements Serving {
 
   #executed(block: ExecutedBlock, ms: number): void {
     const { metrics } = this.#options;
+    this.#pool.executed();
     this.#consensus?.executed(block.height, block.root, outcomeOf(block));
     this.#submission?.settled(block);
     this.#recent.push({ height: block.height, root: block.root });

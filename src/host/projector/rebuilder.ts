@@ -44,11 +44,13 @@ export class Rebuilder {
   readonly #options: RebuilderOptions;
   readonly #projector: Projector;
   readonly #log: LogReader;
+  readonly #pool: SignedPool;
   readonly #ledger: Ledger;
 
   /** Throws: Faults of the log, of the projection's file, and CHECKPOINT_* of its beginning. */
   constructor(options: RebuilderOptions) {
     this.#options = options;
+    this.#pool = new SignedPool(options.cluster);
     this.#log = openLogReader(options.log, { header: blockHash, body: bodyHash, bundle: bundleDigest });
     try {
       const { db, projector } = this.#openCopy(options);
@@ -76,9 +78,9 @@ export class Rebuilder {
   }
 
   #open(): Ledger {
-    const pool = new SignedPool(this.#options.cluster);
+    const pool = this.#pool;
     const ports = {
-      open: (signed: Uint8Array) => pool.open(signed),
+      open: (signed: Uint8Array) => pool.openFinal(signed),
       isSigned: pool.isSigned.bind(pool),
       defect: () => {}, // it is a fact, and roots tell whether the others had it too
     };
@@ -127,6 +129,7 @@ export class Rebuilder {
     const work = this.#ledger.execute(executableOf({ height, hash, block, bundles: this.#bundlesOf(event) }));
     let step = work.next();
     while (step.done !== true) step = work.next();
+    this.#pool.executed();
     const { root, time, facts } = step.value;
     roots.set(height, root);
     return { height, hash, root, time, facts, block };

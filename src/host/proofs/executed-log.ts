@@ -41,7 +41,7 @@ export class ExecutedLog {
     this.#log = log;
     this.#pool = new SignedPool(cluster);
     this.#ledger = new Ledger(emptyLedger(cluster, new LiveGraph()), {
-      open: (signed) => this.#pool.open(signed),
+      open: (signed) => this.#pool.openFinal(signed),
       isSigned: (opened, signed, keyState) => this.#pool.isSigned(opened, signed, keyState),
       defect: () => {}, // the command's outcome says DEFECT, as it did on the replicas
     });
@@ -66,6 +66,7 @@ export class ExecutedLog {
     const work = this.#ledger.execute(executableOf({ ...event, bundles: this.#bundlesOf(event) }));
     let step = work.next();
     for (; step.done !== true; step = work.next()) yield;
+    this.#pool.executed();
     this.#commands += step.value.settled.length;
     return executedAt(step.value, before);
   }
