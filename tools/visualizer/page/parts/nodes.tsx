@@ -18,15 +18,39 @@ export const memberClass = (store: Store, name: string): string => {
   return index === undefined ? "member" : `member member-${index % 8}`;
 };
 
+/** Of a copied log nobody can say whether its node runs. */
+const isLog = (store: Store): boolean => store.source?.kind === "directory";
+
+function Name(props: { readonly store: Store; readonly node: NodeMoment; readonly isLeader: boolean }) {
+  const { store, node, isLeader } = props;
+  const role = store.source?.nodes.find(({ name }) => name === node.name)?.role ?? "honest";
+  const isDead = node.standing === "ended";
+  const words = isLog(store) ? { alive: "log", ended: "ends" } : { alive: "running", ended: "down" };
+  return (
+    <span class="node-name">
+      <span class="disc" aria-hidden="true" />
+      {node.name}
+      {isLeader && <span class={`badge ${isDead ? "" : "leads"}`}>{isDead ? "its turn" : "leads"}</span>}
+      {role !== "honest" && <span class="badge byzantine">{role}</span>}
+      <span class={`standing ${node.standing}`}>{{ unknown: "unknown", ...words }[node.standing]}</span>
+    </span>
+  );
+}
+
+function Where({ node, height }: { readonly node: NodeMoment; readonly height: number | null }) {
+  const lag = height !== null && node.finalHeight !== null ? height - node.finalHeight : 0;
+  return (
+    <span class="node-where number">
+      view {node.view ?? "–"} · block {node.finalHeight ?? "–"}
+      {lag > 0 && <span class="warn"> · {lag} behind</span>}
+    </span>
+  );
+}
+
 function NodeCard(props: { readonly store: Store; readonly node: NodeMoment; readonly moment: Moment }) {
   const { store, node, moment } = props;
   const isLeader = moment.leader === node.name;
-  const role = store.source?.nodes.find(({ name }) => name === node.name)?.role ?? "honest";
   const isDead = node.standing === "ended";
-  const isLog = store.source?.kind === "directory";
-  const word = { unknown: "unknown", alive: isLog ? "log" : "running", ended: isLog ? "ends" : "down" }[node.standing];
-  const lag = moment.height !== null && node.finalHeight !== null ? moment.height - node.finalHeight : 0;
-  const { last } = node;
   const { now } = store;
   return (
     <li>
@@ -34,30 +58,19 @@ function NodeCard(props: { readonly store: Store; readonly node: NodeMoment; rea
         type="button"
         class={`node-card ${memberClass(store, node.name)} ${node.standing} ${isLeader ? "leader" : ""}`}
         data-node={node.name}
-        title={last === null ? "" : "Show its machines"}
+        title={node.last === null ? "" : "Show its machines"}
         onClick={() => {
           const machine = store.focusOf("states")?.split("/")[1] ?? "consensus";
           store.setFocus("states", `${node.name}/${machine}`);
           store.show("states");
         }}
       >
-        <span class="node-name">
-          <span class="disc" aria-hidden="true" />
-          {node.name}
-          {isLeader && <span class={`badge ${isDead ? "" : "leads"}`}>{isDead ? "its turn" : "leads"}</span>}
-          {role !== "honest" && <span class="badge byzantine">{role}</span>}
-          <span class={`standing ${node.standing}`}>{word}</span>
-        </span>
+        <Name store={store} node={node} isLeader={isLeader} />
         <span class="node-doing">
-          {isLog && node.standing === "alive" ? `its log up to block ${node.finalHeight ?? "–"}` : doing(node)}
+          {isLog(store) && node.standing === "alive" ? `its log up to block ${node.finalHeight ?? "–"}` : doing(node)}
           {isDead && node.since !== null && now !== null && `, ${spanOf(now - node.since)} ago`}
         </span>
-        {!isLog && (
-          <span class="node-where number">
-            view {node.view ?? "–"} · block {node.finalHeight ?? "–"}
-            {lag > 0 && <span class="warn"> · {lag} behind</span>}
-          </span>
-        )}
+        {!isLog(store) && <Where node={node} height={moment.height} />}
       </button>
     </li>
   );
