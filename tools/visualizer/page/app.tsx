@@ -75,11 +75,12 @@ function Gaps({ store }: { readonly store: Store }) {
 function Elsewhere({ store }: { readonly store: Store }) {
   const { place } = store;
   if (place.isExact || store.history.length === 0) return null;
+  // A recording is read from its beginning, and says when that is done.
+  const isRead = store.connection === "ended" || (store.connection === "open" && store.source?.live === true);
   const wanted = store.cursor.kind === "height" ? `height ${store.cursor.height}` : "the moment of this link";
   return (
     <p class="gaps" role="status">
-      {store.connection === "open" || store.connection === "ended" ? "Not held here" : "Not here yet"}: {wanted}. This
-      is the nearest that is.
+      {isRead ? "Not held here" : "Not here yet"}: {wanted}. This is the nearest that is.
     </p>
   );
 }
