@@ -81,7 +81,7 @@ describe("npm run sim", () => {
     const traces = new Map(told.slice(0, -1).map(({ seed, traceHash }) => [seed, traceHash]));
     expect([told.length, traces.size]).toEqual([4, 3]);
     for (const [seed = 0, traceHash] of traces) expect(runSeed({ seed, minutes: 0.02 }).traceHash).toBe(traceHash);
-    expect([...traces.keys()].toSorted((a, b) => a - b)).toEqual([20, 21, 22]);
+    expect(new Set(traces.keys())).toEqual(new Set([20, 21, 22]));
   });
 
   test("a record that cannot be written is no broken rule", () => {

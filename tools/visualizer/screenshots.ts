@@ -83,19 +83,28 @@ async function take(page: Page, name: string): Promise<void> {
   console.log(`${name}.png ${png.length}`);
 }
 
+/** What the page says of its source once it has heard what there was. */
+const CONNECTED = "connected";
+const READ = "recording read to its end";
+
+async function heard(page: Page, connection: string): Promise<void> {
+  await page.locator(`.connection[title="${connection}"]`).waitFor({ timeout: PATIENCE_MS });
+}
+
 /** The same places, light and dark. */
 async function takeAll(
   browser: Browser,
   first: BrowserContext,
-  origin: string,
+  source: { readonly origin: string; readonly connection: string },
   places: Readonly<Record<string, string>>,
 ) {
+  const { origin, connection } = source;
   const storageState = await first.storageState();
   for (const colorScheme of THEMES) {
     const context = await browser.newContext({ viewport: VIEWPORT, colorScheme, storageState });
     const page = await context.newPage();
     await page.goto(`${origin}/inspect/`);
-    await page.locator(".place .count").waitFor({ timeout: PATIENCE_MS });
+    await heard(page, connection);
     await page.waitForTimeout(3 * SETTLED_MS);
     for (const [name, fragment] of Object.entries(places)) {
       await look(page, fragment);
@@ -113,7 +122,7 @@ async function ofTheCluster(browser: Browser, directory: string): Promise<void> 
     const context = await browser.newContext({ viewport: VIEWPORT });
     const page = await context.newPage();
     await page.goto(link);
-    await page.locator('.connection[title="connected"]').waitFor({ timeout: PATIENCE_MS });
+    await heard(page, CONNECTED);
     // What n0 had said has come: after its death nobody can ask it.
     await page.locator('.node-card.alive[data-node="n0"]', { hasText: /block \d/ }).waitFor({ timeout: PATIENCE_MS });
     process.kill(pidOf(directory, "n0"), "SIGKILL");
@@ -127,14 +136,19 @@ async function ofTheCluster(browser: Browser, directory: string): Promise<void> 
     const message = await found(page, "sequence", "kind:sent type:proposal");
     const at = `&${message.split("&").find((field) => field.startsWith("at=")) ?? ""}`;
     const check = "subject=my-org:Demet object=my-org:Document%3A123%23View around=my-org:";
-    await takeAll(browser, context, new URL(link).origin, {
-      states: `view=states${at}&focus=n1/consensus`,
-      sequence: message,
-      members: dead,
-      graph: `view=graph${at}&focus=${encodeURIComponent(check)}`,
-      ceremony: share,
-      difference: `view=difference${at}&focus=${encodeURIComponent("n1@11 n1@15")}`,
-    });
+    await takeAll(
+      browser,
+      context,
+      { origin: new URL(link).origin, connection: CONNECTED },
+      {
+        states: `view=states${at}&focus=n1/consensus`,
+        sequence: message,
+        members: dead,
+        graph: `view=graph${at}&focus=${encodeURIComponent(check)}`,
+        ceremony: share,
+        difference: `view=difference${at}&focus=${encodeURIComponent("n1@11 n1@15")}`,
+      },
+    );
     await context.close();
   } finally {
     await stop(child);
@@ -151,9 +165,9 @@ async function ofTheRecording(browser: Browser, directory: string): Promise<void
     const context = await browser.newContext({ viewport: VIEWPORT });
     const page = await context.newPage();
     await page.goto(link);
-    await page.locator('.connection[title="recording read to its end"]').waitFor({ timeout: PATIENCE_MS });
+    await heard(page, READ);
     const lied = await found(page, "blocks", "kind:evidence twoProposals");
-    await takeAll(browser, context, new URL(link).origin, { blocks: lied });
+    await takeAll(browser, context, { origin: new URL(link).origin, connection: READ }, { blocks: lied });
     await context.close();
   } finally {
     await stop(child);
