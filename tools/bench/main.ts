@@ -102,7 +102,7 @@ async function benchCluster(
 ): Promise<void> {
   let cluster = started;
   const { quick, wanted, windows } = plan;
-  if (wanted("idle")) add(await benchIdle(cluster, quick ? 4_000 : 10_000, quick ? 5_000 : 15_000));
+  if (wanted("idle")) add(await benchIdle(cluster, quick ? 12_000 : 20_000, quick ? 5_000 : 15_000));
   const client = cluster.client();
   await makeGraph(client).finally(() => client.close());
   say("the graph is made");

@@ -95,6 +95,7 @@ async function bareMemory(): Promise<Baseline> {
   return { name: "a Node with three idle threads", value: resident / MIB, unit: "MiB" };
 }
 
+/** `settleMs`: longer than a node takes to collect its start's garbage (src/host/node/reclaim.ts), which is not idling. */
 export async function benchIdle(cluster: RunningCluster, settleMs: number, windowMs: number): Promise<readonly Row[]> {
   await sleep(settleMs);
   const nodes = cluster.nodes();
