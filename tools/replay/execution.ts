@@ -53,7 +53,7 @@ export class Execution {
     this.pool = new SignedPool(cluster);
     this.ledger = new Ledger(emptyLedger(cluster, new LiveGraph()), {
       open: (signed) => {
-        const opened = this.pool.open(signed);
+        const opened = this.pool.openFinal(signed);
         this.#opened.push(opened);
         return opened;
       },
@@ -83,7 +83,7 @@ export class Execution {
     let step = work.next();
     while (step.done !== true) step = work.next();
     this.#roots.add(step.value.root);
-    for (const opened of this.#opened) if (opened.ok) this.pool.forget(opened.value.digest);
+    this.pool.executed();
     return new Replayed(checked, step.value, this.#opened);
   }
 

@@ -143,7 +143,7 @@ export class Service {
   #ports(): LedgerPorts {
     const { cluster, scheme, defect } = this.#options;
     return {
-      open: (signed) => this.#pool.open(signed),
+      open: (signed) => this.#pool.openFinal(signed),
       isSigned: ({ digest }, signed, keyState) => {
         let verdict = this.#verdicts.get(digest);
         if (verdict?.said !== keyState.said) {
@@ -197,6 +197,7 @@ export class Service {
 
   #executed(delivery: Delivery, block: ExecutedBlock): void {
     const { height, hash, root, time, facts } = block;
+    this.#pool.executed();
     this.folding?.add({ height, hash, root, time, facts, block: delivery.block });
     this.#options.executed(block, delivery);
     for (const { digest, code } of block.refusedBatches) {

@@ -58,7 +58,7 @@ export class SignedPool {
 
   /** A block was executed: other copies of its batches would only be duplicates. */
   executed(): void {
-    for (const digest of this.#executing) this.forget(digest);
+    for (const digest of this.#executing) this.#forget(digest);
     this.#executing = [];
   }
 
@@ -110,7 +110,7 @@ export class SignedPool {
   }
 
   /** The batch was executed: a copy of it would only be a duplicate. */
-  forget(digest: Digest): void {
+  #forget(digest: Digest): void {
     const entry = this.#entries.get(digest);
     if (entry === undefined) return;
     this.#entries.delete(digest);
