@@ -87,13 +87,17 @@ function adjacency(links: readonly (readonly [string, string])[]): Map<string, s
 }
 
 const byId = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const byEnds = (a: GraphLink, b: GraphLink): number => byId(a.kind, b.kind) || byId(a.from, b.from) || byId(a.to, b.to);
 
 interface Part {
   readonly points: readonly GraphPoint[];
   readonly links: readonly GraphLink[];
 }
 
-/** What hangs together, the largest first; points without links are one part, the last. */
+/**
+ * What hangs together, the largest first; points without links are one part, the last. Points and links of a part come in the order of
+ * their names, whatever order the picture has them in: where a cycle is cut must not hang on it.
+ */
 function partsOf(picture: GraphPicture): readonly Part[] {
   const root = new Map(picture.points.map(({ id }) => [id, id]));
   const find = (id: string): string => {
@@ -106,7 +110,7 @@ function partsOf(picture: GraphPicture): readonly Part[] {
     }
     return top;
   };
-  const links = picture.links.filter(({ from, to }) => root.has(from) && root.has(to));
+  const links = picture.links.filter(({ from, to }) => root.has(from) && root.has(to)).toSorted(byEnds);
   const linked = new Set<string>();
   for (const { from, to } of links) {
     root.set(find(from), find(to));
@@ -191,7 +195,7 @@ function withLanes(
   const laned = layers.map((layer) => [...layer]);
   const ways = new Map<GraphLink, readonly string[]>();
   let lanes = 0;
-  for (const link of links.toSorted((a, b) => byId(nameOf(a), nameOf(b)))) {
+  for (const link of links) {
     const [from, to] = drawn(link);
     const [start, end] = [layerOf.get(from), layerOf.get(to)];
     if (start === undefined || end === undefined) continue;
