@@ -1,6 +1,5 @@
 /** Operators and one real node: worker, mutual TLS, files. Rules cited are those of docs/protocol/ceremony.md. */
 import { readFileSync, readdirSync, statSync } from "node:fs";
-import { createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { present } from "../../../src/base/errors.ts";
@@ -19,22 +18,15 @@ import {
   temporaryDirectory,
 } from "../enclave/sealed-node.ts";
 import { quietConsole } from "../host/command-line.ts";
+import { twoPorts } from "../host/free-ports.ts";
 
 const directory = temporaryDirectory();
 let cluster: DevCluster;
 let node: RunningNode;
 let listener: Awaited<ReturnType<typeof serveApi>>;
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-
 beforeAll(async () => {
-  const port = await freePort();
+  const port = await twoPorts(); // the founding document names it before the node listens
   cluster = await foundCluster(`${directory.path}/cluster`, port);
   const first = present(cluster.nodes[0], "a node");
   node = await startEnclaveOf(cluster, first);

@@ -1,4 +1,4 @@
-/** Ports of a test whose two members must know each other's before either listens. */
+/** Ports of a test in which others must know one before anybody listens there, or somebody listens there again. */
 import { findPorts } from "../../../src/host/dev/ports.ts";
 
 /** More workers than any run of the tests has at a time. */

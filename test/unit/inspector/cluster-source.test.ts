@@ -8,6 +8,7 @@ import { type PageServer, openPageServer } from "../../../src/host/inspector/pag
 import { no } from "../../../src/host/inspector/refusals.ts";
 import type { EntryPage, InspectorSource } from "../../../src/host/inspector/source.ts";
 import { ok } from "../../../src/base/result.ts";
+import { twoPorts } from "../host/free-ports.ts";
 
 let closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -107,7 +108,8 @@ const numbers = (entries: readonly Entry[]): readonly string[] => entries.map(({
 
 test("streams of all nodes are one; one that breaks goes on without gap or duplicate, and a reader too", async () => {
   const [a, b] = [new Node("n0"), new Node("n1")];
-  await Promise.all([a.listen(), b.listen()]);
+  const port = await twoPorts();
+  await Promise.all([a.listen(port), b.listen()]);
   const cluster = clusterOf("n0", "n1");
   cluster.started("n0", a.link);
   cluster.started("n1", b.link);
@@ -115,7 +117,6 @@ test("streams of all nodes are one; one that breaks goes on without gap or dupli
   b.say(7);
   const first = await read(cluster, (entries) => entries.length >= 12);
   expect([of("n0", first.entries).length, of("n1", first.entries).length]).toEqual([5, 7]);
-  const port = a.server?.port ?? 0;
   await a.server?.close();
   a.say(4);
   await a.listen(port);
