@@ -158,6 +158,7 @@ function holdsWhole(proof: Attachments, given: Attachments): boolean {
     proof.controllerSignatures.length === given.controllerSignatures.length &&
     proof.witnessSignatures.length === given.witnessSignatures.length &&
     proof.receiptCouples.length === given.receiptCouples.length &&
+    proof.sealSources.length === given.sealSources.length &&
     countOf(proof.transferableSignatures) === countOf(given.transferableSignatures)
   );
 }

@@ -171,7 +171,7 @@ export function prepareRotation(
     keysFault(keys.length, threshold) ??
     nextFault(next.length, nextThreshold) ??
     witnessesFault(witnesses, toad) ??
-    (removed.every((one) => state.witnesses.includes(one)) ? undefined : "A witness to remove is none.") ??
+    removedFault(removed, added, state) ??
     sealsFault(seals);
   if (fault !== undefined) return rule(fault);
   const { said, event } = (state.delegator === null ? rotate : delegatedRotate)({
@@ -448,6 +448,16 @@ function sealsFault(seals: readonly EventFields[]): string | undefined {
 function delegatorFault(delegator: Aid | undefined): string | undefined {
   const fault = delegator === undefined ? undefined : sentenceOf(readAid("di", delegator));
   return fault === undefined ? undefined : `The delegator is no identifier: ${fault}`;
+}
+
+function removedFault(
+  removed: readonly string[],
+  added: readonly string[],
+  { witnesses }: KeyState,
+): string | undefined {
+  if (!removed.every((one) => witnesses.includes(one))) return "A witness to remove is none.";
+  if (new Set(removed).size !== removed.length) return "A witness to remove stands twice.";
+  return removed.some((one) => added.includes(one)) ? "A witness is to be removed and to be added." : undefined;
 }
 
 function witnessesFault(witnesses: readonly string[], threshold: number): string | undefined {

@@ -159,7 +159,7 @@ function judgeSupport(
     kind: "accepted",
     superseded: place.kind === "superseding" ? place.superseded.map(({ said }) => said) : [],
     anchor: anchoredBy,
-    proof: { ...keep, transferableSignatures: valid },
+    proof: { ...keep, sealSources: sourcesOf(reader, event, state, keep), transferableSignatures: valid },
     witnesses: state.witnesses,
     signers: [...controllerNames(keep.controllerSignatures), ...supportNames(state, support), ...names]
       .sort()
@@ -178,6 +178,18 @@ function judgeDelegation(
   if (delegator === undefined) return ok(undefined);
   if (delegator.traits.includes("DND")) return broken("do-not-delegate");
   return ok(anchorOf(reader, state.delegator, event));
+}
+
+/** Of the couples that say where the delegator anchors it, those that do: others' readers go by them. What no delegator anchors keeps all. */
+function sourcesOf(
+  reader: KerlReader,
+  event: KeyEvent,
+  { delegator }: KeyState,
+  { sealSources }: Attachments,
+): Attachments["sealSources"] {
+  if (delegator === null || (event.type !== "dip" && event.type !== "drt")) return sealSources;
+  const anchors = reader.anchors(delegator, event).filter(({ said }) => reader.event(said)?.inForce === true);
+  return sealSources.filter((source) => anchors.some(({ sn, said }) => sn === source.sn && said === source.said));
 }
 
 export const controllerNames = (signatures: readonly IndexedSignature[]): readonly string[] =>

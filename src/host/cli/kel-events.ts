@@ -135,6 +135,15 @@ export async function rotate(options: RotateOptions, io: CliIo): Promise<ExitCod
       { code: "OPTIONS_CONFLICT", message: "Who abandons an identifier keeps no key in reserve: leave --expose out." },
       options.json,
     );
+  if (abandon === true && (nextKeys ?? 0) !== 0)
+    return usage(
+      io,
+      {
+        code: "OPTIONS_CONFLICT",
+        message: "Who abandons an identifier commits to no next key: leave --next-keys out.",
+      },
+      options.json,
+    );
   if (operator !== undefined && (nextKeys ?? 1) !== 1)
     return reportRefusal(
       io,
@@ -199,12 +208,14 @@ export async function interact(options: InteractOptions, io: CliIo): Promise<Exi
 }
 
 /** Hands what is pending to the cluster; nothing to do is done. */
-export const submit = (options: KelOptions, io: CliIo): Promise<ExitCode> =>
-  withDesk(options, io, async (desk) => {
+export const submit = (given: KelOptions, io: CliIo): Promise<ExitCode> => {
+  const options = { ...given, submit: true };
+  return withDesk(options, io, async (desk) => {
     const timing = options.timeout === undefined ? {} : { timeoutMs: options.timeout };
     const { kept } = await online(desk, (client) => client.change(null, timing));
     return tell(kept, options, io);
   });
+};
 
 export interface ShowOptions extends KelOptions, Asked {}
 

@@ -108,6 +108,7 @@ test("some of the next keys come into force, and the others stay in reserve for 
     [EXIT.usage, "--expose", "0,x"],
     [EXIT.usage, "--expose", ""],
     [EXIT.usage, "--expose", "0,1", "--abandon"],
+    [EXIT.usage, "--next-keys", "2", "--abandon"],
   ] as const)
     expect(await sky("kel", "rotate", "--dir", folder, ...args), args.join(" ")).toMatchObject({ code });
   const few = at("few");

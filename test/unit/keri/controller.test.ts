@@ -212,6 +212,20 @@ describe("what is no life is refused in a sentence", () => {
     expect(prepareInteraction(strict, [])).toMatchObject({ ok: false, refusal: { code: "KERI_RULE" } });
   });
 
+  test("a rotation that removes a witness twice, one that is none, or one that it adds", () => {
+    const holder = ok(inceptController({ current: seeds(1), next: seeds(1), witnesses: [one] }));
+    for (const [witnessesRemoved, witnessesAdded, sentence] of [
+      [[one, one], [], /remove stands twice/],
+      [[witness(random(32))], [], /remove is none/],
+      [[one], [one], /removed and to be added/],
+      [[], [one], /stands twice/],
+    ] as const)
+      expect(prepareRotation(holder, { after: seeds(1), witnessesRemoved, witnessesAdded })).toMatchObject({
+        ok: false,
+        refusal: { code: "KERI_RULE", message: expect.stringMatching(sentence) },
+      });
+  });
+
   test("kept seeds, events or identifiers that do not belong together", () => {
     const holder = ok(prepareRotation(newController(random), { after: seeds(1) }));
     const pending = present(holder.pending, "prepared");

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Aid, Said } from "../../../src/base/brands.ts";
 import { present } from "../../../src/base/errors.ts";
+import { decodeAttachments } from "../../../src/keri/attachment-groups.ts";
 import { delegatedIncept, delegatedRotate, incept, interact, receipt, rotate } from "../../../src/keri/compose.ts";
 import { FORKS_PER_AID_MAX, FORKS_PER_PLACE_MAX } from "../../../src/keri/kerl.ts";
 import { followed } from "../../../src/keri/key-state-rules.ts";
@@ -211,6 +212,24 @@ describe("delegation (Cooperative Delegation)", () => {
     expect(anchor({ said: dip.said, sn: 0 })).toBe("accepted");
     expect(stage.kerl.keyState(dip.aid)?.delegator).toBe(icp.aid);
     expect(stage.facts.at(-1)).toMatchObject({ kind: "keyEventAccepted", said: dip.said, anchor: { sn: 1 } });
+  });
+
+  test("a source couple that names no anchor of it is not handed on: the true one takes its place (Delegated inception)", () => {
+    for (const named of ["anchor", "other"] as const) {
+      const { stage, icp, dip, anchor, b, place } = delegated();
+      anchor({ said: dip.said, sn: 0 });
+      const { sn, prior: said } = place();
+      const source = named === "anchor" ? { aid: null, sn, said } : { aid: null, sn: 0, said: icp.said };
+      const message = messageOf(dip.event, {
+        controllerSignatures: [signed(b, dip.event, 0, 0)],
+        sealSources: [source],
+      });
+      expect(stage.send(message)).toBe("accepted");
+      const kept = stage.facts.at(-1);
+      const attached = kept?.kind === "keyEventAccepted" ? kept.attached : new Uint8Array();
+      expect(decodeAttachments(attached, 1).sealSources).toEqual([{ aid: null, sn, said }]);
+      expect(Buffer.concat([dip.event, attached]).equals(message)).toBe(named === "anchor");
+    }
   });
 
   test("a delegated identifier rotates by drt, and no other does", () => {
