@@ -93,8 +93,8 @@ export class Submission {
   readonly #waiters = new Waiters<Result<CommandOutcome>>();
   /** Batches handed to consensus and not settled, by digest of their bytes. */
   readonly #inFlight = new Map<Digest, InFlight>();
-  /** Which of them a command is in. */
-  readonly #batchOf = new Map<string, Digest>();
+  /** Which of them a command is in: of one that its client signed anew, or sent again among others, there are several. */
+  readonly #batchesOf = new Map<string, Set<Digest>>();
   readonly #legacy = new Map<Aid, LegacyCommand[]>();
   /** The log refused them for their keys, which rotated while they were under way: signed anew, under the same ids, when the new ones are here. */
   #stale: Own[] = [];
@@ -135,7 +135,7 @@ export class Submission {
   #takeBack(digest: Digest, own: Own): void {
     const open = this.#inFlight.get(digest)?.open ?? new Set();
     this.#inFlight.delete(digest);
-    for (const key of open) this.#batchOf.delete(key);
+    for (const key of open) this.#leave(key, digest);
     const commands = own.commands.filter((command) => {
       const key = this.#ownKey(command);
       return open.has(key) && this.#waiters.has(key);
@@ -161,22 +161,37 @@ export class Submission {
     // What a request held is mostly a view into Node's pool; handed to another thread all of the pool would be copied, 64 KB for each write.
     const signed = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
     this.#inFlight.set(digest, { signed, open: new Set(keys), own });
-    for (const key of keys) this.#batchOf.set(key, digest);
+    for (const key of keys) {
+      const digests = this.#batchesOf.get(key) ?? new Set();
+      this.#batchesOf.set(key, digests.add(digest));
+    }
     this.#options.submit(signed);
   }
 
+  /** What became of a command: whichever batch did it, none of them is waited for on its account any more. */
   #close(key: string, outcome: Result<CommandOutcome>): void {
     this.#waiters.settle(key, outcome);
-    const digest = this.#batchOf.get(key);
-    if (digest === undefined) return;
-    this.#batchOf.delete(key);
-    const batch = this.#inFlight.get(digest);
-    batch?.open.delete(key);
-    if (batch?.open.size === 0) this.#inFlight.delete(digest);
+    for (const digest of this.#batchesOf.get(key) ?? []) {
+      const batch = this.#inFlight.get(digest);
+      batch?.open.delete(key);
+      if (batch?.open.size === 0) this.#inFlight.delete(digest);
+    }
+    this.#batchesOf.delete(key);
   }
 
+  /** Nothing comes of a batch; a command that is in another one, too, may still be done. */
   #closeBatch(digest: Digest, outcome: Result<CommandOutcome>): void {
-    for (const key of [...(this.#inFlight.get(digest)?.open ?? [])]) this.#close(key, outcome);
+    const open = this.#inFlight.get(digest)?.open ?? [];
+    this.#inFlight.delete(digest);
+    for (const key of open) if (!this.#leave(key, digest)) this.#waiters.settle(key, outcome);
+  }
+
+  /** The command counts as in this batch no more. Returns whether it is in another one. */
+  #leave(key: string, digest: Digest): boolean {
+    const digests = this.#batchesOf.get(key);
+    digests?.delete(digest);
+    if (digests?.size === 0) this.#batchesOf.delete(key);
+    return digests !== undefined && digests.size > 0;
   }
 
   stop(): void {

@@ -177,9 +177,19 @@ export class LedgerWorld {
   }
 
   write(author: Author, name: string, id?: number): Uint8Array {
-    const subject = { namespace: "org", name, relation: { namespace: "", name: "" } };
-    const payload = encode(graphWriteShape, { changes: [{ kind: "addSubject", subject }], preconditions: [] });
-    return this.signed(author, [{ kind: "graph.write", payload, ...(id === undefined ? {} : { id }) }]);
+    return this.writes(author, [name, id]);
+  }
+
+  /** Several commands in one batch, each of which adds a subject. */
+  writes(author: Author, ...added: readonly (readonly [name: string, id?: number | undefined])[]): Uint8Array {
+    return this.signed(
+      author,
+      added.map(([name, id]) => {
+        const subject = { namespace: "org", name, relation: { namespace: "", name: "" } };
+        const payload = encode(graphWriteShape, { changes: [{ kind: "addSubject", subject }], preconditions: [] });
+        return { kind: "graph.write" as const, payload, ...(id === undefined ? {} : { id }) };
+      }),
+    );
   }
 
   block(...batches: readonly Uint8Array[]): Outcome {
