@@ -79,16 +79,20 @@ describe("a lost disk, far behind", () => {
     client.close();
     await settledHeight(cluster);
     await expectKept(cluster, acknowledged);
-    const hashes = blockHashes("n0");
     await until(
       "n3 has every block and says so",
       async () => (await cluster.metric("n3", "vouched_from_height")) === 0,
     );
-    await until("the same blocks", () => blockHashes("n3").length === hashes.length);
-    expect(blockHashes("n3")).toEqual(hashes);
-    const rows = (name: string): unknown =>
-      query(cluster, name, "projection.db", "SELECT height, rolling, rows, nodes, edges FROM rebac_meta");
-    expect(rows("n3")).toEqual(rows("n0"));
+    const height = await settledHeight(cluster);
+    const hashes = blockHashes("n0").slice(0, height + 1);
+    expect(hashes).toHaveLength(height + 1);
+    // A slow cluster may go on to an empty block, which makes the last one final: each is compared as far as both have come.
+    expect(blockHashes("n3").slice(0, height + 1)).toEqual(hashes);
+    const rows = (name: string): string =>
+      JSON.stringify(
+        query(cluster, name, "projection.db", "SELECT height, rolling, rows, nodes, edges FROM rebac_meta"),
+      );
+    await until("the same tables", () => rows("n3") === rows("n0"));
   });
 
   it("and the next checkpoints are the same on all four", async () => {

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findPorts } from "../../src/host/dev/ports.ts";
 import { Cluster, root, sky, until } from "./cluster.ts";
+import { settledHeight } from "./records.ts";
 
 const run = promisify(execFile);
 
@@ -32,6 +33,7 @@ describe("README", () => {
   });
 
   it("an auditor's commands answer as they are shown", async () => {
+    await settledHeight(cluster); // they read the directory of one node
     const text = readFileSync(path.join(root, "README.md"), "utf8");
     const shown = [...text.matchAll(/^\$ npx (sky (?:audit|replay).*?)(?: {2,}# .*)?(?=\n(.*))/gm)];
     expect(shown).toHaveLength(2);
@@ -154,7 +156,11 @@ describe("OPERATING: a real cluster, from cards to service", () => {
     expect(await must("unseal", ...asOperator("alice"), "n4")).toContain("n4: waits for 1 more operator");
     expect(await must("unseal", ...asOperator("carol"), "n4")).toContain("n4: is unsealed");
     await ready("n4");
+    // It may have ended before it had the write, and is ready before it has caught up.
     const alone = ["--client", at("app"), "--node", `127.0.0.1:${portOf("n4", 3)}`];
-    expect(await must("oracle", "check", "my-org:Ali", "my-org:Report", ...alone)).toContain("yes");
+    await until("n4 answers yes", async () => {
+      const { code, out } = await sky("oracle", "check", "my-org:Ali", "my-org:Report", ...alone);
+      return code === 0 && out.startsWith("yes");
+    });
   });
 });

@@ -119,7 +119,7 @@ async function asksAboutTheState(client: NodeClient): Promise<void> {
   });
   expect(graph.links.map(({ from }) => from)).toEqual(["subject my-org:Ali", "subject my-org:Can"]);
   const params = { node: "n1", subject: "my-org:Can", object: "my-org:Report" };
-  expect(value(await client.ask("check", params))).toMatchObject({ result: true });
+  await until("n1 says so", async () => value(await client.ask<{ readonly result: boolean }>("check", params)).result);
   expect(value(await client.ask("divergence", { left: "n0", right: "n2" }))).toMatchObject({ first: null });
   const sides = { left: "n0", leftHeight: 0, right: "n2" };
   const { differences } = value(await client.ask<DifferencePage>("difference", sides));

@@ -9,6 +9,7 @@ import { AuditClient, membersOf } from "../../src/client/audit-client.ts";
 import { clientFiles } from "../../src/host/founding/client-folder.ts";
 import { nodeNamed, skyClient } from "./clients.ts";
 import { Cluster, type CommandEnd, sky } from "./cluster.ts";
+import { settledHeight } from "./records.ts";
 
 let cluster: Cluster;
 /** Another machine: only what is copied there. */
@@ -86,6 +87,7 @@ it("a key state is proven before and after a rotation, by a node and from anothe
   const [old, now] = ["old.proof", "now.proof"];
   told(await proven(old, "prove", "--aid", aid, "--height", `${before}`));
   told(await proven(now, "prove", "--aid", aid));
+  await settledHeight(cluster); // n2 has it, too
   const data = ["--data", cluster.path("nodes", "n2"), "--founding", founding, "--out", there("data.proof"), "--json"];
   told(await sky("audit", "prove", "--aid", aid, ...data));
   expect(told(await verify(old))).toMatchObject({ through: before, keyState: { sn: 0 } });
