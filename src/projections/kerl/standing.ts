@@ -8,9 +8,12 @@ import type { KerlSource } from "./source.ts";
 
 export type Standing = "accepted" | `escrowed:${EscrowReason}` | "known" | "receipt" | "forked" | "dropped";
 
-type Asked = Pick<KerlSource, "event" | "escrowsOf" | "forks">;
+type Asked = Pick<KerlSource, "event" | "eventAt" | "escrowsOf" | "forks">;
 
-/** `changed`: whether it changed anything when it was executed. Cost: two look-ups; for a rival, the identifier's forks. */
+/**
+ * `changed`: whether it changed anything when it was executed. Where it did not, and neither is in the log nor waits: a rival once more, or one
+ * of too many to be kept. Cost: three look-ups; for a rival, the identifier's forks.
+ */
 export function standingOf(source: Asked, body: ParsedBody, changed: boolean): Standing {
   const aid = body.type === "rpy" ? replySigner(body) : body.aid;
   const isReceipt = body.type === "rct";
@@ -22,8 +25,9 @@ export function standingOf(source: Asked, body: ParsedBody, changed: boolean): S
   // A receipt may wait with its event.
   const waiting = reason ?? (isReceipt ? reasonOf(source, aid, body.said, false) : undefined);
   if (waiting !== undefined) return waiting;
-  if (!changed) return "known";
-  return source.forks(aid).some(({ said }) => said === body.said) ? "forked" : "dropped";
+  if (isReceipt) return changed ? "dropped" : "known";
+  const isRival = source.forks(aid).some(({ said }) => said === body.said);
+  return isRival || (!changed && source.eventAt(aid, body.sn) !== undefined) ? "forked" : "dropped";
 }
 
 function reasonOf(source: Asked, aid: Aid, said: Said, isReceipt: boolean): `escrowed:${EscrowReason}` | undefined {

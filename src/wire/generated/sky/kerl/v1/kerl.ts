@@ -66,8 +66,8 @@ export interface MessageVerdict {
   readonly type: string;
   /**
    * accepted | escrowed:<reason> | known | receipt | forked | dropped. Reasons: out-of-order, partially-signed, partially-witnessed, awaiting-anchor,
-   * unverified-receipt. known: everything of it was there before. forked: a rival of what is in force, kept as evidence. dropped: it
-   * waited, and was given up (it expired, or what it waited for made it impossible).
+   * unverified-receipt. known: everything of it was there before. forked: a rival of what is in force, kept as
+   * evidence (two for each place, eight for each identifier). dropped: it waited, and was given up (it expired, or what it waited for made it impossible).
    */
   readonly verdict: string;
   /** Whether it changed anything when it was executed. */
