@@ -21,8 +21,10 @@ export class CheckAhead {
   #pool: Piscina | undefined;
   #running = false;
   #shipped = 0;
+  #isStopped = false;
 
   add(checks: readonly PendingCheck[]): void {
+    if (this.#isStopped) return;
     this.#waiting.push(...checks);
     if (this.#waiting.length >= POOL_FROM && availableParallelism() > 1) void this.#ship();
     if (this.#running || this.#waiting.length === 0) return;
@@ -31,6 +33,7 @@ export class CheckAhead {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#waiting.length = 0;
     await this.#pool?.destroy();
   }
@@ -47,6 +50,7 @@ export class CheckAhead {
 
   async #ship(): Promise<void> {
     const { Piscina } = await import("piscina");
+    if (this.#isStopped) return;
     this.#pool ??= new Piscina({
       filename: ENTRIES.cryptoTask.href,
       minThreads: 0,
@@ -62,9 +66,14 @@ export class CheckAhead {
         signatures,
       }));
       this.#shipped += 1;
-      const verdicts = (await this.#pool.run(task)) as readonly boolean[];
-      this.#shipped -= 1;
-      for (const [i, check] of batch.entries()) check.settle(verdicts[i] === true);
+      try {
+        const verdicts = (await this.#pool.run(task)) as readonly boolean[];
+        for (const [i, check] of batch.entries()) check.settle(verdicts[i] === true);
+      } catch {
+        // Stopped under way, or a thread ended: these were checked ahead of time, and who needs a verdict checks for itself.
+      } finally {
+        this.#shipped -= 1;
+      }
     }
   }
 }

@@ -22,7 +22,7 @@ test("a batch is decoded once from when it arrives until its block is executed, 
   expect(pool.openFinal(first)).toBe(arrived);
   expect(pool.bytes).toBe(both);
   pool.executed();
-  expect(pool.bytes).toBe(2 * second.length);
+  expect(pool.bytes).toBe(both / 2);
   expect(pool.open(first)).not.toBe(arrived);
 });
 
@@ -35,4 +35,18 @@ test("what was executed leaves nothing, however many batches there were", () => 
     pool.executed();
   }
   expect(pool.bytes).toBe(0);
+});
+
+test("what cannot be decoded is not remembered: however much of it comes, it takes no memory", () => {
+  const { pool, batch } = world();
+  for (let i = 0; i < 1_000; i++) expect(pool.open(Uint8Array.of(i, i >> 8)).ok).toBe(false);
+  expect(pool.openFinal(batch("a").subarray(0, -1)).ok).toBe(false);
+  expect(pool.bytes).toBe(0);
+});
+
+test("a batch counts as what it takes decoded, not as its bytes alone", () => {
+  const { pool, batch } = world();
+  const small = batch("a");
+  pool.open(small);
+  expect(pool.bytes).toBeGreaterThan(8 * small.length);
 });
