@@ -87,6 +87,7 @@ export class Chain {
       fail("HEADER_INVALID", at, { part: "header" }, "it does not hash to the hash that stands beside it");
     if (event.time !== undefined && event.time !== header.value.time)
       fail("RECORD_DIFFERS", at, { part: "record" }, "the time beside the header is another");
+    if (event.misplaced !== undefined) fail("RECORD_DIFFERS", at, { part: "record" }, event.misplaced);
     const body = decode(bodyShape, event.body, BODY_BYTES_MAX);
     const opened = openBlock({ header: event.header, body: event.body });
     if (!opened.ok) return fail("BODY_INVALID", at, { part: "body" }, clause(opened.refusal.message));

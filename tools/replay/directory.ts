@@ -173,6 +173,10 @@ export class StoredSource implements LogSource {
     return corruptionTold(height, () => this.#log.executedRoot(height));
   }
 
+  async strayRoot(): Promise<number | undefined> {
+    return corruptionTold(null, () => this.#log.strayRoot());
+  }
+
   async gap(): Promise<SourceGap | undefined> {
     return corruptionTold(null, () => this.#log.gap());
   }

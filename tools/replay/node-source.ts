@@ -83,6 +83,10 @@ export class NodeSource implements LogSource {
     return undefined;
   }
 
+  async strayRoot(): Promise<undefined> {
+    return undefined;
+  }
+
   async gap(): Promise<SourceGap | undefined> {
     return undefined;
   }

@@ -10,7 +10,7 @@ import { Execution, type Replayed } from "./execution.ts";
 import { ReplayFailure } from "./failure.ts";
 import type { ReplayOptions } from "./replayed.ts";
 import { SignatureThreads } from "./signature-threads.ts";
-import type { LogSource, SourceBundle } from "./source.ts";
+import type { LogSource, SourceBundle, SourceGap } from "./source.ts";
 
 /** What is read ahead of the execution, so that threads have signatures to check. */
 const AHEAD_BYTES = 16 * 1024 * 1024;
@@ -143,10 +143,19 @@ async function* checkedBlocks(
   if (!isAsked && gap === undefined && committed !== undefined && committed > last)
     throw missing(heightOf(last + 1), `the log was written up to ${committed}`);
   expectFinal(chain, stop);
-  if (!isAsked && gap !== undefined) {
+  if (!isAsked) await expectWhole(source, gap);
+}
+
+/** Nothing is left out of what was read to its end, and nothing noted for what there is not. */
+async function expectWhole(source: LogSource, gap: SourceGap | undefined): Promise<void> {
+  if (gap !== undefined) {
     const reason = `the blocks from ${gap.below + 1} to ${gap.begins - 1} are still to be fetched by this node, which began with a checkpoint; everything before them holds`;
     throw new ReplayFailure("LOG_INCOMPLETE", gap.below + 1, { part: "event" }, reason);
   }
+  const stray = await source.strayRoot(); // others are compared as their heights are executed
+  if (stray === undefined) return;
+  const reason = "a root is noted there that stands out of order, or beyond the log's end";
+  throw new ReplayFailure("RECORD_DIFFERS", stray, { part: "root" }, reason);
 }
 
 const missing = (at: Height, but: string): ReplayFailure =>
@@ -184,6 +193,8 @@ async function bundlesOf(
     throw new ReplayFailure(error.code, at, error.where, error.reason); // the source does not know who asks
   });
   for (const [i, digest] of opened.bundles.entries()) {
+    const misplaced = bundles[i]?.misplaced;
+    if (misplaced !== undefined) throw new ReplayFailure("RECORD_DIFFERS", at, { part: "bundle", digest }, misplaced);
     const said = bundles[i]?.height;
     if (said === undefined || said === at || (said !== null && (await isNamedAt(source, said, at, digest)))) continue;
     const reason = `the height beside it is ${said ?? "none"}, and no block of that height orders it`;

@@ -15,6 +15,8 @@ export interface SourceEvent {
   /** What the source keeps beside the block, to be compared with it; undefined where a source keeps nothing (a stream). */
   readonly hash?: Uint8Array;
   readonly time?: number;
+  /** What is wrong about where the source keeps it, a clause; undefined where nothing is. */
+  readonly misplaced?: string | undefined;
 }
 
 /** Where blocks are still to come that a checkpoint stood in for. */
@@ -30,6 +32,8 @@ export interface SourceBundle {
   readonly bytes: Uint8Array;
   /** Where the source says that it was ordered first; undefined where a source keeps no such thing. */
   readonly height?: number | null;
+  /** As of an event. */
+  readonly misplaced?: string | undefined;
 }
 
 /** Throws: Fault SOURCE_* or LOG_* where the medium itself cannot be read. */
@@ -48,5 +52,7 @@ export interface LogSource {
   readonly gap: () => Promise<SourceGap | undefined>;
   /** The root that the source keeps for an executed height: undefined where it keeps none, null where what it keeps is damaged. */
   readonly executedRoot: (height: Height) => Promise<Digest | null | undefined>;
+  /** A height for which it keeps a root that it must not: out of order, or beyond the log's end. Undefined where there is none. */
+  readonly strayRoot: () => Promise<number | undefined>;
   readonly close: () => Promise<void>;
 }

@@ -8,6 +8,7 @@ import { sql } from "kysely";
 import { rootOf } from "./executed-row.ts";
 import { INTEGRITY_MARK, Integrity } from "./integrity.ts";
 import { BEGINS_MARK, LOG_STREAM } from "./log-reader.ts";
+import { RowPlaces } from "./row-places.ts";
 import { SCHEMA_VERSION, prepare, queries, schemaVersion } from "./schema.ts";
 import { type Sqlite, guarded, openSqlite, ownBytes } from "./sqlite.ts";
 
@@ -19,11 +20,22 @@ export interface RawEvent {
   readonly header: Uint8Array;
   readonly body: Uint8Array;
   readonly proof: Uint8Array;
+  /** What is wrong about where its row stands; undefined where nothing is. */
+  readonly misplaced: string | undefined;
+}
+
+/** A bundle as stored, as an event is. */
+export interface RawBundle {
+  readonly bytes: Uint8Array;
+  readonly height: number | null;
+  readonly misplaced: string | undefined;
 }
 
 /** Rows of one read: it must not hold a live log's write-ahead log back for long. */
 const PAGE_ROWS = 64;
 const PAGE_BYTES = 4 * 1024 * 1024;
+
+type EventColumns = Omit<RawEvent, "misplaced">;
 
 function prepareRaw(connection: Sqlite) {
   const ofLog = queries.selectFrom("events").where("stream", "=", sql.lit(LOG_STREAM));
@@ -31,7 +43,7 @@ function prepareRaw(connection: Sqlite) {
     last: prepare<object, { position: number | null }>(connection, () =>
       ofLog.select((column) => column.fn.max("position").as("position")),
     ),
-    events: prepare<{ from: number; to: number }, RawEvent>(connection, (slot) =>
+    events: prepare<{ from: number; to: number }, EventColumns>(connection, (slot) =>
       ofLog
         .select(["position as height", "hash", "time", "header", "body", "proof"])
         .where("position", ">=", slot("from"))
@@ -57,7 +69,7 @@ function prepareRaw(connection: Sqlite) {
 /** SQLite holds values of any type in a table that a stranger made: what a statement gives is what its type says only when looked at. */
 const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
 const isNatural = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
-const isEvent = ({ height, hash, time, header, body, proof }: RawEvent): boolean =>
+const isEvent = ({ height, hash, time, header, body, proof }: EventColumns): boolean =>
   isNatural(height) && Number.isSafeInteger(time) && [hash, header, body, proof].every(isBytes);
 
 /** Throws: Fault LOG_CORRUPT, LOG_READ_FAILED. */
@@ -65,11 +77,13 @@ export class RawLog {
   readonly path: string;
   readonly #connection: Sqlite;
   readonly #statements: ReturnType<typeof prepareRaw>;
+  readonly #places: RowPlaces;
 
   constructor(connection: Sqlite, path: string) {
     this.path = path;
     this.#connection = connection;
     this.#statements = guarded("LOG", path, "open", () => prepareRaw(connection));
+    this.#places = guarded("LOG", path, "open", () => new RowPlaces(connection));
   }
 
   lastHeight(): Height | undefined {
@@ -78,8 +92,8 @@ export class RawLog {
 
   /** Rows from a height on, some of them: none when there is none up to `to`. */
   events(from: Height, to: Height): readonly RawEvent[] {
-    return this.#read(() => {
-      const page: RawEvent[] = [];
+    return this.#readAtOnce(() => {
+      const page: EventColumns[] = [];
       let bytes = 0;
       for (const row of this.#statements.events.iterate({ from, to })) {
         if (!isEvent(row)) {
@@ -91,17 +105,17 @@ export class RawLog {
         const { height, hash, time, header, body, proof } = row;
         page.push({ height, time, hash, header: ownBytes(header), body: ownBytes(body), proof: ownBytes(proof) });
       }
-      return page;
+      return page.map((event) => ({ ...event, misplaced: this.#places.ofEvent(asHeight(event.height)) }));
     });
   }
 
-  bundle(digest: Digest): { readonly bytes: Uint8Array; readonly height: number | null } | undefined {
-    return this.#read(() => {
+  bundle(digest: Digest): RawBundle | undefined {
+    return this.#readAtOnce(() => {
       const row = this.#statements.bundle.get({ digest: digestBytes(digest) });
       if (row === undefined) return undefined;
       if (!isBytes(row.bytes) || !(row.height === null || isNatural(row.height)))
         throw this.#misshapen(`the bundle ${digest}`);
-      return { bytes: ownBytes(row.bytes), height: row.height };
+      return { bytes: ownBytes(row.bytes), height: row.height, misplaced: this.#places.ofBundle(digest) };
     });
   }
 
@@ -110,6 +124,15 @@ export class RawLog {
     return this.#read(() => {
       const row = this.#statements.executed.get({ height });
       return row && ((isBytes(row.root) && rootOf(row)) || null);
+    });
+  }
+
+  /** A height for which a root is noted that stands in no order, or beyond the log's end; undefined where there is none. */
+  strayRoot(): number | undefined {
+    return this.#readAtOnce(() => {
+      const found = this.#places.ofRoots();
+      if ("stray" in found) return found.stray;
+      return found.last !== undefined && found.last > (this.lastHeight() ?? -1) ? found.last : undefined;
     });
   }
 
@@ -160,6 +183,11 @@ export class RawLog {
       "LOG_CORRUPT",
       `${this.path}: ${what} is not of its table's types; the file is damaged, or not a node's.`,
     );
+  }
+
+  /** Of one moment, also while a node writes. */
+  #readAtOnce<T>(action: () => T): T {
+    return this.#read(() => this.#connection.transaction(action).deferred());
   }
 
   #read<T>(action: () => T): T {
