@@ -1,4 +1,5 @@
 /** A healthy cluster: the acceptance story, the files of its directory, the Oracle against a brute force, and rest. */
+import { randomInt } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "node:tls";
@@ -163,7 +164,9 @@ describe("a healthy cluster", () => {
       { namespace: i % 2 === 0 ? "ra" : "rb", name, relation: relations[i % 3] ?? NULL_RELATION },
       { namespace: "rb", name, relation: relations[(i + 1) % 3] ?? NULL_RELATION },
     ]);
-    const writes = fc.sample(randomWrite(nodes), COMMANDS);
+    const seed = randomInt(2 ** 31);
+    console.info(`random commands of seed ${seed}`); // the order is the cluster's
+    const writes = fc.sample(randomWrite(nodes), { seed, numRuns: COMMANDS });
     const outcomes = await writeThroughEveryNode(writes);
     const height = await restingHeight();
 

@@ -19,7 +19,7 @@ import {
 import { type HeldShare, operatorSeed } from "../../../src/host/founding/operator-file.ts";
 import type { SessionKey } from "../../../src/wire/generated/sky/ceremony/v1/ceremony.ts";
 import { Cluster, sky } from "../cluster.ts";
-import { CompatibleClients } from "../clients.ts";
+import { CompatibleClients, READ_MS } from "../clients.ts";
 import { type Stolen, type StolenOperator, forge, seesAll, steal } from "./stolen.ts";
 
 const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
@@ -42,7 +42,7 @@ beforeAll(async () => {
     const tls = await operatorTls(stolen.layout.founding, secrets, random, Date.now());
     const reached = await connectOperator(stolen.layout.founding, card(), tls, {
       now: () => Date.now(),
-      timeoutMs: 5000,
+      timeoutMs: READ_MS,
     });
     connections.set(name, demand(reached));
   }
@@ -131,7 +131,7 @@ describe("a sealed node", () => {
     const client = { key: readFileSync(files.key, "utf8"), cert: readFileSync(files.certificate, "utf8") };
     const strange = await connectOperator(stolen.layout.founding, card(), client, {
       now: () => Date.now(),
-      timeoutMs: 5000,
+      timeoutMs: READ_MS,
     });
     if (strange.ok) {
       const { code } = await ask(strange.value, "status", {});
@@ -141,7 +141,7 @@ describe("a sealed node", () => {
     const admin = present(stolen.clients[1], "the administrator");
     const tls = await forge({ cluster: id, aid: admin.aid, seed: admin.current, role: "client" });
     const reached = demand(
-      await connectOperator(stolen.layout.founding, card(), tls, { now: () => Date.now(), timeoutMs: 5000 }),
+      await connectOperator(stolen.layout.founding, card(), tls, { now: () => Date.now(), timeoutMs: READ_MS }),
     );
     for (const name of ["unseal", "unwrap", "seal", "fetchShare", "cancel"] as const) {
       const { code, message } = await ask(reached, name, { ceremonyId: Buffer.alloc(16), exit: false });

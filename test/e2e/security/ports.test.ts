@@ -442,10 +442,13 @@ describe("a client's own certificate on SERVICE", () => {
 });
 
 describe("memory", () => {
-  it("was small before and is not much larger after everything above", () => {
-    const now = residentBytes(pid());
+  it("was small before and is not much larger after everything above", async () => {
+    // What waits for a collection goes sooner or later; what leaks does not.
+    const now = await until("no more than 256 MiB more are resident", () => {
+      const bytes = residentBytes(pid());
+      return mebibytes(bytes - atFirst) < 256 && bytes;
+    });
     console.info(`resident memory at first ${mebibytes(atFirst)} MiB, after the attacks ${mebibytes(now)} MiB`);
-    expect(mebibytes(now - atFirst)).toBeLessThan(256);
   });
 
   it("does not grow with what is refused", async () => {
@@ -462,15 +465,20 @@ describe("memory", () => {
     };
     await round(); // what is loaded on first use is loaded
     await round();
-    const before = residentBytes(pid());
-    for (let i = 0; i < 3; i++) await round();
-    const grown = residentBytes(pid()) - before;
-    console.info(
-      `three rounds of refusals: resident memory ${mebibytes(before)} MiB, grew by ${mebibytes(grown)} MiB; ${GROWTH_MIB_MAX} are tolerated`,
-    );
-    expect(mebibytes(grown)).toBeLessThan(GROWTH_MIB_MAX);
+    const growths: number[] = [];
+    // What leaks grows by every three rounds. Garbage that nobody has collected yet may fill some of them, not all.
+    while (growths.length < TRIES && !growths.some((grown) => grown < GROWTH_MIB_MAX)) {
+      const before = residentBytes(pid());
+      for (let i = 0; i < 3; i++) await round();
+      growths.push(mebibytes(residentBytes(pid()) - before));
+      console.info(
+        `three rounds of refusals: resident memory ${mebibytes(before)} MiB, grew by ${growths.at(-1)} MiB; ${GROWTH_MIB_MAX} are tolerated`,
+      );
+    }
+    expect(Math.min(...growths)).toBeLessThan(GROWTH_MIB_MAX);
   });
 });
 
 /** Heap that waits for a collection and the allocator's arenas; a leak of what these rounds send (180 MiB of it) would show. */
 const GROWTH_MIB_MAX = 96;
+const TRIES = 5;
