@@ -1,7 +1,7 @@
 /** What identifies a certificate, read from it: issuer's key, serial number, key and validity. */
 import { X509Certificate } from "node:crypto";
 import type { Aid, Digest } from "../base/brands.ts";
-import { type CertificateRole, decodeCertificateProof } from "./certificate-proof.ts";
+import { type CertificateProofBody, type CertificateRole, decodeCertificateProof } from "./certificate-proof.ts";
 import { X509Certificate as ParsedCertificate } from "./x509-library.ts";
 import { PROOF_OID, spkiHashOf } from "./x509.ts";
 
@@ -15,18 +15,21 @@ interface Identified<Role> {
   readonly notAfter: number;
 }
 
-/** Of a chain whose leaf carries an identifier's proof, which says whose it is; the proof is read, not verified. */
-export function provedRecordOf(chain: readonly Uint8Array[]): Identified<CertificateRole> | undefined {
-  const [leaf] = chain;
+/** What the identifier's proof says that the leaf of a chain carries; it is read, not verified. */
+export function proofBodyOf([leaf]: readonly Uint8Array[]): CertificateProofBody | undefined {
   try {
     const [extension] = new ParsedCertificate(Uint8Array.from(leaf ?? []).buffer).getExtensions(PROOF_OID);
     const proof = extension === undefined ? undefined : decodeCertificateProof(new Uint8Array(extension.value));
-    if (proof?.ok !== true) return undefined;
-    const { aid, role } = proof.value.body;
-    return certificateRecordOf(chain, aid, role);
+    return proof?.ok === true ? proof.value.body : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Of a chain whose leaf carries an identifier's proof, which says whose it is; the proof is read, not verified. */
+export function provedRecordOf(chain: readonly Uint8Array[]): Identified<CertificateRole> | undefined {
+  const body = proofBodyOf(chain);
+  return body === undefined ? undefined : certificateRecordOf(chain, body.aid, body.role);
 }
 
 /** As the log writes serial numbers: hexadecimal, lower case, whole bytes, no leading zero bytes. */

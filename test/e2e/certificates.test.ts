@@ -85,7 +85,7 @@ describe("certificates of a running cluster", () => {
 
   it("a client's is revoked: its connections end, handshakes are refused, list and responder say so", async () => {
     const folder = cluster.path("clients", "default");
-    // A fresh one, made by the client itself; the next use of the folder makes another.
+    // Commands that use the folder leave its certificate as it is while it is good.
     const none = await sky("certificate", "list", "--dir", cluster.directory);
     expect([none.code, none.out, none.err]).toEqual([0, "", expect.stringContaining("no certificate of this client")]);
     const files = clientFiles(folder);
@@ -93,7 +93,8 @@ describe("certificates of a running cluster", () => {
     const kept = cluster.path("revoked.pem");
     writeFileSync(kept, cert);
     const held = await Promise.all(cluster.nodes.map(({ name }) => hold(name, key, cert)));
-    const [, other] = await Promise.all([certificate("record", kept), hold("n1", ...adminTls())]);
+    const [, other] = await Promise.all([certificate("record", files.certificate), hold("n1", ...adminTls())]);
+    expect(readFileSync(files.certificate, "utf8")).toBe(cert);
 
     const node = present(
       steal(cluster.directory).nodes.find(({ name }) => name === "n2"),
@@ -150,7 +151,7 @@ describe("certificates of a running cluster", () => {
     expect(text).toContain("verify OK");
     expect(text).toContain(String(revoked?.["serial"]).toUpperCase());
 
-    // Its owner goes on with another certificate, and sees what became of that one.
+    // Its owner goes on with another certificate, and sees what became of that one; once told to revoke it, the folder has another, too.
     const own = await certificate("list");
     expect(own).toEqual([
       expect.objectContaining({
@@ -158,6 +159,9 @@ describe("certificates of a running cluster", () => {
         revocation: expect.objectContaining({ reason: "keyCompromise" }),
       }),
     ]);
+    const [again] = await certificate("revoke", files.certificate);
+    expect(again).toMatchObject({ serial: revoked?.["serial"], changed: false });
+    expect(readFileSync(files.certificate, "utf8")).not.toBe(cert);
   });
 
   it("a node's is revoked: it takes fresh keys by itself and goes on, and its list says so", async () => {

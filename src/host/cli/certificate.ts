@@ -11,8 +11,11 @@ import {
   REVOCATION_REASONS,
   type RevocationReason,
 } from "../../events/facts/certificate.ts";
+import { clientFiles, replaceRevoked } from "../founding/client-folder.ts";
 import { fileExists, readPublic } from "../founding/files.ts";
+import { askingIdentity } from "./identity-folder.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "./io.ts";
+import { random } from "./operator-command.ts";
 import { type OracleOptions, timing, withClient } from "./oracle.ts";
 
 export interface ListOptions extends OracleOptions {
@@ -76,19 +79,28 @@ export function revoke(options: RevokeOptions, io: CliIo): Promise<ExitCode> {
     reportFailure(io, "USAGE", `The reason is one of ${REVOCATION_REASONS.join(", ")}.`, options.json ?? false);
     return Promise.resolve(EXIT.usage);
   }
-  return withClient(options, io, (client) => revokeAs(client, options, reason, io));
+  // Before the folder is used, which may put another certificate in the place of this one.
+  const named = fileExists(options.args[0]) ? readRecord(options.args[0]) : undefined;
+  if (named?.ok === false) return Promise.resolve(reportRefusal(io, named.refusal, options.json ?? false));
+  return withClient(options, io, (client) => revokeAs(client, options, named?.value, reason, io));
 }
 
 async function revokeAs(
   client: SkyClient,
   options: RevokeOptions,
+  named: CertificateRecord | undefined,
   reason: RevocationReason,
   io: CliIo,
 ): Promise<ExitCode> {
-  const found = fileExists(options.args[0]) ? readRecord(options.args[0]) : await find(client, options);
+  const found = named === undefined ? await find(client, options) : ok(named);
   if (!found.ok) return reportRefusal(io, found.refusal, options.json ?? false);
   const { receipt, changed } = await client.certificates.revoke(found.value, reason, timing(options));
-  const said = changed[0] === true ? "is revoked" : "was revoked before";
+  const asking = askingIdentity(options);
+  const replaced =
+    asking.ok && (await replaceRevoked(asking.value.folder, found.value.spkiHash, random, Date.now()))
+      ? `; ${clientFiles(asking.value.folder).certificate} is another one now`
+      : "";
+  const said = `${changed[0] === true ? "is revoked" : "was revoked before"}${replaced}`;
   tell(options, io, { serial: found.value.serial, height: receipt.height, changed: changed[0] === true }, said);
   return EXIT.ok;
 }

@@ -1,4 +1,5 @@
 /** A client's folder: trust anchors, its TLS key and certificate, and the identifier that it signs commands with. */
+import { createPublicKey } from "node:crypto";
 import { join } from "node:path";
 import type { Digest } from "../../base/brands.ts";
 import { Fault } from "../../base/errors.ts";
@@ -13,7 +14,9 @@ import {
   identityText,
   readIdentity,
 } from "../../client/identity.ts";
-import { certificatePem } from "../../crypto/x509.ts";
+import type { CertificateProofBody } from "../../crypto/certificate-proof.ts";
+import { proofBodyOf } from "../../crypto/certificate-record.ts";
+import { certificatePem, certificatesOfPem, spkiHashOf } from "../../crypto/x509.ts";
 import type { FoundingDocument } from "../../events/facts/founding.ts";
 import { type Controller, isShowable } from "../../keri/controller.ts";
 import { withFileLock } from "./file-lock.ts";
@@ -72,6 +75,51 @@ function writeTls(directory: string, { cert, key }: ClientTls): void {
   writeAtomic(files.key, key);
 }
 
+/** A chain of one, or a key. */
+const TLS_BYTES_MAX = 64 * 1024;
+/** Part of a certificate's life after which another one takes its place, as of those that connections show. */
+const RENEW_AT = 2 / 3;
+
+const proofOf = (pem: string): CertificateProofBody | undefined => proofBodyOf(certificatesOfPem(pem) ?? []);
+
+/** What the folder's certificate says, if it is over the key that lies beside it. */
+function keptProof(directory: string): CertificateProofBody | undefined {
+  const files = clientFiles(directory);
+  const [cert, key] = [readPrivate(files.certificate, TLS_BYTES_MAX), readPrivate(files.key, TLS_BYTES_MAX)];
+  if (!cert.ok || !key.ok) return undefined;
+  const body = proofOf(Buffer.from(cert.value).toString("latin1"));
+  try {
+    const hash = spkiHashOf(createPublicKey(Buffer.from(key.value)));
+    return body?.spkiHash === hash ? body : undefined;
+  } catch {
+    return undefined; // a file that holds no key
+  }
+}
+
+/** Whether the folder's certificate serves as well as a fresh one: it shows the same keys, and is far from its end. */
+function isStillGood(directory: string, { cert }: ClientTls, now: number): boolean {
+  const [kept, fresh] = [keptProof(directory), proofOf(cert)];
+  if (kept === undefined || fresh === undefined) return false;
+  const { aid, cluster, role, keySn, notBefore, notAfter } = kept;
+  if (aid !== fresh.aid || cluster !== fresh.cluster || role !== fresh.role || keySn !== fresh.keySn) return false;
+  return now >= notBefore && now < notBefore + RENEW_AT * (notAfter - notBefore);
+}
+
+/** Another certificate in the place of the folder's, if that is over this key, which was revoked. Returns: whether it was. */
+export async function replaceRevoked(
+  directory: string,
+  spkiHash: Digest,
+  random: Random,
+  now: number,
+): Promise<boolean> {
+  const kept = readClientIdentity(directory);
+  if (!kept.ok || kept.value.cluster === null || keptProof(directory)?.spkiHash !== spkiHash) return false;
+  const { cluster } = kept.value;
+  const pendingToo = isShowable(kept.value);
+  writeTls(directory, await issueTls({ controller: kept.value, cluster, role: "client", pendingToo, random, now }));
+  return true;
+}
+
 /** `cluster`: null before the founding document is there. */
 export function writeIdentity(directory: string, identity: Aged, cluster: Digest | null): void {
   writeAtomic(clientFiles(directory).identity, identityText({ ...identity, cluster }));
@@ -118,7 +166,8 @@ export class ClientFolderStore implements IdentityStore {
     });
   }
 
+  /** What is there stays while it is good: others may be reading it, and the log may have been told of it. */
   certified(tls: ClientTls): void {
-    writeTls(this.#directory, tls);
+    if (!isStillGood(this.#directory, tls, this.#now())) writeTls(this.#directory, tls);
   }
 }

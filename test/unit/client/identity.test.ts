@@ -1,11 +1,19 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { Digest } from "../../../src/base/brands.ts";
+import { CLIENT_CERTIFICATE_MS, issueTls } from "../../../src/client/certificate.ts";
 import { identityOf, readIdentity } from "../../../src/client/sky-client.ts";
+import { provedRecordOf } from "../../../src/crypto/certificate-record.ts";
 import { verifySignature } from "../../../src/crypto/verification-key.ts";
-import { ClientFolderStore, clientFiles, writeIdentity } from "../../../src/host/founding/client-folder.ts";
+import { certificatesOfPem } from "../../../src/crypto/x509.ts";
+import {
+  ClientFolderStore,
+  clientFiles,
+  replaceRevoked,
+  writeIdentity,
+} from "../../../src/host/founding/client-folder.ts";
 import { newIdentity } from "../../../src/host/founding/identity.ts";
 import { controllerOfInception, keyStateOf, prepareRotation, promoted } from "../../../src/keri/controller.ts";
 import { keyStateOfInception } from "../../../src/keri/key-state.ts";
@@ -73,4 +81,58 @@ test.each([
   ["a cut event", edited({ kel: "AAAA" }), "no client identity"],
 ])("%s is refused in a sentence", (_what, file, sentence) => {
   expect(() => identityOf(file)).toThrow(sentence);
+});
+
+test("a folder's certificate stays while it is good, and gives way to one of other keys, to a newer one, and once it was revoked", async () => {
+  const folder = mkdtempSync(join(directory, "certified-"));
+  const files = clientFiles(folder);
+  const born = Date.UTC(2026, 0, 1);
+  let now = born;
+  let drawn = 0;
+  const fresh = (length: number): Uint8Array => new Uint8Array(length).fill(++drawn);
+  const store = new ClientFolderStore(folder, () => now);
+  writeIdentity(folder, controller, CLUSTER);
+  /** What lies in the folder after another certificate was made: that one, or what was there. */
+  const certified = async (cluster = CLUSTER): Promise<"another" | "the same"> => {
+    const before = existsSync(files.certificate) ? readFileSync(files.certificate, "utf8") : "";
+    const tls = await issueTls({
+      ...{ controller: store.read(), cluster, role: "client", pendingToo: true, random: fresh, now },
+    });
+    store.certified(tls);
+    const after = readFileSync(files.certificate, "utf8");
+    expect([before, tls.cert]).toContain(after);
+    return after === before ? "the same" : "another";
+  };
+  expect(await certified()).toBe("another");
+  const first = readFileSync(files.certificate, "utf8");
+  expect(await certified()).toBe("the same");
+  now = born + CLIENT_CERTIFICATE_MS / 2;
+  expect(await certified()).toBe("the same");
+  now = born + (CLIENT_CERTIFICATE_MS * 2) / 3;
+  expect(await certified()).toBe("another");
+  expect(await certified("cd".repeat(32) as Digest)).toBe("another");
+  expect(await certified()).toBe("another");
+  writeFileSync(files.certificate, first, { mode: 0o600 }); // of another key than the one beside it
+  expect(await certified()).toBe("another");
+  for (const file of [files.key, files.certificate]) {
+    writeFileSync(file, "no PEM", { mode: 0o600 });
+    expect(await certified()).toBe("another");
+    rmSync(file);
+    expect(await certified()).toBe("another");
+  }
+  expect(await certified()).toBe("the same");
+  store.update((kept) => {
+    const prepared = prepareRotation(kept, { after: [after] });
+    return prepared.ok ? prepared.value : expect.unreachable(prepared.refusal.message);
+  });
+  expect(await certified()).toBe("another");
+  store.update(promoted);
+  expect(await certified()).toBe("the same");
+  const keyOf = (pem: string) => provedRecordOf(certificatesOfPem(pem) ?? [])?.spkiHash ?? CLUSTER;
+  const last = readFileSync(files.certificate, "utf8");
+  expect(await replaceRevoked(folder, keyOf(first), fresh, now)).toBe(false);
+  expect(readFileSync(files.certificate, "utf8")).toBe(last);
+  expect(await replaceRevoked(folder, keyOf(last), fresh, now)).toBe(true);
+  expect(keyOf(readFileSync(files.certificate, "utf8"))).not.toBe(keyOf(last));
+  expect(await certified()).toBe("the same");
 });
