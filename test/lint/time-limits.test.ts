@@ -10,7 +10,11 @@ const RULES: readonly (readonly [RegExp, string])[] = [
   [/^[ \t]*\}, [\d_]{4,}\);$/gm, "no limit of its own: vitest.config.ts has one for all"],
   [/\{\s*timeout: [\d_]+,?\s*\}/g, "no limit of its own: vitest.config.ts has one for all"],
   [/\bvi\.wait(?:For|Until)\(/g, "expect.poll, whose limit is in vitest.config.ts"],
-  [/performance\.now\(\) - \w+\)\.toBeLess/g, "no stopwatch: count what is done, or tell the time and do not judge it"],
+  [/\b(?:interrupt|skipAll)AfterTimeLimit\b/g, "numRuns: how much is tried is a count, not a time"],
+  [
+    /(?:performance|Date)\.now\(\) - \w+\)\.toBeLess/g,
+    "no stopwatch: count what is done, or tell the time and do not judge it",
+  ],
 ];
 
 const faultsIn = (text: string): readonly string[] =>
@@ -29,7 +33,11 @@ it("no test has a time limit or a stopwatch of its own", () => {
 
 it("each of them would be found", () => {
   const bad = ["it('a', () => {\n}, 5_000);", "it('a', { timeout: 5_000 }, f)", "it('a', {\n  timeout: 30_000,\n}, f)"];
-  const worse = ["await vi.waitFor(() => f())", "expect(performance.now() - began).toBeLessThan(5)"];
+  const worse = [
+    "await vi.waitFor(() => f())",
+    "expect(performance.now() - began).toBeLessThan(5)",
+    "{ interruptAfterTimeLimit: 6000 }",
+  ];
   for (const one of [...bad, ...worse]) expect([one, faultsIn(one).length]).toEqual([one, 1]);
   expect(faultsIn("execFileSync(node, [], { encoding: 'utf8', timeout: 20_000 })")).toEqual([]);
 });
