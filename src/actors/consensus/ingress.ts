@@ -19,12 +19,16 @@ import { signersOf } from "../../events/facts/finality.ts";
 
 type Of<K extends PeerMessage["kind"]> = Extract<PeerMessage, { kind: K }>;
 
+/** What one member's roots may cost: it says one every 16 blocks, more only while it catches up. Units: signature checks. */
+const ROOTS = { burst: 64, perSecond: 32 };
+
 export class Ingress {
   readonly surveyNonce: Uint8Array;
   readonly #actor: ConsensusActor;
   readonly #ports: ConsensusPorts;
   readonly #answering: Answering;
   readonly #faults = new Allowance(FAULTS);
+  readonly #roots = new Allowance(ROOTS);
   /** View of each member's last late vote. */
   readonly #late = new Map<MemberIndex, number>();
 
@@ -117,9 +121,9 @@ export class Ingress {
     if (view > context.view + 1) return this.#refuse("proposal for a view beyond the next", from);
     if (view <= context.final.view) return this.#lateVote(from, view);
     if (!signatures.has("notarize", view, hash, from)) {
+      if (signatures.isBeyond("notarize", view, hash, from)) return this.#fault("too many proposals in one view", from);
       if (!signatures.holds("notarize", view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);
-      if (!signatures.add("notarize", view, hash, from, signature))
-        return this.#refuse("too many proposals in one view", from);
+      signatures.add("notarize", view, hash, from, signature);
     }
     if (blocks.get(hash) === undefined) blocks.add(opened.value);
     const aheadMs = header.time - this.#ports.clock.now();
@@ -140,8 +144,9 @@ export class Ingress {
     if (signatures.has(kind, view, hash, from)) return;
     if (signatures.isQuorum(kind, view, hash) || this.#isSettled(kind, view, hash))
       return this.#actor.post({ type: "memberHeard", member: from });
+    if (signatures.isBeyond(kind, view, hash, from)) return this.#fault("too many votes in one view", from);
     if (!signatures.holds(kind, view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);
-    if (!signatures.add(kind, view, hash, from, signature)) return this.#refuse("too many votes in one view", from);
+    signatures.add(kind, view, hash, from, signature);
     this.#actor.post({ type: "voteVerified", kind, view, hash, member });
   }
 
@@ -252,6 +257,9 @@ export class Ingress {
     const { committee } = this.#actor;
     const key = committee.keys[from];
     if (member !== from || key === undefined) return this.#refuse("root of another member", from);
+    const now = this.#ports.clock.now();
+    if (!this.#roots.has(from, now)) return this.#refuse("ROOTS_TOO_MANY", from); // of the next ones the newest says as much
+    this.#roots.spend(from, 1, now);
     if (!committee.verify(key, rootBytes(committee.cluster, member, height, root), signature))
       return this.#fault("BAD_SIGNATURE", from);
     this.#actor.post({ type: "rootAttested", member, height, root });

@@ -37,7 +37,7 @@ export class Judging {
     // Gone when the drain that asked has also settled its view.
     if (opened === undefined || before === undefined || this.#open.has(hash)) return;
     if (before.root() !== opened.header.logRoot || !this.#isBodySound(opened)) return this.#stores.judged(hash, false);
-    const missing = new Set(opened.bundles.filter((digest) => !this.#restore(digest)));
+    const missing = this.#restoreAll(opened.bundles);
     this.#open.set(hash, missing);
     if (this.#isDecided(opened, missing)) return this.#end(opened);
     fetching.want(`bundles/${hash}`, leaderOf(opened.header.view, size), (peer) => {
@@ -78,6 +78,18 @@ export class Judging {
       header.lastReconfigure === 0 &&
       (checkpoint === null || this.#stores.statements.isSound(checkpoint, header))
     );
+  }
+
+  /** Returns those that are missing. No more is read back than one block may name: a liar's block may name hundreds of large ones. */
+  #restoreAll(digests: readonly Digest[]): Set<Digest> {
+    const missing = new Set<Digest>();
+    let size = 0;
+    for (const digest of digests) {
+      if (size > BLOCK_BUNDLE_BYTES_MAX) break;
+      if (this.#restore(digest)) size += this.#stores.bundles.get(digest)?.length ?? 0;
+      else missing.add(digest);
+    }
+    return missing;
   }
 
   /** A bundle may be ordered twice by different leaders: then it is read back from the log. */

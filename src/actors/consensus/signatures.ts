@@ -97,20 +97,22 @@ export class Signatures {
     return found;
   }
 
-  /** Keeps a signature that holds. Returns false when this member has said too many different things already. */
-  add(kind: VoteKind, view: View, hash: Digest | null, member: MemberIndex, signature: Uint8Array): boolean {
+  /** Keeps a signature that holds. */
+  add(kind: VoteKind, view: View, hash: Digest | null, member: MemberIndex, signature: Uint8Array): void {
     const { votes } = this.#at(view);
     const key = keyOf(kind, hash);
     const signed = votes.get(key);
-    if (signed !== undefined) {
-      signed.set(member, signature);
-      return true;
-    }
+    if (signed === undefined) votes.set(key, new Map([[member, signature]]));
+    else signed.set(member, signature);
+  }
+
+  /** Whether this would be one thing too many that this member says in a view, which nobody else said: not worth a check. */
+  isBeyond(kind: VoteKind, view: View, hash: Digest | null, member: MemberIndex): boolean {
+    const votes = this.#views.get(view)?.votes;
+    if (votes === undefined || votes.has(keyOf(kind, hash))) return false;
     let variants = 0;
-    for (const [other, members] of votes) if (other.startsWith(`${kind}/`) && members.has(member)) variants += 1;
-    if (variants >= VARIANTS_MAX) return false;
-    votes.set(key, new Map([[member, signature]]));
-    return true;
+    for (const [key, members] of votes) if (key.startsWith(`${kind}/`) && members.has(member)) variants += 1;
+    return variants >= VARIANTS_MAX;
   }
 
   /** Checks a vote's signature under its member's key of this epoch. */

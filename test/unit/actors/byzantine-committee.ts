@@ -33,6 +33,7 @@ import {
   bundleDigest,
   clusterOf,
   genesisEvent,
+  rootBytes,
   voteBytes,
 } from "../../../src/events/facts/hashing.ts";
 import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../../src/events/facts/peer-message.ts";
@@ -49,6 +50,15 @@ export const genesis = genesisEvent({ document, signatures: [] });
 /** The member that the test plays: it leads views 3, 7, 11 … */
 export const LIAR = memberIndex(3);
 const EPOCH = epoch(0);
+
+/** What the liar says of the state after a height, signed. */
+export const rootOfLiar = (at: number, root: Digest): Extract<PeerMessage, { kind: "root" }> => ({
+  kind: "root",
+  height: height(at),
+  root,
+  member: LIAR,
+  signature: signer(present(seeds[LIAR], "the liar"))(rootBytes(cluster, LIAR, height(at), root)),
+});
 
 /** A vote's signature by the liar. */
 export const signAsLiar = (of: Digest, kind: VoteKind, at: number, hash: Digest | null): Uint8Array =>
@@ -84,6 +94,8 @@ export class Honest {
   readonly refused: string[] = [];
   /** What the host's thread was handed: bytes of bundles. */
   bundleBytes = 0;
+  /** Signatures that it checked. */
+  checks = 0;
   root: Digest = sha256Digest(new Uint8Array());
   readonly #committee: ByzantineCommittee;
   #actor: ConsensusActor | undefined;
@@ -102,7 +114,11 @@ export class Honest {
     let step = check.next();
     while (step.done !== true) step = check.next();
     if (step.value.kind !== "sound") throw new Error(step.value.reason);
-    const seats: Committee = { cluster, epoch: EPOCH, self, keys, verify, timings: TIMINGS };
+    const counted: Committee["verify"] = (...signed) => {
+      this.checks += 1;
+      return verify(...signed);
+    };
+    const seats: Committee = { cluster, epoch: EPOCH, self, keys, verify: counted, timings: TIMINGS };
     this.#actor = new ConsensusActor(seats, this.#ports(), loadStart(this.log, seats, step.value.tree, journalLost));
     this.#actor.startDelivery(height(0));
   }

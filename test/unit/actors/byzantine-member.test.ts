@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { type Digest, height, logTime, view } from "../../../src/base/brands.ts";
+import { type Digest, epoch, height, logTime, view } from "../../../src/base/brands.ts";
 import { decode } from "../../../src/base/codec.ts";
+import { sha256Digest } from "../../../src/crypto/hash.ts";
 import { headerShape } from "../../../src/events/facts/block.ts";
 import { bundleDigest } from "../../../src/events/facts/hashing.ts";
-import { ByzantineCommittee, LIAR, bodyOf } from "./byzantine-committee.ts";
+import { ByzantineCommittee, LIAR, bodyOf, cluster, rootOfLiar, signAsLiar } from "./byzantine-committee.ts";
 
 const committees: ByzantineCommittee[] = [];
 afterEach(() => {
@@ -79,6 +80,88 @@ describe("a leader that lies", () => {
     committee.until("the bundles are wanted", () => first?.actor.isWanted(digests[0] as Digest) === true);
     for (const bundle of bundles) committee.say({ kind: "bundle", bundle });
     for (const { actor } of committee.honest) expect(actor.bundles.bytes).toBeLessThan(24 * 1024 * 1024);
+    committee.stillOrders();
+  });
+});
+
+describe("a leader that names what was ordered before", () => {
+  it("has no more of it read back than one block may name", () => {
+    const committee = gather();
+    // Too far ahead to be checked, and still a sign of life: a silent leader would have its views nullified.
+    const alive = {
+      kind: "vote",
+      vote: "nullify",
+      epoch: epoch(0),
+      view: view(2 ** 40),
+      hash: null,
+      member: LIAR,
+    } as const;
+    const bundles = Array.from({ length: 12 }, (_, i) => committee.bundle(1.9 * 1024 * 1024, i));
+    for (const [i, bundle] of bundles.entries()) {
+      committee.say({ kind: "bundle", bundle });
+      committee.until("it is ordered", () =>
+        committee.honest.every(({ delivered }) => delivered.flatMap((one) => one.bundles).length > i),
+      );
+      committee.say({ ...alive, signature: new Uint8Array(64) });
+      committee.settled();
+    }
+    const at = committee.reachViewOfLiar();
+    const [first] = committee.honest;
+    committee.say(committee.proposal(at, {}, { kind: "executions", bundles: bundles.map(bundleDigest) }));
+    committee.until("refused", () => first?.refused.some((reason) => reason.includes("body is not valid")) === true);
+    for (const { actor } of committee.honest) expect(actor.bundles.bytes).toBeLessThan(16 * 1024 * 1024);
+    committee.stillOrders();
+  });
+});
+
+describe("a member that signs more than it may", () => {
+  const other = (i: number): Digest => sha256Digest(Uint8Array.of(i >> 8, i & 0xff));
+
+  it("has no vote for a third block in one view checked, and each counts as its fault", () => {
+    const committee = gather();
+    const at = committee.reach(() => true);
+    const [first] = committee.honest;
+    if (first === undefined) throw new Error("no member");
+    const before = first.checks;
+    for (let i = 0; i < 1000; i++) {
+      const hash = other(i);
+      const signature = signAsLiar(cluster, "notarize", at, hash);
+      committee.say(
+        { kind: "vote", vote: "notarize", epoch: epoch(0), view: view(at), hash, member: LIAR, signature },
+        [first],
+      );
+    }
+    expect(first.checks - before).toBe(2);
+    expect(first.refused).toContain("PEER_SENDS_FAULTS");
+    committee.stillOrders();
+  });
+
+  it("has no third proposal of one view checked", () => {
+    const committee = gather();
+    const at = committee.reachViewOfLiar();
+    const [first] = committee.honest;
+    if (first === undefined) throw new Error("no member");
+    const before = first.checks;
+    for (let i = 0; i < 600; i++)
+      committee.say(committee.proposal(at, { time: logTime(committee.now + i) }, { kind: "executions", bundles: [] }), [
+        first,
+      ]);
+    expect(first.checks - before).toBe(2);
+    expect(first.refused).toContain("PEER_SENDS_FAULTS");
+    committee.stillOrders();
+  });
+
+  it("has its roots checked at a bounded pace, however often it says them", () => {
+    const committee = gather();
+    const [first] = committee.honest;
+    if (first === undefined) throw new Error("no member");
+    const before = first.checks;
+    for (let i = 0; i < 1000; i++) committee.say(rootOfLiar(1, other(0)), [first]);
+    for (let i = 0; i < 1000; i++) committee.say(rootOfLiar(i + 2, other(i)), [first]);
+    expect(first.checks - before).toBeLessThan(200);
+    committee.pass(1000);
+    committee.say(rootOfLiar(5000, other(1)), [first]);
+    committee.until("it is heard again", () => first.actor.context.attested[LIAR]?.height === 5000);
     committee.stillOrders();
   });
 });
