@@ -20,7 +20,7 @@ test("a rival is forked whenever it is sent, also where there is enough evidence
     return body.ok ? standingOf(stage.kerl, body.value, stage.facts.length > facts) : body.refusal.code;
   };
   const texts = [icp.aid, n.text, a.text].map((text) => text.replace(/^./, "E"));
-  const [first = "", ...rivals] = [...texts, icp.said.slice(0, -4) + "AAAA"];
+  const [first, ...rivals] = [...texts, icp.said.slice(0, -4) + "AAAA"];
   expect(standing(first)).toBe("accepted");
   expect(standing(first)).toBe("known");
   expect(rivals.length).toBeGreaterThan(FORKS_PER_PLACE_MAX);
