@@ -31,6 +31,11 @@ export interface CertificateDecision {
 export const CERTIFICATES_OF_AID_MAX = 1_024;
 /** Of all: some hundred bytes each, on every replica. */
 export const CERTIFICATES_MAX = 262_144;
+/**
+ * Part of both bounds that is kept on top for administrators' revocations of what nobody recorded: whoever fills the log with certificates of
+ * his own, and of identifiers that he delegates to, must keep nobody from having a stolen key refused.
+ */
+export const RESERVED_FOR_ADMINS = 1 / 4;
 /** How far a certificate's end may lie ahead of the log: nothing is kept for ever. Units: ms. */
 export const CERTIFICATE_AHEAD_MAX_MS = 400 * 86_400_000;
 
@@ -97,7 +102,7 @@ function revoke(
     record.aid === context.author || context.isAdmin
       ? (judgeRecord(record, { ...context, isNode: true }) ??
         judgeKnown(reader, record) ??
-        (known === undefined ? judgeRoom(reader, record.aid, 1) : undefined))
+        (known === undefined ? judgeRoom(reader, record.aid, 1, context.isAdmin) : undefined))
       : denied(`${context.author} revokes its own certificates; an administrator may revoke any.`);
   if (refusal !== undefined) return { ok: false, refusal };
   if (known !== undefined && known.revocation !== null) return ok({ facts: [], changed: [false] });
@@ -130,10 +135,11 @@ function judgeKnown(reader: CertificateReader, record: CertificateRecord): Refus
 
 const KEYS = ["role", "spkiHash", "notBefore", "notAfter"] as const satisfies readonly (keyof CertificateRecord)[];
 
-function judgeRoom(reader: CertificateReader, aid: Aid, more: number): Refusal | undefined {
+function judgeRoom(reader: CertificateReader, aid: Aid, more: number, isReserved = false): Refusal | undefined {
   if (more === 0) return undefined;
   const ofAid = reader.countOf(aid) + more;
-  if (ofAid <= CERTIFICATES_OF_AID_MAX && reader.size + more <= CERTIFICATES_MAX) return undefined;
+  const share = isReserved ? 1 + RESERVED_FOR_ADMINS : 1;
+  if (ofAid <= CERTIFICATES_OF_AID_MAX * share && reader.size + more <= CERTIFICATES_MAX * share) return undefined;
   return {
     code: "CERTIFICATES_FULL",
     message:

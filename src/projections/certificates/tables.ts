@@ -89,7 +89,9 @@ export class CertificateTables {
       const row = this.#sql.find.get(certificateName(fact.record));
       const before = row === undefined ? undefined : knownOf(row);
       if (before !== undefined) this.#sum.subtract(rowDigest(before));
-      this.#put(afterFact(before, fact, { height, time }));
+      // What ended is forgotten at the beginning of a block, also where its row stands until those of several blocks are written.
+      const known = before === undefined || before.record.notAfter < time ? undefined : before;
+      this.#put(afterFact(known, fact, { height, time }));
     }
     this.#height = height;
   }
