@@ -193,3 +193,7 @@ export interface InspectorRefusal {
   readonly code: string;
   readonly message: string;
 }
+
+/** Header of a question whose asker takes a refusal for an answer: it comes with status 200, and its own in this other header. */
+export const AS_ANSWERS = "sky-refusals-as-answers";
+export const REFUSAL_STATUS = "sky-refusal-status";

@@ -6,12 +6,13 @@
  * origins (origin.ts), queries (questions.ts), readers and questions at a time, and a policy that lets the page load nothing from elsewhere.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Refusal, ok } from "../../base/result.ts";
+import { type No, type Refusal, ok } from "../../base/result.ts";
 import { bodyOf } from "../listeners/http-body.ts";
 import { type StreamTimes, STREAM_TIMES, streamEntries } from "./event-stream.ts";
 import { type Names, ofOurs } from "./origin.ts";
 import { questionOf } from "./questions.ts";
 import { type Judged, type ServerCode, no, statusOf } from "./refusals.ts";
+import { AS_ANSWERS, REFUSAL_STATUS } from "./contract.ts";
 import { type InspectorSource, TEXT_MAX } from "./source.ts";
 import { type OneTimeTokens, type Session, Sessions } from "./token.ts";
 
@@ -208,13 +209,13 @@ export class InspectorServer {
 
   async #question(request: IncomingMessage, response: ServerResponse, name: string, query: string): Promise<void> {
     const question = questionOf(this.#options.source, name, query);
-    if (!question.ok) return this.#no(request, response, question);
+    if (!question.ok) return this.#answerNo(request, response, question);
     if (this.#questions >= this.#limits.questionsMax)
-      return this.#refuse(request, response, "TOO_MANY", "Too many questions at a time; ask again in a moment.");
+      return this.#answerNo(request, response, no("TOO_MANY", "Too many questions at a time; ask again in a moment."));
     this.#questions += 1;
     try {
       const answer = await question.value();
-      if (!answer.ok) return this.#no(request, response, answer);
+      if (!answer.ok) return this.#answerNo(request, response, answer);
       this.#json(request, response, 200, answer.value);
     } finally {
       this.#questions -= 1;
@@ -270,6 +271,18 @@ export class InspectorServer {
     };
     const timer = setInterval(look, LAPSE_LOOK_MS);
     return { signal: lapsed.signal, stop: () => clearInterval(timer) };
+  }
+
+  /**
+   * A "no" to a question is an answer like any other: a node that has just come back is not ready yet, and a browser would write that into
+   * its console as an error of the page. So the page asks for it as an answer, whose status a header has.
+   */
+  #answerNo(request: IncomingMessage, response: ServerResponse, refused: No<Refusal<ServerCode>>): void {
+    if (request.headers[AS_ANSWERS] === undefined) return this.#no(request, response, refused);
+    const { code, message } = refused.refusal;
+    this.#options.onRefused?.(code);
+    response.setHeader(REFUSAL_STATUS, statusOf(code));
+    this.#json(request, response, 200, { code, message });
   }
 
   #no(

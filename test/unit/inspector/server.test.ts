@@ -296,6 +296,22 @@ describe("what is answered", () => {
     expect(codeOf(await ask("/inspect/../etc/passwd", { headers }))).toBe("NOT_FOUND");
     expect(codeOf(await ask("/inspect/api/members", { headers }))).toBe("NOT_SHOWN");
   });
+
+  it("are refused as answers to whoever takes them so, lest a browser calls them errors of its page; strangers are not", async () => {
+    const headers = { ...(await signIn()), "sky-refusals-as-answers": "1" };
+    const told = await ask("/inspect/api/members", { headers });
+    expect([told.status, told.headers["sky-refusal-status"], codeOf(told)]).toEqual([200, "404", "NOT_SHOWN"]);
+    const wrong = await ask("/inspect/api/blocks?from=-1", { headers });
+    expect([wrong.status, wrong.headers["sky-refusal-status"], codeOf(wrong)]).toEqual([
+      200,
+      "400",
+      "INVALID_QUESTION",
+    ]);
+    expect(refused).toEqual(["NOT_SHOWN", "INVALID_QUESTION"]);
+    expect((await ask("/inspect/api/members", { headers: { "sky-refusals-as-answers": "1" } })).status).toBe(401);
+    const shown = await ask("/inspect/api/blocks?from=0", { headers });
+    expect([shown.status, shown.headers["sky-refusal-status"], shown.body]).toEqual([200, undefined, "[]\n"]);
+  });
 });
 
 interface Heard {

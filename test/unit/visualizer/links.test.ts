@@ -91,6 +91,20 @@ describe("questions to the server", () => {
     expect(answer).toEqual({ ok: false, status: 401, refusal: { code: "TOKEN_USED", message: "Ask for another." } });
   });
 
+  test("a refusal that comes as an answer has the status of a refusal", async () => {
+    const api = new Api((_path, options) => {
+      const isAsked = options?.headers?.["sky-refusals-as-answers"] !== undefined;
+      const headers = new Headers(isAsked ? { "sky-refusal-status": "503" } : {});
+      const body = { code: "NOT_READY", message: "Sealed." };
+      return Promise.resolve({ ok: true, status: 200, headers, json: () => Promise.resolve(body) });
+    });
+    expect(await api.members("n1")).toEqual({
+      ok: false,
+      status: 503,
+      refusal: { code: "NOT_READY", message: "Sealed." },
+    });
+  });
+
   test("a server that is gone is an answer too", async () => {
     const answer = await new Api(() => Promise.reject(new TypeError("failed to fetch"))).source();
     expect(answer).toMatchObject({ ok: false, status: 0, refusal: { code: "UNREACHABLE" } });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Store } from "../../../tools/visualizer/page/model/store.ts";
 import { Api } from "../../../tools/visualizer/page/model/api.ts";
-import { arcPath, hearing, ringAt } from "../../../tools/visualizer/page/views/ring-picture.ts";
+import { arcPath, hearing, leadSentence, ringAt } from "../../../tools/visualizer/page/views/ring-picture.ts";
 import { source } from "./entries.ts";
 import { notarize, Writing } from "./entries-of.ts";
 
@@ -47,6 +47,18 @@ describe("the ring", () => {
     expect(picture.arcs).toHaveLength(12);
     expect(picture.arcs.every(({ stale }) => !stale)).toBe(true);
     expect(picture.members.map(({ view, height }) => [view, height])).toEqual(NAMES.map(() => [5, 4]));
+  });
+
+  it("says who leads; that all have ended, and not that nothing has happened yet, when they have", () => {
+    const writing = new Writing();
+    for (const name of NAMES) writing.boot(name);
+    expect(leadSentence(ringOf(writing))).toBe("No view has been entered yet, so nobody leads.");
+    speak(writing, 1, 5, NAMES);
+    expect(leadSentence(ringOf(writing))).toBe("n2 leads view 5 of epoch 0.");
+    for (const name of NAMES) writing.later(1).add(name, { kind: "ended", reason: "killed by signal 9" });
+    expect(leadSentence(ringOf(writing))).toBe("Every member has ended, so nobody leads.");
+    writing.later(1).boot("n3");
+    expect(leadSentence(ringOf(writing))).toBe("No member that runs has entered a view yet, so nobody leads.");
   });
 
   it("a member that ended says so with the reason, before that it was connected, and when it is back it is again", () => {

@@ -1,13 +1,15 @@
 /** Questions to the page's server, as the contract has them; a refusal is an answer too. `fetch` is a port. */
-import type {
-  BlockRow,
-  DifferencePage,
-  DivergencePage,
-  GraphPicture,
-  InspectorRefusal,
-  MachineName,
-  MemberRow,
-  SourceDescription,
+import {
+  AS_ANSWERS,
+  type BlockRow,
+  type DifferencePage,
+  type DivergencePage,
+  type GraphPicture,
+  type InspectorRefusal,
+  type MachineName,
+  type MemberRow,
+  REFUSAL_STATUS,
+  type SourceDescription,
 } from "../../../../src/host/inspector/contract.ts";
 
 export type Answer<T> =
@@ -22,7 +24,12 @@ export type Fetch = (
     readonly headers?: Readonly<Record<string, string>>;
     readonly body?: string;
   },
-) => Promise<{ readonly ok: boolean; readonly status: number; json(): Promise<unknown> }>;
+) => Promise<{
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers?: { get(name: string): string | null };
+  json(): Promise<unknown>;
+}>;
 
 export type Parameters = Readonly<Record<string, string | number | null | undefined>>;
 
@@ -37,13 +44,14 @@ const FULL = {
 async function answerOf<T>(asking: ReturnType<Fetch>, isHead = false): Promise<Answer<T>> {
   try {
     const response = await asking;
-    if (response.ok)
+    const status = Number(response.headers?.get(REFUSAL_STATUS) ?? response.status);
+    if (response.ok && status === response.status)
       return { ok: true, value: (isHead || response.status === 204 ? null : await response.json()) as T };
     const body: unknown = await response.json().catch(() => null);
     const refusal = isRefusal(body)
       ? body
-      : { code: `HTTP_${response.status}`, message: `The server answered ${response.status}; look at its log.` };
-    return { ok: false, status: response.status, refusal };
+      : { code: `HTTP_${status}`, message: `The server answered ${status}; look at its log.` };
+    return { ok: false, status, refusal };
   } catch {
     const refusal = { code: "UNREACHABLE", message: "The server cannot be reached; is the process still running?" };
     return { ok: false, status: 0, refusal };
@@ -66,7 +74,8 @@ export class Api {
     for (const [name, value] of Object.entries(parameters))
       if (value !== null && value !== undefined) said.set(name, String(value));
     const query = said.size === 0 ? "" : `?${said.toString()}`;
-    return answerOf<T>(this.#fetch(`${this.#base}/api/${question}${query}`));
+    const headers = { [AS_ANSWERS]: "1" };
+    return answerOf<T>(this.#fetch(`${this.#base}/api/${question}${query}`, { method: "GET", headers }));
   }
 
   /** Exchanges the one-time token for a cookie that this page's script cannot read. */

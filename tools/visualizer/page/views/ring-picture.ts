@@ -152,6 +152,19 @@ function standingOf(seen: {
     : ["connected", `${name} runs; no message has been seen yet.`];
 }
 
+/** Who leads which view, or why nobody does. */
+export function leadSentence({ leader, view, epoch, members }: RingPicture): string {
+  const where = `view ${view ?? "–"} of epoch ${epoch ?? 0}`;
+  if (leader === null && members.every(({ standing }) => standing === "ended"))
+    return "Every member has ended, so nobody leads.";
+  if (leader === null && members.some((member) => member.view !== null))
+    return "No member that runs has entered a view yet, so nobody leads.";
+  if (leader === null) return "No view has been entered yet, so nobody leads.";
+  return members.some(({ name, standing }) => name === leader && standing === "ended")
+    ? `It is the turn of ${leader}, which has ended, to lead ${where}.`
+    : `${leader} leads ${where}.`;
+}
+
 /** From one member to another, bowed so that both directions of a pair are seen. Units: of `radius` and `rim`, px. */
 export function arcPath(from: RingMember, to: RingMember, radius: number, rim: number): string {
   const [x1, y1, x2, y2] = [from.x * radius, from.y * radius, to.x * radius, to.y * radius];

@@ -6,7 +6,7 @@ import type { Store } from "../model/store.ts";
 import { shortened } from "../model/words.ts";
 import type { View, ViewProps } from "../view.ts";
 import { useAnswer } from "./hooks.ts";
-import { type RingMember, type RingPicture, type Standing, arcPath, ringAt } from "./ring-picture.ts";
+import { type RingMember, type RingPicture, type Standing, arcPath, leadSentence, ringAt } from "./ring-picture.ts";
 
 const NAME = "ring";
 /** Half of the drawing's side, the ring's radius, and that of a member's disc. Units: px of the drawing. */
@@ -131,14 +131,6 @@ export function ago(ms: number): string {
   if (ms < 1_000) return "just now";
   if (ms < 120_000) return `${Math.floor(ms / 1_000)} s before`;
   return `${Math.floor(ms / 60_000)} min before`;
-}
-
-function leadSentence({ leader, view, epoch, members }: RingPicture): string {
-  const where = `view ${view ?? "–"} of epoch ${epoch ?? 0}`;
-  if (leader === null) return "No view has been entered yet, so nobody leads.";
-  return members.some(({ name, standing }) => name === leader && standing === "ended")
-    ? `It is the turn of ${leader}, which has ended, to lead ${where}.`
-    : `${leader} leads ${where}.`;
 }
 
 interface TableProps {
