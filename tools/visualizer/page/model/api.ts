@@ -1,16 +1,19 @@
 /** Questions to the page's server, as the contract has them; a refusal is an answer too. `fetch` is a port. */
-import {
+import type {
   AS_ANSWERS,
-  type BlockRow,
-  type DifferencePage,
-  type DivergencePage,
-  type GraphPicture,
-  type InspectorRefusal,
-  type MachineName,
-  type MemberRow,
+  BlockRow,
+  DifferencePage,
+  DivergencePage,
+  GraphPicture,
+  InspectorRefusal,
+  MachineName,
+  MemberRow,
   REFUSAL_STATUS,
-  type SourceDescription,
+  SourceDescription,
 } from "../../../../src/host/inspector/contract.ts";
+
+const asAnswers: typeof AS_ANSWERS = "sky-refusals-as-answers";
+const refusalStatus: typeof REFUSAL_STATUS = "sky-refusal-status";
 
 export type Answer<T> =
   | { readonly ok: true; readonly value: T }
@@ -44,7 +47,7 @@ const FULL = {
 async function answerOf<T>(asking: ReturnType<Fetch>, isHead = false): Promise<Answer<T>> {
   try {
     const response = await asking;
-    const status = Number(response.headers?.get(REFUSAL_STATUS) ?? response.status);
+    const status = Number(response.headers?.get(refusalStatus) ?? response.status);
     if (response.ok && status === response.status)
       return { ok: true, value: (isHead || response.status === 204 ? null : await response.json()) as T };
     const body: unknown = await response.json().catch(() => null);
@@ -74,7 +77,7 @@ export class Api {
     for (const [name, value] of Object.entries(parameters))
       if (value !== null && value !== undefined) said.set(name, String(value));
     const query = said.size === 0 ? "" : `?${said.toString()}`;
-    const headers = { [AS_ANSWERS]: "1" };
+    const headers = { [asAnswers]: "1" };
     return answerOf<T>(this.#fetch(`${this.#base}/api/${question}${query}`, { method: "GET", headers }));
   }
 
