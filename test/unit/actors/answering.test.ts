@@ -20,7 +20,11 @@ afterEach(() => {
 });
 
 /** A member with a log of 600 small blocks, and how many events it has given. */
-function member(): { readonly answering: Answering; readonly given: () => number; pass(ms: number): void } {
+function member(): {
+  readonly answering: Answering;
+  readonly given: () => number;
+  readonly pass: (ms: number) => void;
+} {
   const directory = mkdtempSync(join(tmpdir(), "sky-answering-"));
   const log = openLogDatabase(join(directory, "log.db"), hashing);
   ends.push(() => {
