@@ -40,6 +40,7 @@ describe("sky simulate", () => {
   test.each([
     [["--nodes", "4", "--byzantine", "2"], "4 nodes bear 1 Byzantine members, not 2."],
     [["--nodes", "6", "--actor", "twins", "--actor", "slow"], "6 nodes bear 1 Byzantine members, not 2."],
+    [["--byzantine", "0", "--actor", "twins"], "--byzantine 0 is less than the 1 that --actor names."],
     [["--actor", "saint"], "--actor saint: one of equivocator"],
     [["--fault", "rain"], "--fault rain: one of crash"],
     [["--with", "cream"], "--with cream: one of ed25519"],
@@ -48,6 +49,16 @@ describe("sky simulate", () => {
   ])("refuses %j", async (words, reason) => {
     const { code, err } = await sky("simulate", ...words);
     expect([code, err.join("\n")]).toEqual([2, expect.stringContaining(reason)]);
+  });
+
+  test.each([
+    [["--byzantine", "3"], 10, 3],
+    [["--actor", "twins", "--actor", "slow"], 7, 2],
+    [["--byzantine", "2", "--actor", "twins", "--nodes", "8"], 8, 2],
+  ])("%j: as many misbehave as were asked for, in a cluster that bears them", async (words, nodes, liars) => {
+    const { code, out } = await sky("simulate", "--seed", "5", ...words, "--minutes", "0", "--json");
+    const { profile } = JSON.parse(out.join("")) as { profile: { nodes: number; byzantine: readonly string[] } };
+    expect([code, profile.nodes, profile.byzantine.length]).toEqual([0, nodes, liars]);
   });
 
   test("a disk without room for the record is no broken rule", async () => {

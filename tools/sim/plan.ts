@@ -18,7 +18,7 @@ export const HELP = `node tools/sim/main.ts [options]: simulates clusters, a see
   --seeds N         how many seeds (default 20)
   --from S          the first of them (default 1)
   --nodes N         members; without it each seed draws its own, 4 to 7
-  --byzantine B     Byzantine members, at most f; without it each seed draws its own
+  --byzantine B     Byzantine members, at most f of the members; without --nodes there are as many members as bear them
   --actor KIND      what Byzantine members are, repeated for more of them: ${BYZANTINE_KINDS.join(", ")}
   --fault KIND      faults that strike, repeated; without it each seed draws its own: ${FAULT_KINDS.join(", ")}
   --with WHAT       what a run has besides, repeated; without it each seed draws its own: ${EXTRAS.join(", ")}
@@ -78,6 +78,14 @@ function wordsOf<Word extends string>(name: string, given: readonly string[], wo
   });
 }
 
+function assertBearable(nodes?: number, byzantine?: number, kinds: readonly ByzantineKind[] = []): void {
+  const wanted = byzantine ?? kinds.length;
+  if (wanted < kinds.length)
+    throw new UsageError(`--byzantine ${wanted} is less than the ${kinds.length} that --actor names.`);
+  if (nodes !== undefined && wanted > faultsTolerated(nodes))
+    throw new UsageError(`${nodes} nodes bear ${faultsTolerated(nodes)} Byzantine members, not ${wanted}.`);
+}
+
 /** The options of a seed, as a command line gives them. */
 export interface GivenOptions {
   readonly nodes?: string | number | undefined;
@@ -89,7 +97,7 @@ export interface GivenOptions {
   readonly mode?: string | undefined;
 }
 
-/** Throws: UsageError for what is none of ours, or more Byzantine members than so many nodes bear. */
+/** Throws: UsageError for what is none of ours or contradicts itself, or more Byzantine members than so many nodes bear. */
 export function optionsOf(given: GivenOptions): Omit<SimOptions, "seed"> {
   const minutes = given.minutes === undefined ? undefined : numberOf("minutes", given.minutes, MINUTES);
   const nodes = given.nodes === undefined ? undefined : numberOf("nodes", given.nodes, NODES);
@@ -98,9 +106,7 @@ export function optionsOf(given: GivenOptions): Omit<SimOptions, "seed"> {
   const kinds = given.actor === undefined ? undefined : wordsOf<ByzantineKind>("actor", given.actor, BYZANTINE_KINDS);
   const faults = given.fault === undefined ? undefined : wordsOf<FaultKind>("fault", given.fault, FAULT_KINDS);
   const extras = given.with === undefined ? undefined : wordsOf<Extra>("with", given.with, EXTRAS);
-  const wanted = Math.max(byzantine ?? 0, kinds?.length ?? 0);
-  if (nodes !== undefined && wanted > faultsTolerated(nodes))
-    throw new UsageError(`${nodes} nodes bear ${faultsTolerated(nodes)} Byzantine members, not ${wanted}.`);
+  assertBearable(nodes, byzantine, kinds);
   return {
     ...(nodes !== undefined && { nodes }),
     ...(byzantine !== undefined && { byzantine }),

@@ -145,11 +145,18 @@ function extrasOf({ extras }: ProfileOptions, drawn: Pick<Profile, Extra>): Pick
   return had;
 }
 
+/** How many Byzantine members were asked for; those beyond the kinds that were named draw theirs. */
+function askedLiars({ byzantine, byzantineKinds }: ProfileOptions): number | undefined {
+  if (byzantine === undefined) return byzantineKinds?.length;
+  return Math.max(byzantine, byzantineKinds?.length ?? 0);
+}
+
 export function profileOf(options: ProfileOptions, random: Random): Profile {
   const { seed } = options;
-  const nodes = options.nodes ?? random.pick(SIZES);
+  const asked = askedLiars(options);
+  const nodes = options.nodes ?? Math.max(random.pick(SIZES), 3 * (asked ?? 0) + 1);
   const f = faultsTolerated(nodes);
-  const wanted = options.byzantineKinds?.length ?? options.byzantine ?? (random.chance(0.5) ? 1 + random.below(f) : 0);
+  const wanted = asked ?? (random.chance(0.5) ? 1 + random.below(f) : 0);
   const byzantine = Array.from(
     { length: Math.min(wanted, f) },
     (_, i) => options.byzantineKinds?.[i] ?? random.pick(BYZANTINE_KINDS),

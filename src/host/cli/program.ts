@@ -393,7 +393,11 @@ function addSimulate(program: Command, context: ProgramContext): void {
     .description("run a whole cluster in virtual time, with seeded faults and Byzantine members")
     .option("--seed <number>", "which run (default: 1)", wholeNumber(0, Number.MAX_SAFE_INTEGER, "A seed"))
     .option("--nodes <count>", "members", nodeCount)
-    .option("--byzantine <count>", "members that misbehave, at most f", wholeNumber(0, 33, "Byzantine members"))
+    .option(
+      "--byzantine <count>",
+      "members that misbehave, at most f; without --nodes there are as many members as bear them",
+      wholeNumber(0, 33, "Byzantine members"),
+    )
     .option("--actor <kind>", "what they are, such as equivocator or twins; repeated for more of them", repeated)
     .option("--fault <kind>", "what strikes, such as crash or partition; repeated for more", repeated)
     .option("--with <what>", "what a run has besides, such as checkpoints or keys; repeated for more", repeated)
