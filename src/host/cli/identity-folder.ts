@@ -29,8 +29,12 @@ export function askingIdentity(options: {
   const folder = client ?? join(dir, "clients/default");
   const kept = identityIn(folder);
   if (kept.ok) return { ok: true, value: { folder, kept: kept.value } };
-  if (client !== undefined || kept.refusal.code !== "FILE_MISSING" || !fileExists(clientFiles(dir).identity))
-    return kept;
+  if (client !== undefined || kept.refusal.code !== "FILE_MISSING") return kept;
+  if (!fileExists(clientFiles(dir).identity))
+    return refuse(
+      "FILE_MISSING",
+      `${options.dir === undefined ? "This directory" : dir} holds no cluster of sky dev (no ${folder}); name one by --dir, or whom to ask as by --client FOLDER and nodes by --node HOST:PORT.`,
+    );
   return refuse(
     "FILE_MISSING",
     `${dir} is one identity's folder and not a directory of sky dev; ask as it by --client ${dir}, and name the nodes by --dir or --node.`,

@@ -69,14 +69,15 @@ export function readAnchors(directory: string): Uint8Array {
   }
 }
 
-/** SERVICE addresses of a dev cluster. Throws: Fault CLUSTER_FILE. */
+/** SERVICE addresses of a dev cluster. Throws: Fault CLUSTER_FILE, NOT_RUNNING. */
 export function serviceEndpoints(directory: string): readonly string[] {
   const file = path.join(directory, "cluster.json");
   try {
     const { nodes } = JSON.parse(readFileSync(file, "utf8")) as {
-      readonly nodes: readonly { readonly ports: { readonly service: number } }[];
+      readonly nodes: readonly { readonly pid: number | null; readonly ports: { readonly service: number } }[];
     };
-    return nodes.map((node) => `127.0.0.1:${node.ports.service}`);
+    const endpoints = nodes.map((node) => `127.0.0.1:${node.ports.service}`);
+    if (nodes.some(({ pid }) => pid !== null)) return endpoints;
   } catch (cause) {
     throw new Fault(
       "CLUSTER_FILE",
@@ -84,6 +85,7 @@ export function serviceEndpoints(directory: string): readonly string[] {
       { cause },
     );
   }
+  throw new Fault("NOT_RUNNING", `No node of the cluster in ${directory} runs; start it: sky dev --dir ${directory}`);
 }
 
 /** Parses each text, or tells of the first that is wrong. */

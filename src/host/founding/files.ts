@@ -25,9 +25,21 @@ const OTHERS = 0o077;
 /** Creates the directory (and its parents), readable by its owner alone. Throws: Fault FILE_WRITE_FAILED. */
 export function makePrivateDirectory(path: string): void {
   faulting(path, () => {
-    mkdirSync(path, { recursive: true, mode: PRIVATE_DIRECTORY });
+    makeDirectories(resolve(path));
     chmodSync(path, PRIVATE_DIRECTORY); // mkdir leaves an existing directory, and the mask, as they are
   });
+}
+
+/** Not by mkdir's own recursion, which never ends where a directory that is there takes no other, as in /proc. */
+function makeDirectories(path: string): void {
+  const isThere = (): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (isThere()) return;
+  makeDirectories(dirname(path));
+  try {
+    mkdirSync(path, { mode: PRIVATE_DIRECTORY });
+  } catch (error) {
+    if (!isThere()) throw error; // else another process was first
+  }
 }
 
 /** Replaces the file in one step, durable when this returns. Throws: Fault FILE_WRITE_FAILED, DISK_FULL; then the old file stands. */

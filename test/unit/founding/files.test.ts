@@ -24,6 +24,17 @@ test("private files are 0600 in 0700 directories, whole, with nothing left besid
   expect(readdirSync(folder)).toEqual(["key"]);
 });
 
+test("a directory is made with its parents, may be there already, and is said where it cannot be made", () => {
+  const deep = at("a/b/c");
+  for (let time = 0; time < 2; time++) makePrivateDirectory(deep);
+  expect([at("a"), at("a/b"), deep].map((one) => statSync(one).mode & 0o777)).toEqual([0o700, 0o700, 0o700]);
+  expect(() => makePrivateDirectory("/proc/nobody-makes-one-here")).toThrow(/\/proc\/nobody-makes-one-here cannot be/);
+  writeAtomic(at("file"), "x");
+  for (const path of [at("file"), join(at("file"), "below")])
+    expect(() => makePrivateDirectory(path)).toThrow(/cannot be written/);
+  expect(statSync(at("file")).mode & 0o777).toBe(0o600);
+});
+
 test("a private file that others may read is refused with what to do", () => {
   writeAtomic(at("loose"), "x");
   chmodSync(at("loose"), 0o640);

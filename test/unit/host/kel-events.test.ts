@@ -251,7 +251,7 @@ test("a directory of sky dev that is named for an identity's folder, or the othe
     [["kel", "show", "--dir", cluster], `--client ${client}`],
     [["kel", "rotate", "--client", cluster], `--client ${client}`],
     [["oracle", "check", "a", "b", "--dir", own], `--client ${own}`],
-    [["oracle", "check", "a", "b", "--dir", at("nothing")], "does not exist"],
+    [["oracle", "check", "a", "b", "--dir", at("nothing")], "holds no cluster of sky dev"],
     [["kel", "show", "--dir", at("nothing")], "does not exist"],
   ] as const) {
     const end = await sky(...words);
