@@ -84,7 +84,7 @@ function hasRoom(
     const unproven = others.filter((other) => !isProven(reader, other));
     if (!fits(newcomer, unproven, takesPlace, bounds.perAid / 2, bounds.bytesPerAid / 2)) return false;
   }
-  return size <= before || hasShare(reader, newcomer, earlier, others, bounds);
+  return size <= before || bounds.isShared === false || hasShare(reader, newcomer, earlier, others, bounds);
 }
 
 const fits = (

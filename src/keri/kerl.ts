@@ -125,6 +125,8 @@ export interface EscrowBounds {
   readonly all: number;
   /** Of everybody: bodies and attachments, receipts too. Units: bytes. */
   readonly bytesAll: number;
+  /** Whether many send, so that nobody may take all of it (escrow-share.ts). Default: true. */
+  readonly isShared?: boolean;
 }
 
 /** In the log. Source: docs/adr/0020. */

@@ -38,10 +38,10 @@ interface Row {
 const CHUNK_BYTES = 65_536;
 /** Between two lines of progress: some ten thousand events, a few seconds. */
 const PROGRESS_BYTES = 4 * 1024 * 1024;
-/** A stream may hold its receipts at its end: more may wait than in the log, and still not without bounds. */
+/** A stream may hold its receipts at its end: more may wait than in the log, and still not without bounds. One file shares with nobody. */
 const MOMENT: KerlMoment = {
   height: 0,
-  bounds: { perAid: 4096, bytesPerAid: 16 * 1024 * 1024, all: 65_536, bytesAll: 256 * 1024 * 1024 },
+  bounds: { perAid: 4096, bytesPerAid: 16 * 1024 * 1024, all: 65_536, bytesAll: 256 * 1024 * 1024, isShared: false },
 };
 
 export async function run({ args: [path], json = false }: KelVerifyOptions, io: CliIo): Promise<ExitCode> {

@@ -301,6 +301,16 @@ describe("all places of everybody", () => {
   });
 });
 
+test("who judges one stream has nobody to share the room with: all of it is there for what one delegator has to anchor", () => {
+  const stage = new Stage({ ...ESCROW_BOUNDS, all: 64, isShared: false });
+  const [a, n, c] = stage.keys(3) as readonly [Key, Key, Key];
+  const icp = stage.begin([a], [n]);
+  const dip = () =>
+    delegatedIncept({ ...keysInput([c], []), delegator: icp.aid, seals: seals(stage.key().text.replace("D", "E")) });
+  for (let i = 0; i < 64; i++) expect(stage.send(complete(dip().event, [c], [], []))).toBe("escrowed:awaiting-anchor");
+  expect(stage.send(complete(dip().event, [c], [], []))).toBe("KERI_ESCROW_FULL");
+});
+
 test("an identifier's own events find room whatever waits in its name and in those of its delegates", () => {
   const stage = new Stage({ ...ESCROW_BOUNDS, all: 256 });
   const [a, n, l, w, c] = stage.keys(5) as readonly [Key, Key, Key, Key, Key];
