@@ -313,7 +313,9 @@ export class ConsensusActor {
     const { mempool, candidates } = this.context;
     const needed = new Set(mempool);
     for (const candidate of Object.values(candidates)) for (const digest of candidate.bundles) needed.add(digest);
-    this.bundles.dropAllBut(needed);
+    const beyond = this.bundles.dropAllBut(needed);
+    // Who voted for a block has its bundles on the disk. Nobody proposes these: were they not ordered, they would stay there for good.
+    if (beyond.length > 0) this.#ports.log.dropBundles(beyond);
     this.#bundling.goOn();
   }
 
@@ -417,7 +419,7 @@ export class ConsensusActor {
   /** A bundle whose maker's signature holds. Beyond its maker's share it is only kept for the blocks that ask for it. */
   hold(digest: Digest, bytes: Uint8Array, maker: MemberIndex): void {
     const open = maker === this.committee.self || !this.bundles.isFull(maker);
-    this.bundles.add(digest, bytes, maker);
+    this.bundles.add(digest, bytes, maker, !open);
     this.#ports.executor.bundleHeld(digest, bytes);
     if (open) this.post({ type: "bundleHeld", digest });
     this.#judging.held(digest);

@@ -55,6 +55,8 @@ interface Held {
   readonly bytes: Uint8Array;
   /** Null for what was read from disk. */
   readonly maker: MemberIndex | null;
+  /** Beyond its maker's share: here for the blocks that ask for it alone. */
+  readonly isBeyond: boolean;
 }
 
 /** What a small committee's share of the mempool would leave no room for. */
@@ -88,19 +90,22 @@ export class Bundles {
     return this.#held.has(digest);
   }
 
-  add(digest: Digest, bytes: Uint8Array, maker: MemberIndex | null): void {
+  add(digest: Digest, bytes: Uint8Array, maker: MemberIndex | null, isBeyond = false): void {
     if (this.#held.has(digest)) return;
-    this.#held.set(digest, { bytes, maker });
+    this.#held.set(digest, { bytes, maker, isBeyond });
     this.#count(bytes.length, 1, maker);
   }
 
-  /** Forgets every bundle that is neither open nor named by a candidate. */
-  dropAllBut(needed: ReadonlySet<Digest>): void {
-    for (const [digest, { bytes, maker }] of this.#held) {
+  /** Forgets every bundle that is neither open nor named by a candidate. Returns those of them that were beyond their maker's share. */
+  dropAllBut(needed: ReadonlySet<Digest>): readonly Digest[] {
+    const beyond: Digest[] = [];
+    for (const [digest, { bytes, maker, isBeyond }] of this.#held) {
       if (needed.has(digest)) continue;
       this.#held.delete(digest);
       this.#count(-bytes.length, -1, maker);
+      if (isBeyond) beyond.push(digest);
     }
+    return beyond;
   }
 
   #count(bytes: number, count: number, maker: MemberIndex | null): void {

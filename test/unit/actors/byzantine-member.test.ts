@@ -177,6 +177,29 @@ describe("a member that floods", () => {
     committee.stillOrders();
   });
 
+  it("leaves nothing on the disk of who voted for a block of its that came to nothing", () => {
+    const committee = gather();
+    const at = committee.reachViewOfLiar();
+    const [first] = committee.honest;
+    if (first === undefined) throw new Error("no member");
+    const share = Array.from({ length: 9 }, (_, i) => committee.bundle(1.9 * 1024 * 1024, i));
+    const beyond = Array.from({ length: 4 }, (_, i) => committee.bundle(1.9 * 1024 * 1024, 100 + i));
+    for (const bundle of share) committee.say({ kind: "bundle", bundle });
+    // One of three votes for it, and the liar: the view ends without a block.
+    const digests = beyond.map(bundleDigest);
+    committee.say(committee.proposal(at, {}, { kind: "executions", bundles: digests }), [first]);
+    committee.until("it wants its bundles", () => first.actor.isWanted(digests[0] as Digest));
+    for (const bundle of beyond) committee.say({ kind: "bundle", bundle }, [first]);
+    committee.until("it votes for it", () => first.actor.context.own[at]?.notarize !== undefined);
+    expect(first.log.bundlesUnordered()).toHaveLength(beyond.length);
+    committee.settled();
+    for (const { log, actor } of committee.honest) {
+      expect(log.bundlesUnordered()).toEqual([]);
+      expect(actor.bundles.bytes).toBe(0);
+    }
+    committee.stillOrders();
+  });
+
   it("gets no more bytes of bundles for one request than one block may name", () => {
     const committee = gather();
     const bundle = committee.bundle(1.9 * 1024 * 1024, 1);
