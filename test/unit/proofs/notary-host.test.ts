@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
 import Database from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { height } from "../../../src/base/brands.ts";
@@ -106,10 +107,17 @@ test("more proofs than may wait are refused, and none of the others is lost", as
 
 test("its worker ends when nobody asks, and comes back when somebody does", async () => {
   const host = notary(log, 1);
-  for (let i = 0; i < 3; i++) {
+  const workers = { started: 0, ended: 0 };
+  const count = (worker: Worker): void => {
+    workers.started += 1;
+    worker.once("exit", () => (workers.ended += 1));
+  };
+  process.on("worker", count);
+  for (let times = 1; times <= 3; times++) {
     expect(codeOf(await host.prove({ kind: "head" }, inAnHour()))).toBe("");
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => workers).toEqual({ started: times, ended: times });
   }
+  process.off("worker", count);
 });
 
 test("a log that is damaged is said to be unreadable here, and the worker lives on", async () => {
