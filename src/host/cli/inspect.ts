@@ -49,7 +49,14 @@ export async function run(options: InspectOptions, io: CliIo): Promise<ExitCode>
 
 async function open(what: string, io: CliIo): Promise<InspectorSource> {
   const tell = progressTo(io);
-  if (!statOf(what).isDirectory() && !isDatabase(what)) {
+  const stat = statOf(what);
+  // A pipe would be waited for where Ctrl-C is not heard, and what it gave could not be read again.
+  if (!stat.isDirectory() && !stat.isFile())
+    throw new Fault(
+      "NOT_A_RECORDING",
+      `${what} is no plain file (a pipe, a device): write what it gives to one first.`,
+    );
+  if (!stat.isDirectory() && !isDatabase(what)) {
     const { openRecording } = await import("../inspector/recording-source.ts");
     return openRecording(what, (done, total) => tell(`reading ${what}`, done, total));
   }

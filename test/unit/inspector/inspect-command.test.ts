@@ -1,4 +1,5 @@
 /** `sky inspect` as scripts see it: its link, its exit codes, and what it says of files that are none. */
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,9 +50,12 @@ test("it prints a link that opens the page once, serves on loopback, and ends by
 
 test("what cannot be shown is refused with a code and a sentence; what is not there is unavailable", async () => {
   mkdirSync(join(directory, "empty"));
+  execFileSync("mkfifo", [join(directory, "pipe")]);
   const refused = [
     [write("notes.txt", "hello\n"), "NOT_A_RECORDING"],
     [join(directory, "empty"), "NO_LOG"],
+    [join(directory, "pipe"), "NOT_A_RECORDING"],
+    ["/dev/null", "NOT_A_RECORDING"],
     [write("log.db", `SQLite format 3\0${"x".repeat(5000)}`), "LOG_DOES_NOT_HOLD"],
   ] as const;
   for (const [path, code] of refused) {
