@@ -1,5 +1,6 @@
 /** What a message does by itself when it comes: the facts of it, before anything that waits is looked at again. */
 import type { Aid, Said } from "../base/brands.ts";
+import { present } from "../base/errors.ts";
 import { type Result, ok } from "../base/result.ts";
 import { NO_ATTACHMENTS, joinAttachments } from "./attachment-groups.ts";
 import { encodeAttachments } from "./cesr/encode-attachments.ts";
@@ -81,7 +82,7 @@ export function arriveEvent(reader: KerlReader, arrival: EventArrival, now: Judg
 
 const nothingNew: KerlJudgement = { verdict: "known", facts: [] };
 
-/** Groups are written by the tables of the body that they stand behind. */
+/** Groups are written by the tables of the event's version: they are kept, and handed on, behind its body. */
 const received = (
   { aid, sn, said }: { readonly aid: Aid; readonly sn: number; readonly said: Said },
   added: Attachments,
@@ -214,7 +215,8 @@ export function arriveReceipt(
   const { added, signers, anyHolds, unknown } = checkReceipts(reader, event, given, false, now.checks.arriving);
   const waiting = receiptsOfUnknown(reader, receipt, unknown, now);
   if (signers.length > 0) {
-    const judgement = received(event, added, signers, receipt.version.major);
+    const { version } = storedEvent(present(reader.eventBytes(said), "an accepted event has its bytes"));
+    const judgement = received(event, added, signers, version.major);
     return ok({ ...judgement, facts: [...judgement.facts, ...waiting] });
   }
   if (unknown.length > 0) return ok({ verdict: "escrowed:unverified-receipt", facts: waiting });

@@ -5,8 +5,8 @@ import { digestBytes } from "../../base/bytes.ts";
 import { type Result, ok } from "../../base/result.ts";
 import type { KeyState } from "../../keri/key-state.ts";
 import { provisionalState } from "../../keri/judge-event.ts";
-import { receipt } from "../../keri/compose.ts";
 import { storedBody } from "../../keri/stored-body.ts";
+import { receiptMessage } from "../../projections/kerl/export.ts";
 import { type KerlServiceServer, KerlServiceService } from "../../wire/generated/sky/kerl/v1/kerl.ts";
 import type * as Kerl from "../../wire/generated/sky/kerl/v1/kerl.ts";
 import { heightOf } from "../../wire/sky-graph.ts";
@@ -109,13 +109,13 @@ async function getReceipts(
   const state = await queries.keyStateAt(aid.value, height.value, sn);
   if (!state.ok) return state;
   if (event.value === undefined) return notFound(`event ${sn} of ${aid.value}`, height.value);
-  const { said, signers, receipts } = event.value;
-  const body = receipt({ aid: aid.value, sn, said }).event;
+  const stored = event.value;
+  const { said, signers, receipts } = stored;
   return ok({
     event: { sn: BigInt(sn), said },
     ...signersMessage(new Set([signers, ...receipts.map((one) => one.signers)].flat())),
     witnessThreshold: state.value?.witnessThreshold ?? 0,
-    stream: Buffer.concat(receipts.flatMap(({ attached }) => [body, attached])),
+    stream: Buffer.concat(receipts.map(({ attached }) => receiptMessage(aid.value, stored, attached))),
     height: BigInt(height.value),
   });
 }
