@@ -76,6 +76,37 @@ export const isOfProcess = ({ kind }: RecordedLine): boolean => !["fault", "heal
 
 /** Throws: TypeError and the like when the line is not one of a recording. */
 export function entriesOf(line: RecordedLine, node: string, standing: NodeStanding, run: RunFacts): Converted {
+  const converted = convertedOf(line, node, standing, run);
+  demandShowable(converted);
+  return converted;
+}
+
+const isScalar = (one: unknown): one is string | number | boolean | null =>
+  one === null || typeof one === "string" || typeof one === "number" || typeof one === "boolean";
+const isNatural = (one: unknown): boolean => Number.isSafeInteger(one) && Number(one) >= 0;
+const isSummary = (summary: Summary): boolean =>
+  Object.values(summary).every(
+    (one) => one === undefined || isScalar(one) || (Array.isArray(one) && one.every(isScalar)),
+  );
+
+/** What the file says where the contract has a text or a number may be anything, which a page would fail to draw. Throws: TypeError. */
+function demandShowable({ bodies, after }: Converted): void {
+  if (![after.epoch, after.view, after.finalHeight].every(isNatural))
+    throw new TypeError("where it stands is no number");
+  for (const body of bodies) {
+    const summaries = [
+      ...("event" in body ? [body.event, ...body.effects] : []),
+      ...("message" in body ? [body.message] : []),
+      ...("fault" in body ? [body.fault] : []),
+    ];
+    if (!summaries.every(isSummary)) throw new TypeError("a field of it is neither a text nor a number");
+    if (body.kind === "executed" && !isNatural(body.height)) throw new TypeError("its height is no number");
+    if (body.kind === "evidence" && !isNatural(body.view)) throw new TypeError("its view is no number");
+    if (body.kind === "finalised" && !/^[0-9a-f]{64}$/.test(body.block.hash)) throw new TypeError("its hash is none");
+  }
+}
+
+function convertedOf(line: RecordedLine, node: string, standing: NodeStanding, run: RunFacts): Converted {
   const { state, epoch, view, finalHeight } = standing;
   const after = { state, epoch, view, finalHeight };
   const role = run.members.find(({ name }) => name === node)?.role;
@@ -262,14 +293,13 @@ export function recordedCounts(
   if (line["facts"] === undefined) return undefined;
   const facts = decodeSequence(factShape, bytes(line["facts"]));
   if (!facts.ok) throw new TypeError("its facts cannot be read");
+  if (fromHex(String(line["hash"]))?.length !== 32) throw new TypeError("its hash is none");
   return { hash: line["hash"] as Digest, ...countsOf(facts.value) };
 }
 
 export const recordedBytes = bytes;
 
 function scalarsOf(value: unknown): Readonly<Record<string, string | number | boolean | null>> {
-  const isScalar = (one: unknown): one is string | number | boolean | null =>
-    one === null || typeof one === "string" || typeof one === "number" || typeof one === "boolean";
   return Object.fromEntries(
     Object.entries((value ?? {}) as object).flatMap(([name, one]: [string, unknown]) =>
       isScalar(one) ? [[name, one]] : [],

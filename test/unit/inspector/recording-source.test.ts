@@ -387,6 +387,27 @@ test("a file that is no recording is refused with its reason, a damaged one with
   broken.forEach((text, i) => expect(() => openRecording(write(`broken ${i}`, text)), `${i}`).toThrow(atStep));
 });
 
+const VOTED = /"kind":"stepped".*"event":\{"type":"voteSigned"/;
+
+test("what no page could draw is refused with the line: an object or a text where the contract has something else", () => {
+  const lines = readFileSync(equivocatorPath, "utf8").trim().split("\n");
+  const path = join(directory, "undrawable");
+  const object = { toString: 1 };
+  const damaging = (kind: string, change: (line: Record<string, unknown>) => Record<string, unknown>): void => {
+    const at = lines.findIndex((line) => line.includes(`"kind":"${kind}"`) && (kind !== "stepped" || VOTED.test(line)));
+    const parsed = JSON.parse(lines[at] ?? "") as Record<string, unknown>;
+    writeFileSync(path, `${lines.with(at, JSON.stringify({ ...parsed, ...change(parsed) })).join("\n")}\n`);
+    expect(() => openRecording(path), kind).toThrow(new RegExp(`line ${at + 1}`));
+  };
+  const step = JSON.parse(lines.find((line) => VOTED.test(line)) ?? "") as { readonly event: object };
+  expect(step.event).toHaveProperty("view");
+  damaging("stepped", ({ event }) => ({ event: { ...(event as object), view: object } }));
+  damaging("stepped", ({ changed }) => ({ changed: { ...(changed as object), view: "seven" } }));
+  damaging("executed", () => ({ height: "one" }));
+  damaging("executed", () => ({ hash: "" }));
+  damaging("evidence", () => ({ view: {} }));
+});
+
 test("a run that was stopped in the middle of a line is shown up to there", async () => {
   const path = join(directory, "stopped");
   const text = readFileSync(equivocatorPath, "utf8");
