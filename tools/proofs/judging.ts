@@ -1,6 +1,6 @@
 /** A proof file judged with a founding document: what `sky verify PROOF` and `sky audit prove` both do with it. */
 import { keyStateOfProof } from "../../src/client/key-state-proof.ts";
-import { type Result, ok } from "../../src/base/result.ts";
+import { type Result, ok, refuse } from "../../src/base/result.ts";
 import { electorateOf } from "../../src/events/facts/finality.ts";
 import { FOUNDING_BYTES_MAX } from "../../src/events/facts/founding.ts";
 import { verifyProof } from "../../src/events/facts/verify-proof.ts";
@@ -11,7 +11,11 @@ import type { Judged } from "./proof-text.ts";
 /** Refuses: what is wrong with the file, see FileRefusal and FoundingRefusal. */
 export function readFounding(path: string): Result<Founding> {
   const file = readPublic(path, FOUNDING_BYTES_MAX + 64 * 1024);
-  return file.ok ? openFounding(file.value) : file;
+  if (!file.ok) return file;
+  const founding = openFounding(file.value);
+  if (founding.ok) return founding;
+  const { code, message } = founding.refusal;
+  return refuse(code, `${path} is no founding document that can be judged by: ${message}`);
 }
 
 /** Refuses: see ProofRefusal; PROOF_KEY_EVENTS. */

@@ -2,15 +2,13 @@
 import { availableParallelism } from "node:os";
 import type { Digest } from "../../src/base/brands.ts";
 import { SkyError } from "../../src/client/errors.ts";
-import { FOUNDING_BYTES_MAX } from "../../src/events/facts/founding.ts";
+import { readFounding } from "../proofs/judging.ts";
 import type { Replayed } from "./execution.ts";
 import { ReplayFailure } from "./failure.ts";
 import { Progress } from "./progress.ts";
 import { replay } from "./replay.ts";
 import type { ReplayOptions } from "./replayed.ts";
 import type { LogSource } from "./source.ts";
-import { openFounding } from "../../src/host/founding/document.ts";
-import { readPublic } from "../../src/host/founding/files.ts";
 import { type CliIo, EXIT, type ExitCode, reportFailure, reportRefusal } from "../../src/host/cli/io.ts";
 
 export interface SourceOptions {
@@ -33,9 +31,7 @@ const UNANSWERED: ReadonlySet<string> = new Set(["UNAVAILABLE", "DEADLINE_EXCEED
 /** Cluster of a founding document's file; undefined without one, an exit code where it does not hold. */
 export function clusterOfFile(path: string | undefined, io: CliIo, json: boolean): Digest | undefined | ExitCode {
   if (path === undefined) return undefined;
-  const file = readPublic(path, FOUNDING_BYTES_MAX + 64 * 1024);
-  if (!file.ok) return reportRefusal(io, file.refusal, json);
-  const founding = openFounding(file.value);
+  const founding = readFounding(path);
   return founding.ok ? founding.value.cluster : reportRefusal(io, founding.refusal, json);
 }
 

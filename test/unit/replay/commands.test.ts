@@ -58,6 +58,14 @@ const jsonOf = ({ out }: { readonly out: readonly string[] }): Record<string, un
   out.map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe("sky verify", () => {
+  it("names the file that is no founding document", async () => {
+    const directory = directoryWithLog();
+    const path = join(directory, "other.sky");
+    writeFileSync(path, "hello");
+    const { code, err } = await sky("verify", "--data", directory, "--founding", path);
+    expect([code, err.join()]).toEqual([1, expect.stringContaining(`${path} is no founding document`)]);
+  });
+
   it("says where a log that holds ends, and is silent otherwise", async () => {
     const { code, out, err } = await sky("verify", "--data", directoryWithLog());
     expect([code, err]).toEqual([0, []]);
