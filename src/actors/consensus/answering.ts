@@ -12,8 +12,11 @@ import { pageOf, provenEvent } from "./synchronisation.ts";
 /** What a peer may have sent by asking. A page of a short log costs its share of a disk, too. Units: bytes. */
 const SERVED = { burst: 32 * 1024 * 1024, perSecond: 64 * 1024 * 1024 };
 const ASKING_BYTES = 256 * 1024;
-/** To read an event of a page takes some 60 µs, however few bytes it has: 512 of them 30 ms, of which a peer gets seven a second. */
-const EVENT_BYTES = 16 * 1024;
+/**
+ * To read an event of a page takes some 60 µs, however few bytes it has: 512 of them 30 ms, of which a peer gets two a second. Whoever
+ * catches up takes longer to check them, and asks the others meanwhile.
+ */
+const EVENT_BYTES = 64 * 1024;
 
 export interface AnsweringPorts {
   readonly log: Pick<ConsensusPorts["log"], "path" | "event" | "events" | "eventByHash" | "bundle">;
