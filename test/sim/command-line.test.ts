@@ -77,6 +77,7 @@ describe("npm run sim", () => {
     [["--seeds", "1.5"], "--seeds 1.5: a whole number"],
     [["--nodes", "4", "--byzantine", "2"], "4 nodes bear 1 Byzantine members"],
     [["--jobs", "0"], "--jobs 0: a whole number"],
+    [["--from", "9007199254740991", "--seeds", "2"], "--seeds 2: a whole number from 1 to 1."],
   ])("refuses %j", (words, reason) => {
     expect(() => planOf(words)).toThrow(reason);
   });

@@ -135,6 +135,8 @@ export function planOf(argv: readonly string[]): Plan | undefined {
   const { values } = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: false });
   if (values.help) return undefined;
   const seeds = numberOf("seeds", values.seeds, COUNT);
+  const from = numberOf("from", values.from, SEED);
+  numberOf("seeds", seeds, { least: 1, most: Number.MAX_SAFE_INTEGER - from + 1 }); // each of them is an exact number
   if (values.record !== undefined && seeds !== 1)
     throw new UsageError("--record holds one seed: say which with --seeds 1 --from S.");
   const given = (["nodes", "byzantine", "minutes", "mode", "actor", "fault", "with"] as const).flatMap((name) =>
@@ -142,7 +144,7 @@ export function planOf(argv: readonly string[]): Plan | undefined {
   );
   return {
     seeds,
-    from: numberOf("from", values.from, SEED),
+    from,
     jobs: values.jobs === undefined ? (seeds <= 20 ? 1 : availableParallelism()) : numberOf("jobs", values.jobs, COUNT),
     stopAtFirst: values["stop-at-first"],
     json: values.json,
