@@ -4,6 +4,7 @@ import Database from "better-sqlite3";
 import { Projector, type ProjectionRoots, TABLE_SETS } from "../../src/actors/projector/projector.ts";
 import { type Sqlite, openSqlite } from "../../src/events/store/sqlite.ts";
 import { compareProjections } from "../../src/host/projector/compare.ts";
+import { expectSoundIndexes } from "../../src/host/projector/database.ts";
 import type { Height } from "../../src/base/brands.ts";
 import { Fault } from "../../src/base/errors.ts";
 import { Checkpoints } from "./checkpoints.ts";
@@ -147,16 +148,18 @@ export class ServingProjection {
    * again one by one. Throws: ReplayFailure PROJECTION_DAMAGED.
    */
   static open(path: string, isLive: boolean): ServingProjection {
-    const db = openSqlite(path, { store: "PROJECTION", synchronous: "normal", readonly: true });
+    let db: Sqlite | undefined;
     try {
+      db = openSqlite(path, { store: "PROJECTION", synchronous: "normal", readonly: true });
       db.exec("BEGIN");
+      if (!isLive) expectSoundIndexes(db);
       const projector = new Projector(db);
       const judged = isLive ? undefined : projector.verify();
       if (judged?.ok === false)
         throw new ReplayFailure("PROJECTION_DAMAGED", null, PART, judged.refusal.message.replace(/\.$/, ""));
       return new ServingProjection(db, projector.roots());
     } catch (error) {
-      db.close();
+      db?.close();
       throw error instanceof ReplayFailure ? error : damaged(error);
     }
   }
@@ -168,6 +171,6 @@ export class ServingProjection {
 
 function damaged(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const isOfTheDisk = error instanceof Fault && !error.code.endsWith("_CORRUPT");
+  const isOfTheDisk = error instanceof Fault && !/_(?:CORRUPT|DAMAGED)$/.test(error.code);
   return isOfTheDisk ? error : new ReplayFailure("PROJECTION_DAMAGED", null, PART, error.message.replace(/\.$/, ""));
 }

@@ -119,8 +119,11 @@ function expectSound(db: Sqlite): Projector {
   return projector;
 }
 
-/** The sums over the rows say nothing of the indexes through which questions find them. Costs a quarter of reading all rows. */
-function expectSoundIndexes(db: Sqlite): void {
+/**
+ * The sums over the rows say nothing of the indexes through which questions find them. Costs a quarter of reading all rows.
+ * Throws: Fault PROJECTION_DAMAGED.
+ */
+export function expectSoundIndexes(db: Sqlite): void {
   const found: unknown = db.pragma("integrity_check(1)", { simple: true });
   if (found !== "ok") throw new Fault("PROJECTION_DAMAGED", `SQLite finds its tables damaged: ${String(found)}`);
 }

@@ -133,6 +133,22 @@ describe("sky replay", () => {
     const damaged = await sky("replay", "--data", directory, "--json");
     expect([damaged.code, jsonOf(damaged)[0]?.["code"]]).toEqual([1, "PROJECTION_DAMAGED"]);
 
+    const garbled = async (at: number): Promise<unknown> => {
+      const bytes = Buffer.from(sound);
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      writeFileSync(file, bytes);
+      const { code, out } = await sky("replay", "--data", directory, "--json");
+      return [code, (JSON.parse(out[0] ?? "") as Record<string, unknown>)["code"]];
+    };
+    edit();
+    const db = new Database(file);
+    const root = "SELECT rootpage FROM sqlite_schema WHERE name = 'rebac_node_by_name'";
+    const endOfIndex = db.prepare<[], number>(root).pluck().get() ?? 0;
+    db.close();
+    // The last byte of a page of an index is of the first key that was put there; no row says it.
+    expect(await garbled(endOfIndex * sound.readUInt16BE(16) - 1)).toEqual([1, "PROJECTION_DAMAGED"]);
+    expect(await garbled(0)).toEqual([1, "PROJECTION_DAMAGED"]);
+
     rmSync(file);
     const other = join(base, "other");
     mkdirSync(other);
