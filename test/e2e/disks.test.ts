@@ -1,11 +1,14 @@
 /** Disks that fill up, and disks that are gone: a node stops cleanly or begins anew, and nothing that was acknowledged is lost. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Cluster, until } from "./cluster.ts";
 import { type Acknowledged, Load, expectKept } from "./load.ts";
 import { expectSameRoots, query, settledHeight } from "./records.ts";
+
+/** Of a node's directory, as docs/OPERATING.md says; what its process writes to beside. */
+const BACKED_UP = ["boot.json", "boot.key", "keystore", "ceremony.journal", "witness.db", "founding.sky", "node.log"];
 
 let cluster: Cluster;
 const acknowledged: Acknowledged[] = [];
@@ -36,7 +39,8 @@ describe("a node whose disk is gone", () => {
     await whileWriting(name, async (load) => {
       await load.more(40);
       await cluster.kill(name);
-      for (const file of ["log.db", "log.db-wal", "log.db-shm"]) rmSync(path.join(dir, file), { force: true });
+      for (const file of readdirSync(dir))
+        if (!BACKED_UP.includes(file)) rmSync(path.join(dir, file), { recursive: true });
       before = cluster.log(name).length;
       await cluster.revive(name);
       await until("it votes again", () =>

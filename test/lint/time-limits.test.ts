@@ -9,6 +9,7 @@ const tests = path.resolve(import.meta.dirname, "..");
 const RULES: readonly (readonly [RegExp, string])[] = [
   [/^[ \t]*\}, [\d_]{4,}\);$/gm, "no limit of its own: vitest.config.ts has one for all"],
   [/\{\s*timeout: [\d_]+,?\s*\}/g, "no limit of its own: vitest.config.ts has one for all"],
+  [/\b(?:test|hook)Timeout\b/g, "no limit of its own: vitest.config.ts has one for all"],
   [/\bvi\.wait(?:For|Until)\(/g, "expect.poll, whose limit is in vitest.config.ts"],
   [/\b(?:interrupt|skipAll)AfterTimeLimit\b/g, "numRuns: how much is tried is a count, not a time"],
   [
@@ -37,6 +38,7 @@ it("each of them would be found", () => {
     "await vi.waitFor(() => f())",
     "expect(performance.now() - began).toBeLessThan(5)",
     "{ interruptAfterTimeLimit: 6000 }",
+    "vi.setConfig({ testTimeout: 120_000 })",
   ];
   for (const one of [...bad, ...worse]) expect([one, faultsIn(one).length]).toEqual([one, 1]);
   expect(faultsIn("execFileSync(node, [], { encoding: 'utf8', timeout: 20_000 })")).toEqual([]);

@@ -1,6 +1,7 @@
 /**
- * Tells a new disk from a lost one, and this journal from an older state of itself: the journal's id and the number of its start
- * stand in the log database and in a file beside it; a clean stop adds to the file what state it left the journal in.
+ * Tells a new node from one whose disk was lost, and this journal from an older state of itself: the journal's id and the number of its
+ * start stand in the log database and in a file beside it; a clean stop adds to the file what state it left the journal in. The file
+ * is there from the node's initialisation on, so that a node that was given its keys back and nothing else is not taken for a new one.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -11,6 +12,8 @@ import { LOST_COMMITS_MARK, type LogDatabase } from "../../events/store/log-data
 import { writeAtomic } from "../founding/files.ts";
 
 const FILE = "journal.id";
+/** What the file says between the node's initialisation and its first start. */
+const UNUSED = "new";
 const MARK = "journal-id";
 /** Starts of this log so far. */
 const STARTS_MARK = "journal-starts";
@@ -31,10 +34,12 @@ interface Known {
 }
 const LINE = /^([0-9a-f]{32}) (\d{1,15}) (running|[0-9a-f]+)$/;
 
-/** Undefined without the file; null when it says nothing that we wrote: then some journal was here, and it is not this one. */
-function readKnown(path: string): Known | null | undefined {
-  if (!existsSync(path)) return undefined;
-  const [, id, starts, left] = LINE.exec(readFileSync(path, "utf8").trim()) ?? [];
+/** Null without the file, and when it says nothing that we wrote: some journal may have been here, and it is not this one. */
+function readKnown(path: string): Known | typeof UNUSED | null {
+  if (!existsSync(path)) return null;
+  const text = readFileSync(path, "utf8").trim();
+  if (text === UNUSED) return UNUSED;
+  const [, id, starts, left] = LINE.exec(text) ?? [];
   if (id === undefined || starts === undefined || left === undefined) return null;
   return { id, starts: Number(starts), left: left === "running" ? null : left };
 }
@@ -63,6 +68,12 @@ function isTheSame(log: LogDatabase, known: Known): boolean {
   return known.left === null || known.left === hex(log.fingerprint());
 }
 
+/** The node has just been initialised, and votes for the first time after this. What another life left in the directory stays. */
+export function beginJournal(directory: string): void {
+  const path = join(directory, FILE);
+  if (!existsSync(path)) writeAtomic(path, `${UNUSED}\n`);
+}
+
 /**
  * Whether this node may have voted with another journal than the one in its database, with a later state of it, or with one that
  * lost commits since: then it must not vote before it knows how far (consensus.md, "Lost journal"), however often it restarts
@@ -73,10 +84,10 @@ export function isJournalLost(log: LogDatabase, directory: string): boolean {
   const inLog = idIn(log);
   const isLost =
     log.mark(LOST_COMMITS_MARK) !== undefined ||
-    // Without the file, only a log that nobody ever voted with is a new one: this start was begun before and not ended.
-    (known === undefined ? inLog !== undefined && hasLived(log) : known === null || !isTheSame(log, known));
+    // Before the first start ended, the log may have its id already, and nobody has voted with it.
+    (known === UNUSED ? inLog !== undefined && hasLived(log) : known === null || !isTheSame(log, known));
   const id = inLog ?? hex(randomBytes(16));
-  const starts = Math.max(startsIn(log), known?.starts ?? 0) + 1;
+  const starts = Math.max(startsIn(log), known === null || known === UNUSED ? 0 : known.starts) + 1;
   const marks = [
     { name: MARK, value: Buffer.from(id, "hex") },
     { name: STARTS_MARK, value: encode(integer(), starts) },

@@ -15,6 +15,7 @@ import type { RevokedKey } from "../../projections/certificates/live-certificate
 import { bindAddress } from "../config/bind-address.ts";
 import type { NodeConfig } from "../config/schema.ts";
 import { timingsOf } from "../config/timings.ts";
+import { beginJournal } from "../consensus/journal-id.ts";
 import { type EnclaveHost, startEnclave } from "../enclave/enclave-host.ts";
 import { demand, nodeFiles, readBootFile } from "../enclave/node-files.ts";
 import type { EnclavePort } from "../enclave/worker-protocol.ts";
@@ -377,9 +378,16 @@ class Node implements RunningNode {
     };
     return {
       ...enclave,
-      initialise: (caller) => watch(enclave.initialise(caller)),
+      initialise: (caller) => watch(this.#initialised(enclave.initialise(caller))),
       unwrap: (caller, id) => watch(enclave.unwrap(caller, id)),
     };
+  }
+
+  /** What made this node what it is also says that it has not voted yet; after a crash in between its journal counts as lost. */
+  async #initialised<T extends { readonly ok: boolean }>(answer: Promise<T>): Promise<T> {
+    const given = await answer;
+    if (given.ok) beginJournal(this.#options.config.dataDir);
+    return given;
   }
 
   async #openApi(enclave: EnclaveHost): Promise<GrpcListener<PeerIdentity>> {

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { ensureGenesis, votesAboveMark } from "../../../src/actors/consensus/start.ts";
 import { epoch, view } from "../../../src/base/brands.ts";
 import { LOST_COMMITS_MARK, type LogDatabase, openLogDatabase } from "../../../src/events/store/log-database.ts";
-import { isJournalLost } from "../../../src/host/consensus/journal-id.ts";
+import { beginJournal, isJournalLost } from "../../../src/host/consensus/journal-id.ts";
 import { genesis, hashing } from "../../unit/actors/world.ts";
 import { filesOf } from "./life.ts";
 import { Chance } from "./points.ts";
@@ -43,6 +43,7 @@ test.each([0, 0.3, 0.5, 0.8])(
     const life = (n: number): string => join(directory, `life-${damageAt}-${n}`);
     const [first, second, third, fourth, fifth] = [life(1), life(2), life(3), life(4), life(5)] as const;
     mkdirSync(first);
+    beginJournal(first);
     const votes = (log: LogDatabase): void => {
       for (let at = 1; at < 8; at++) vote(log, at);
     };
@@ -66,6 +67,7 @@ test.each([0, 0.3, 0.5, 0.8])(
 test("a member that only crashed trusts its journal", () => {
   const [first, second, third] = [join(directory, "a"), join(directory, "b"), join(directory, "c")] as const;
   mkdirSync(first);
+  beginJournal(first);
   expect(crashed(first, second, (log) => vote(log, 1))).toBe(false);
   expect(crashed(second, third, (log) => vote(log, 2))).toBe(false);
 });

@@ -1,5 +1,5 @@
 /** "Lost journal" of consensus.md: when a node may trust that its database remembers every vote it cast. */
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { ensureGenesis, votesAboveMark } from "../../../src/actors/consensus/sta
 import { epoch, view } from "../../../src/base/brands.ts";
 import { blockHash, bodyHash, bundleDigest, genesisEvent } from "../../../src/events/facts/hashing.ts";
 import { type LogDatabase, openLogDatabase } from "../../../src/events/store/log-database.ts";
-import { closeJournal, isJournalLost } from "../../../src/host/consensus/journal-id.ts";
+import { beginJournal, closeJournal, isJournalLost } from "../../../src/host/consensus/journal-id.ts";
 
 const genesis = genesisEvent({ document: new TextEncoder().encode("a founding document"), signatures: [] });
 const directories: string[] = [];
@@ -15,9 +15,11 @@ afterEach(() => {
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
 });
 
+/** Of a node that was initialised and has not started yet. */
 function directory(): string {
   const made = mkdtempSync(join(tmpdir(), "sky-journal-"));
   directories.push(made);
+  beginJournal(made);
   return made;
 }
 
@@ -83,6 +85,21 @@ describe("a node's journal", () => {
     expect(found).toBe(true);
   });
 
+  it("is lost with the whole disk: who gives a node its keys back need not know what else to put there", () => {
+    const at = directory();
+    start(at, vote);
+    for (const file of readdirSync(at)) rmSync(join(at, file));
+    expect([start(at), start(at)]).toEqual([true, true]);
+  });
+
+  it("is the one that the directory has, when the node is initialised there once more", () => {
+    const at = directory();
+    start(at, vote);
+    rmSync(join(at, "log.db"));
+    beginJournal(at);
+    expect(start(at)).toBe(true);
+  });
+
   it("is lost when the log came without the file beside it", () => {
     const at = directory();
     start(at, vote);
@@ -92,8 +109,9 @@ describe("a node's journal", () => {
 
   it("is not lost when the very first start ended before the file was written", () => {
     const at = directory();
+    const before = readFileSync(join(at, "journal.id"));
     start(at);
-    rmSync(join(at, "journal.id"));
+    writeFileSync(join(at, "journal.id"), before);
     expect(start(at)).toBe(false);
   });
 

@@ -1,6 +1,6 @@
 import Database from "better-sqlite3";
 import fc from "fast-check";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { Projector } from "../../../src/actors/projector/projector.ts";
 import { height } from "../../../src/base/brands.ts";
 import type { Assertion, GraphChange, GraphNode, NodeEdge } from "../../../src/events/facts/graph.ts";
@@ -15,9 +15,6 @@ import { PastGraph } from "../../../src/projections/rebac/past-graph.ts";
 import { RebacTables } from "../../../src/projections/rebac/tables.ts";
 import * as brute from "../../../tools/sim/naive-graph.ts";
 import { history, nodes } from "./random-writes.ts";
-
-// Every pair of nodes at every height of some hundred histories: work, not waiting.
-vi.setConfig({ testTimeout: 120_000 });
 
 const NONE = { namespace: "", name: "" };
 const GENEROUS = { visits: 100_000, listed: 10_000 };
@@ -52,7 +49,14 @@ function run(
   }
   return new PastGraph(db.last);
 }
-const db = Object.assign(() => (db.last = new Database(":memory:")), { last: new Database(":memory:") });
+/** A database for one history; that of the one before is closed. */
+const db = Object.assign(
+  () => {
+    db.last.close();
+    return (db.last = new Database(":memory:"));
+  },
+  { last: new Database(":memory:") },
+);
 
 const pair = (a: GraphNode, b: GraphNode): string => JSON.stringify([keyOf(a), keyOf(b)]);
 

@@ -1,6 +1,6 @@
 import Database from "better-sqlite3";
 import fc from "fast-check";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { height } from "../../../src/base/brands.ts";
 import type { GraphFact } from "../../../src/events/facts/fact.ts";
 import type { GraphNode, Relation } from "../../../src/events/facts/graph.ts";
@@ -13,9 +13,6 @@ import { PastGraph } from "../../../src/projections/rebac/past-graph.ts";
 import { RebacTables } from "../../../src/projections/rebac/tables.ts";
 import * as brute from "../../../tools/sim/naive-graph.ts";
 import { history, nodes, relations, write } from "./random-writes.ts";
-
-// Over a thousand random histories: work, not waiting.
-vi.setConfig({ testTimeout: 120_000 });
 
 const PREDICATES: readonly (Relation | undefined)[] = [undefined, { namespace: "", name: "" }, ...relations];
 const mayChange = { mayChangePolicy: true };

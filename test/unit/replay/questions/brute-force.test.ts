@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { decode } from "../../../../src/base/codec.ts";
 import { PAYLOAD_BYTES_MAX } from "../../../../src/events/facts/command.ts";
 import { FOUNDING_BYTES_MAX, foundingDocumentShape } from "../../../../src/events/facts/founding.ts";
@@ -25,9 +25,6 @@ import type { ReplayedBlock } from "../../../../tools/replay/replayed.ts";
 import * as brute from "../../../../tools/sim/naive-graph.ts";
 import { nodes, write } from "../../rebac/random-writes.ts";
 import { AuditedLog } from "./audited-log.ts";
-
-// Logs written, verified and asked at each height: work, not waiting.
-vi.setConfig({ testTimeout: 60_000 });
 
 const BLOCKS = 24;
 const keyOf = (n: GraphNode): string => JSON.stringify([n.namespace, n.name, n.relation.namespace, n.relation.name]);
