@@ -35,20 +35,26 @@ function simulate(file: string, mutant: Mutant, from: number, seeds: number): Pr
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   let found: Found = { kind: "survived" };
   let errors = "";
-  let hangs = setTimeout(() => child.kill("SIGKILL"), SILENCE_MS_MAX);
+  let isHung = false;
+  const giveUp = (): void => {
+    isHung = true;
+    child.kill("SIGKILL");
+  };
+  let hangs = setTimeout(giveUp, SILENCE_MS_MAX);
   child.stderr.on("data", (text: Buffer) => (errors = `${errors}${text.toString()}`.slice(-2000)));
   const lines = createInterface({ input: child.stdout });
   lines.on("line", (line) => {
     clearTimeout(hangs);
-    hangs = setTimeout(() => child.kill("SIGKILL"), SILENCE_MS_MAX);
+    hangs = setTimeout(giveUp, SILENCE_MS_MAX);
     const { seed, violation } = JSON.parse(line) as Told;
     if (violation !== undefined) found = { kind: "found", seed, ...violation };
   });
   return new Promise((resolve) => {
-    child.on("close", (code) => {
+    child.on("close", (code, signal) => {
       clearTimeout(hangs);
-      if (code === (found.kind === "found" ? 1 : 0)) resolve(found);
-      else resolve({ kind: "failed", message: `the simulator ended with ${code ?? "a signal"}: ${errors}` });
+      if (isHung) resolve({ kind: "failed", message: `the simulator said nothing for ${SILENCE_MS_MAX / 1_000} s` });
+      else if (code === (found.kind === "found" ? 1 : 0)) resolve(found);
+      else resolve({ kind: "failed", message: `the simulator ended with ${code ?? signal}: ${errors}` });
     });
   });
 }
