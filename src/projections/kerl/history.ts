@@ -142,7 +142,7 @@ export class KerlHistory {
     const prefix = `${kind} ${aid} `;
     return this.#sql.replies
       .all(prefix, `${prefix}\u{10ffff}`, height, height, PAGE_ROWS_MAX)
-      .map((row) => replyOf(kerlRowOf("replies", row)));
+      .map((row) => replyOf(kerlRowOf("replies", row), height));
   }
 
   /** Rivals of events in force, with signatures that hold. */
@@ -194,12 +194,12 @@ export class KerlHistory {
 const endOf = (row: { readonly to_height: number; readonly to_index: number }, height: number): Place | null =>
   row.to_height === OPEN || row.to_height > height ? null : { height: row.to_height, index: row.to_index };
 
-const replyOf = (row: KerlRow<"replies">): StoredReply => ({
+const replyOf = (row: KerlRow<"replies">, height: number): StoredReply => ({
   said: row.said as Said,
   signer: row.signer as Aid,
   date: row.date,
   from: { height: row.from_height, index: row.from_index },
-  to: row.to_height === OPEN ? null : { height: row.to_height, index: row.to_index },
+  to: endOf(row, height),
   reply: row.reply,
   attached: row.attached,
 });

@@ -156,6 +156,11 @@ describe("the past of an identifier", () => {
       [at(1)],
       [at(2)],
     ]);
+    // Nor does whoever asks at a height hear that something newer came later.
+    expect([1, 2].map((h) => history.replies("end", client.aid, height(h)).map(({ to }) => to))).toEqual([
+      [null],
+      [null],
+    ]);
   });
 
   it("keeps rivals of an event as evidence", () => {
