@@ -199,9 +199,9 @@ export class ConsensusActor {
     });
   }
 
-  /** A frame of an authenticated peer. */
-  receive(from: MemberIndex, frame: Uint8Array): void {
-    if (!this.#stopped) this.#ingress.receive(from, frame);
+  /** A frame of an authenticated peer. Returns whether it was of use: new, or what was asked for. */
+  receive(from: MemberIndex, frame: Uint8Array): boolean {
+    return this.#stopped || this.#ingress.receive(from, frame);
   }
 
   /**

@@ -123,6 +123,11 @@ export class CatchUp {
     return taken;
   }
 
+  /** How many segments were new. */
+  get kept(): number {
+    return this.#checkpoint.kept;
+  }
+
   /** Refuses: as `CheckpointFetch.take`. */
   segment(from: MemberIndex, segment: Uint8Array): Result<void> {
     return this.#checkpoint.take(from, segment);

@@ -62,6 +62,8 @@ export class CheckpointFetch {
   readonly #stores: CheckpointFetchStores;
   readonly #offers: CheckpointOffers;
   #wanted: Wanted | undefined;
+  /** How many segments were new. */
+  kept = 0;
   /** Asked for before it was given up: they may still come. */
   #late: ReadonlySet<Digest> = new Set();
   #turn: unknown;
@@ -134,6 +136,7 @@ export class CheckpointFetch {
     const { ports } = this.#stores;
     if (!decodeSegment(segment).ok) return this.#giveUp("a segment is not of a kind that it knows");
     ports.checkpoints?.keep(wanted.offer.statement.height, digest, segment);
+    this.kept += 1;
     wanted.givers.add(from);
     // Liars alone, who give one now and then, make no progress: until f+1 members were heard, it takes f+1 to give some.
     if (!this.isOpen || wanted.givers.size > this.#faults) this.#progress(wanted);

@@ -22,6 +22,8 @@ interface Wanted {
 export class Fetching {
   readonly #ports: Pick<ConsensusPorts, "clock" | "random" | "peers">;
   readonly #wanted = new Map<string, Wanted>();
+  /** How many questions were answered by whom they were asked. */
+  answers = 0;
 
   constructor(ports: Pick<ConsensusPorts, "clock" | "random" | "peers">) {
     this.#ports = ports;
@@ -44,6 +46,7 @@ export class Fetching {
     const wanted = this.#wanted.get(name);
     if (wanted?.asked.delete(from) !== true) return false;
     wanted.inVain = 0;
+    this.answers += 1;
     return true;
   }
 

@@ -31,6 +31,7 @@ export class Ingress {
   readonly #roots = new Allowance(ROOTS);
   /** View of each member's last late vote. */
   readonly #late = new Map<MemberIndex, number>();
+  #isOfUse = false;
 
   constructor(actor: ConsensusActor, ports: ConsensusPorts) {
     this.#actor = actor;
@@ -42,7 +43,17 @@ export class Ingress {
     this.surveyNonce = Uint8Array.from({ length: 16 }, () => Math.floor(ports.random() * 256));
   }
 
-  receive(from: MemberIndex, frame: Uint8Array): void {
+  /**
+   * Returns whether the frame was of use: it said something new, or what was asked for. What has a share of its own (requests, roots) and
+   * what comes seldom does not count as such: it is cheap, and not much of it comes from an honest member.
+   */
+  receive(from: MemberIndex, frame: Uint8Array): boolean {
+    this.#isOfUse = false;
+    this.#receive(from, frame);
+    return this.#isOfUse;
+  }
+
+  #receive(from: MemberIndex, frame: Uint8Array): void {
     if (!this.#faults.has(from, this.#ports.clock.now())) return this.#refuse("PEER_SENDS_FAULTS", from);
     const message = decode(peerMessageShape, frame, FRAME_BYTES_MAX);
     if (!message.ok) return this.#fault(message.refusal.code, from);
@@ -89,7 +100,7 @@ export class Ingress {
       case "eventsRequest":
         return this.#answering.events(from, message.from);
       case "events":
-        return this.taken(from, this.#actor.synchronised(from, message));
+        return this.#events(from, message);
       case "root":
         return this.#root(from, message);
       case "surveyRequest":
@@ -105,8 +116,24 @@ export class Ingress {
       case "segmentRequest":
         return this.#answering.segment(from, message.digest);
       case "segment":
-        return this.taken(from, this.#actor.catchUp.segment(from, message.segment));
+        return this.#segment(from, message.segment);
     }
+  }
+
+  #events(from: MemberIndex, message: Of<"events">): void {
+    const { fetching } = this.#actor;
+    const { answers } = fetching;
+    const taken = this.#actor.synchronised(from, message);
+    this.#isOfUse = taken.ok && fetching.answers > answers;
+    this.taken(from, taken);
+  }
+
+  #segment(from: MemberIndex, segment: Uint8Array): void {
+    const { catchUp } = this.#actor;
+    const { kept } = catchUp;
+    const taken = catchUp.segment(from, segment);
+    this.#isOfUse = taken.ok && catchUp.kept > kept;
+    this.taken(from, taken);
   }
 
   #proposal(from: MemberIndex, { block, signature }: Of<"proposal">): void {
@@ -124,6 +151,7 @@ export class Ingress {
       if (signatures.isBeyond("notarize", view, hash, from)) return this.#fault("too many proposals in one view", from);
       if (!signatures.holds("notarize", view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);
       signatures.add("notarize", view, hash, from, signature);
+      this.#isOfUse = true;
     }
     if (blocks.get(hash) === undefined) blocks.add(opened.value);
     const aheadMs = header.time - this.#ports.clock.now();
@@ -147,6 +175,7 @@ export class Ingress {
     if (signatures.isBeyond(kind, view, hash, from)) return this.#fault("too many votes in one view", from);
     if (!signatures.holds(kind, view, hash, from, signature)) return this.#fault("BAD_SIGNATURE", from);
     signatures.add(kind, view, hash, from, signature);
+    this.#isOfUse = true;
     this.#actor.post({ type: "voteVerified", kind, view, hash, member });
   }
 
@@ -182,6 +211,7 @@ export class Ingress {
     if (signatures.isQuorum(VOTE_OF[kind], view, blockHash)) return; // one's own is assembled at the next drain
     if (!signatures.judges(certificate)) return this.#fault("BAD_CERTIFICATE", from);
     signatures.keep(certificate);
+    this.#isOfUse = true;
     const signers = signersOf(certificate, committee.keys.length) ?? [];
     this.#actor.post({ type: "certificateVerified", kind, view, hash: blockHash, signers });
   }
@@ -198,6 +228,7 @@ export class Ingress {
     if (bundles.isFull(member) && !wanted) return this.#refuse("MEMPOOL_SHARE_USED", from);
     if (!isBundleSigned(committee, opened.value)) return this.#fault("BAD_SIGNATURE", from);
     this.#actor.hold(digest, bytes, member);
+    this.#isOfUse = true;
   }
 
   /** A block that was asked for by hash; its certificate is what makes it worth having. */

@@ -8,7 +8,7 @@ import type { MemberIndex } from "../../base/brands.ts";
 import { memberIndex } from "../../base/brands.ts";
 import { Fault } from "../../base/errors.ts";
 import { type Result, refuse } from "../../base/result.ts";
-import { FrameReader } from "./frames.ts";
+import { FairReading } from "./fair-reading.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
 import { HANDSHAKE_TIMEOUT_MS, type PeerTls, RETIRE_GRACE_MS, certificateOf, tlsContext } from "./peer-tls.ts";
 
@@ -22,7 +22,8 @@ export interface PeerNetworkOptions {
   readonly connectionMaxAgeMs: number;
   /** Which member presents this certificate (DER). Refuses with any code. */
   readonly authenticate: (certificate: Uint8Array) => Result<MemberIndex>;
-  readonly onFrame: (from: MemberIndex, frame: Uint8Array) => void;
+  /** Whether the frame was of use: a member whose frames are not is read more slowly. */
+  readonly onFrame: (from: MemberIndex, frame: Uint8Array) => boolean;
   /** A stream to this member stands. */
   readonly onConnected: (member: MemberIndex) => void;
   /** It stands no longer; it is dialled again. */
@@ -101,9 +102,16 @@ class Incoming {
   readonly #streams = new Map<MemberIndex, TLSSocket[]>();
   /** Those of them whose certificate has not been accepted yet, oldest first. */
   readonly #unauthenticated = new Set<Socket>();
+  readonly #reading;
 
   constructor(options: PeerNetworkOptions) {
     this.#options = options;
+    this.#reading = new FairReading({
+      onFrame: options.onFrame,
+      onHeld: () => options.onRefused("PEER_HELD_BACK"),
+      onRefused: () => options.onRefused("FRAME_TOO_LARGE"),
+      now: () => performance.now(),
+    });
     this.#server = createServer({
       ...tlsContext(options.tls),
       requestCert: true,
@@ -145,6 +153,7 @@ class Incoming {
   }
 
   close(): Promise<void> {
+    this.#reading.close();
     for (const socket of this.#sockets) socket.destroy();
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
@@ -185,12 +194,7 @@ class Incoming {
     });
     socket.setNoDelay(true);
     socket.write(ADMITTED);
-    const reader = new FrameReader((frame) => this.#options.onFrame(member.value, frame));
-    socket.on("data", (chunk: Buffer) => {
-      if (reader.push(chunk)) return;
-      this.#options.onRefused("FRAME_TOO_LARGE");
-      socket.destroy();
-    });
+    this.#reading.add(member.value, socket);
   }
 
   #countAuthenticated(socket: TLSSocket): void {

@@ -7,7 +7,7 @@ import type { Committee, ConsensusPorts, FetchedCheckpoint, Position } from "../
 import { Healing } from "../../actors/consensus/healing.ts";
 import { ensureGenesis, loadStart, readDivergence } from "../../actors/consensus/start.ts";
 import { proofDefect } from "../../actors/consensus/synchronisation.ts";
-import { type Aid, epoch, height as heightOf } from "../../base/brands.ts";
+import { type Aid, type MemberIndex, epoch, height as heightOf } from "../../base/brands.ts";
 import { Fault, present } from "../../base/errors.ts";
 import { verify } from "../../crypto/ed25519.ts";
 import type { MerkleFrontier } from "../../crypto/merkle.ts";
@@ -296,7 +296,7 @@ class ConsensusWorker {
       connectionMaxAgeMs: data.connectionMaxAgeMs,
       keyStateOf: (aid) => this.#keyStates.get(aid),
       isRevoked: this.#revoked.isRevoked,
-      onFrame: (from, frame) => this.#guarded(() => (this.#actor ?? this.#healing?.member)?.receive(from, frame)),
+      onFrame: (from, frame) => this.#hear(from, frame),
       onConnected: (member) => {
         this.#actor?.post({ type: "peerConnected", member });
         this.#tellPeers();
@@ -308,6 +308,16 @@ class ConsensusWorker {
       },
       onRefused: (reason) => this.#host.post({ kind: "refused", reason, port: "cluster" }),
     });
+  }
+
+  /** Whether it was of use. What comes while the member heals its log, or has none, is not judged. */
+  #hear(from: MemberIndex, frame: Uint8Array): boolean {
+    let isOfUse = true;
+    this.#guarded(() => {
+      if (this.#actor !== undefined) isOfUse = this.#actor.receive(from, frame);
+      else this.#healing?.member.receive(from, frame);
+    });
+    return isOfUse;
   }
 
   #ports(log: LogDatabase, network: PeerNetwork): ConsensusPorts {

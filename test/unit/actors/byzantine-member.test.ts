@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type Digest, epoch, height, logTime, view } from "../../../src/base/brands.ts";
-import { decode } from "../../../src/base/codec.ts";
+import { decode, encode } from "../../../src/base/codec.ts";
 import { sha256Digest } from "../../../src/crypto/hash.ts";
 import { headerShape } from "../../../src/events/facts/block.ts";
 import { bundleDigest } from "../../../src/events/facts/hashing.ts";
+import { FRAME_BYTES_MAX, type PeerMessage, peerMessageShape } from "../../../src/events/facts/peer-message.ts";
 import { ByzantineCommittee, LIAR, bodyOf, cluster, rootOfLiar, signAsLiar } from "./byzantine-committee.ts";
 
 const committees: ByzantineCommittee[] = [];
@@ -252,5 +253,44 @@ describe("a member that lost its journal", () => {
       () => lost.refused.includes("SURVEY_WITHOUT_CERTIFICATE") || LIAR in lost.actor.context.survey,
     );
     expect(lost.actor.context.survey[LIAR]).toBeUndefined();
+  });
+});
+
+describe("what a peer says", () => {
+  it("is of use once; said again it is not, whatever it is", () => {
+    const committee = gather();
+    const found = new Map<string, { first: number; again: number }>();
+    for (const { actor } of committee.honest) {
+      const receive = actor.receive.bind(actor);
+      actor.receive = (from, frame) => {
+        const message = decode(peerMessageShape, frame, FRAME_BYTES_MAX);
+        const kind = message.ok ? message.value.kind : "none";
+        const counts = found.get(kind) ?? { first: 0, again: 0 };
+        found.set(kind, counts);
+        const isOfUse = receive(from, frame);
+        if (isOfUse) counts.first += 1;
+        for (let i = 0; i < 3; i++) if (receive(from, frame)) counts.again += 1;
+        return isOfUse;
+      };
+    }
+    for (let i = 0; i < 10; i++) committee.stillOrders();
+    for (const kind of ["proposal", "vote", "bundle"]) expect(found.get(kind)?.first, kind).toBeGreaterThan(0);
+    for (const [kind, { again }] of found) expect(again, kind).toBe(0);
+  });
+
+  it("is of no use if it was not asked for, cannot be read, or asks", () => {
+    const committee = gather();
+    committee.stillOrders();
+    const [first] = committee.honest;
+    if (first === undefined) throw new Error("no member");
+    const said: readonly PeerMessage[] = [
+      { kind: "events", from: height(1), events: [] },
+      { kind: "segment", segment: new Uint8Array(1000) },
+      { kind: "eventsRequest", from: height(1) },
+      { kind: "surveyRequest", nonce: new Uint8Array(16) },
+    ];
+    for (const message of said)
+      expect(first.actor.receive(LIAR, encode(peerMessageShape, message)), message.kind).toBe(false);
+    expect(first.actor.receive(LIAR, new Uint8Array([0xc1]))).toBe(false);
   });
 });

@@ -29,6 +29,8 @@ interface Member {
 interface Given {
   readonly authenticate?: PeerNetworkOptions["authenticate"];
   readonly connectionMaxAgeMs?: number;
+  /** What it says of every frame. */
+  readonly isOfUse?: boolean;
 }
 
 async function member(self: 0 | 1, base: number, given: Given = {}): Promise<Member> {
@@ -48,6 +50,7 @@ async function member(self: 0 | 1, base: number, given: Given = {}): Promise<Mem
     onFrame: (_from, frame) => {
       frames.push(Buffer.from(frame).readUInt32BE(0));
       changed();
+      return given.isOfUse ?? true;
     },
     onConnected: () => {
       events.push("connected");
@@ -132,6 +135,18 @@ test("a stream migrates to a renewed certificate: the new connection stands befo
   await second.until(() => second.frames.length === sent);
   expect(first.events).toEqual(["connected", "connected"]);
   expect(second.refused).toEqual([]);
+});
+
+test("of a member whose frames are of no use none is lost, however slowly they are read", async () => {
+  const base = await twoPorts();
+  const first = await member(0, base);
+  const second = await member(1, base, { isOfUse: false });
+  await first.connected(1);
+  const count = 20_500;
+  for (let i = 0; i < count; i++) first.network.send(memberIndex(1), numbered(i));
+  await second.until(() => second.frames.length === count);
+  expect(second.frames).toEqual(Array.from({ length: count }, (_, i) => i));
+  expect(first.events).toEqual(["connected"]);
 });
 
 test("what is accepted no more ends within its grace, both ways, and is not let in again", async () => {

@@ -34,6 +34,7 @@ test("strangers who wait with open sockets keep no member out", async () => {
     onFrame: (_from, { length }) => {
       frames.push(length);
       heard();
+      return true;
     },
     onConnected: () => {},
     onDisconnected: () => {},
