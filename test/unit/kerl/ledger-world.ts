@@ -1,7 +1,7 @@
 /** A ledger founded by identifiers that live, with the projector's tables beside it. */
 import Database from "better-sqlite3";
 import { type ProjectedBlock, Projector } from "../../../src/actors/projector/projector.ts";
-import { type CommandId, type LogTime, epoch, height, logTime, memberIndex, view } from "../../../src/base/brands.ts";
+import { type CommandId, epoch, height, logTime, memberIndex, view } from "../../../src/base/brands.ts";
 import { ZERO_DIGEST, concatBytes } from "../../../src/base/bytes.ts";
 import { decodeSequence, encode } from "../../../src/base/codec.ts";
 import { sha256Digest, signingBytes } from "../../../src/crypto/hash.ts";
@@ -13,6 +13,8 @@ import { foundingDocumentShape } from "../../../src/events/facts/founding.ts";
 import { graphWriteShape } from "../../../src/events/facts/graph.ts";
 import { blockHash, clusterOf } from "../../../src/events/facts/hashing.ts";
 import { SignedPool } from "../../../src/host/executor/signed-pool.ts";
+import { loadSegments } from "../../../src/projections/checkpoint/checkpoint.ts";
+import { decodeSegment } from "../../../src/projections/checkpoint/segment.ts";
 import { LiveKerl } from "../../../src/projections/kerl/live-kerl.ts";
 import { loadLiveKerl } from "../../../src/projections/kerl/load-live-kerl.ts";
 import {
@@ -57,14 +59,17 @@ export class LedgerWorld {
   readonly client = new Life("client");
   readonly defects: unknown[] = [];
   readonly blocks: ExecutedBlock[] = [];
-  readonly db = new Database(":memory:");
-  readonly projector: Projector;
+  db = new Database(":memory:");
+  projector: Projector;
   readonly cluster;
   /** The founding document. */
   readonly document: Uint8Array;
   ledger: Ledger;
+  /** Between two commands of a block: what the node's other threads do. */
+  meanwhile = (): void => {};
   #ids = 0;
   readonly #headers: Uint8Array[] = [];
+  readonly #executable: ExecutableBlock[] = [];
 
   /** `archives`: the past is read from the tables, not kept in memory. */
   constructor(archives = true, others: readonly Life[] = []) {
@@ -119,10 +124,9 @@ export class LedgerWorld {
       executed: { height: height(Math.max(0, at - 1)), root: this.ledger.root },
     });
     this.#headers.push(header);
-    const work = this.ledger.execute({ height: height(at), hash: blockHash(header), time: logTime(time), content });
-    let step = work.next();
-    while (step.done !== true) step = work.next();
-    const executed = step.value;
+    const block: ExecutableBlock = { height: height(at), hash: blockHash(header), time: logTime(time), content };
+    this.#executable.push(block);
+    const executed = this.#run(block);
     this.blocks.push(executed);
     const facts = decodeSequence(factShape, executed.facts);
     if (!facts.ok) throw new Error(facts.refusal.message);
@@ -130,19 +134,35 @@ export class LedgerWorld {
     return { executed, facts: facts.value, kinds };
   }
 
-  /** Applies what was executed to the tables, and tells the live logs so. */
-  project(): void {
+  #run(block: ExecutableBlock): ExecutedBlock {
+    const work = this.ledger.execute(block);
+    let step = work.next();
+    while (step.done !== true) {
+      this.meanwhile();
+      step = work.next();
+    }
+    return step.value;
+  }
+
+  /** Applies what was executed to the tables, so many blocks in one batch, and tells the live logs so. */
+  project(most = Number.POSITIVE_INFINITY, tells = true): void {
     const body = new Uint8Array([0]);
+    const from = this.projector.height + 1;
     const blocks = this.blocks
-      .slice(this.projector.height + 1)
+      .slice(from, from + most)
       .map((block): ProjectedBlock => ({ ...block, block: { header: this.#headers[block.height] ?? body, body } }));
     if (blocks.length > 0) this.projector.apply(blocks);
-    this.ledger.kerl.archived(this.projector.height);
+    if (tells) this.ledger.kerl.archived(this.projector.height);
   }
 
   /** Goes on from what the tables say, as a node does that starts again. */
   restart(): void {
     this.project();
+    this.restartBehind();
+  }
+
+  /** The same with tables that lag: what they lack is executed anew, as read from the log. Returns what that made of it. */
+  restartBehind(): readonly ExecutedBlock[] {
     const verified = this.projector.verify();
     if (!verified.ok) throw new Error(verified.refusal.message);
     this.ledger = this.#open({
@@ -150,22 +170,44 @@ export class LedgerWorld {
       graph: loadLiveGraph(this.db),
       ...this.projector.ledger.load(7),
     });
+    return this.#executable.slice(this.projector.height + 1).map((block) => this.#run(block));
+  }
+
+  /** Begins with these segments of a checkpoint, as a node does that catches up, and executes what came after it. */
+  restore(segments: Iterable<Uint8Array>): void {
+    const opened = [...segments].map((bytes) => {
+      const segment = decodeSegment(bytes);
+      if (!segment.ok) throw new Error(segment.refusal.message);
+      return segment.value;
+    });
+    this.db.close();
+    this.db = new Database(":memory:");
+    const loaded = loadSegments(this.db, opened);
+    if (!loaded.ok) throw new Error(loaded.refusal.message);
+    this.projector = new Projector(this.db);
+    this.restartBehind();
   }
 
   signed(
     author: Author,
-    commands: readonly { readonly kind: CommandKind; readonly payload: Uint8Array; readonly id?: number }[],
+    commands: readonly {
+      readonly kind: CommandKind;
+      readonly payload: Uint8Array;
+      readonly id?: number;
+      readonly notAfter?: number;
+    }[],
+    principal: Life["aid"] | null = null,
   ): Uint8Array {
     const body = encode(signedBodyShape, {
       cluster: this.cluster,
       author: author.aid,
-      principal: null,
+      principal,
       keyState: author.keyState,
-      commands: commands.map(({ kind, payload, id }) => ({
+      commands: commands.map(({ kind, payload, id, notAfter }) => ({
         id: (id ?? ++this.#ids).toString(16).padStart(32, "0") as CommandId,
         kind,
         payload,
-        notAfter: 3_000_000 as LogTime,
+        notAfter: logTime(notAfter ?? 3_000_000),
       })),
     });
     return encode(signedShape, { body, signatures: author.sign(signingBytes("signed", this.cluster, body)) });
@@ -193,6 +235,17 @@ export class LedgerWorld {
   }
 
   block(...batches: readonly Uint8Array[]): Outcome {
+    return this.blockAt(10_001 + this.ledger.height, batches);
+  }
+
+  /** Orders what q members said of the block before it. */
+  checkpointAt(time: number): Outcome {
+    const { height: at, root } = this.ledger;
+    const statement = { epoch: epoch(0), height: height(Math.max(0, at)), root, segments: ZERO_DIGEST };
+    return this.#execute(at + 1, time, { kind: "checkpoint", statement });
+  }
+
+  blockAt(time: number, batches: readonly Uint8Array[]): Outcome {
     const body = encode(bundleBodyShape, {
       cluster: this.cluster,
       epoch: epoch(0),
@@ -200,7 +253,6 @@ export class LedgerWorld {
       signed: batches,
     });
     const bundles = batches.length === 0 ? [] : [encode(bundleShape, { body, signature: new Uint8Array(64) })];
-    const at = this.ledger.height + 1;
-    return this.#execute(at, 10_000 + at, { kind: "bundles", bundles });
+    return this.#execute(this.ledger.height + 1, time, { kind: "bundles", bundles });
   }
 }

@@ -24,15 +24,23 @@ const NOTHING: Attachments = {
 export const attached = (attachments: Partial<Attachments>): Uint8Array =>
   encodeAttachments({ ...NOTHING, ...attachments }, 1);
 
+/** Made once: names come again in every test. */
+const pairs = new Map<string, Pick<Key, "publicKey" | "sign">>();
+function pairOf(name: string): Pick<Key, "publicKey" | "sign"> {
+  const seed = sha256(utf8(name));
+  return { publicKey: publicKeyOf(seed), sign: signer(seed) };
+}
+
 /** A key pair that only its name decides. */
 export class Key {
   readonly publicKey: Uint8Array;
   readonly sign: (message: Uint8Array) => Uint8Array;
 
   constructor(name: string) {
-    const seed = sha256(utf8(name));
-    this.publicKey = publicKeyOf(seed);
-    this.sign = signer(seed);
+    const pair = pairs.get(name) ?? pairOf(name);
+    pairs.set(name, pair);
+    this.publicKey = pair.publicKey;
+    this.sign = pair.sign;
   }
 
   get text(): string {
