@@ -140,14 +140,14 @@ export class RevocationService {
   #statusOf(asked: AskedCertificate): { readonly isOurs: boolean; readonly single: SingleStatus } {
     const { aid, certificates } = this.#options;
     const isOfIssuer = asked.isOf(this.#identity);
-    const known = certificates()
-      .withSerial(asked.serial)
-      .slice(0, CANDIDATES_MAX)
-      .filter(({ record }) =>
-        isOfIssuer
-          ? record.aid === aid && record.issuer === this.#issuer
-          : record.issuer === record.spkiHash && asked.isSelfIssuedBy(record.aid),
-      );
+    const named = certificates().withSerial(asked.serial);
+    // Whoever claims the same serial number pushes none of this issuer's out; nor does their order, which is another after a start.
+    const known = isOfIssuer
+      ? named.filter(({ record }) => record.aid === aid && record.issuer === this.#issuer)
+      : named
+          .filter(({ record }) => record.issuer === record.spkiHash)
+          .slice(0, CANDIDATES_MAX)
+          .filter(({ record }) => asked.isSelfIssuedBy(record.aid));
     const { certId } = asked;
     const revoked = known.find(({ revocation }) => revocation !== null)?.revocation;
     if (revoked)

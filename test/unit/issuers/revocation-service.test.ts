@@ -106,6 +106,21 @@ describe("a responder", () => {
     expect(answers[0]?.statuses[0]?.status).toBe("good");
   });
 
+  test("nor by claiming the serial number under more issuers than are looked at, first after a start by the order of names", async () => {
+    const { certificates, answers, service, ofNode } = setup();
+    for (let n = 0; n < 1_024; n++) {
+      const others = n.toString(16).padStart(64, "0") as Digest;
+      certificates.put({
+        record: recordOf({ aid: client, issuer: others, role: "client" }),
+        height: 2,
+        revocation: null,
+      });
+    }
+    certificates.put({ record: recordOf({}), height: 1, revocation });
+    await service.answer(requestOf(ofNode("7f01")));
+    expect(answers[0]?.statuses[0]?.status).toEqual({ at: 900_000, reasonCode: 1 });
+  });
+
   test("does not speak for others, reads no garbage, and answers eight at once", async () => {
     const { service, world, ofNode, ofClient } = setup();
     expect(statusOf(await service.answer(requestOf(ofClient("7f01"))))).toBe("unauthorized");
