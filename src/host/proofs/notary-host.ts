@@ -112,7 +112,6 @@ export class NotaryHost {
   }
 
   #take(message: FromNotary): void {
-    if (message.kind === "stopped") return;
     this.#waiting.get(message.id)?.settle(message);
     this.#waiting.delete(message.id);
     if (this.#waiting.size > 0) return;
@@ -121,23 +120,17 @@ export class NotaryHost {
     this.#idle.unref();
   }
 
-  /** Lets the worker close its files, then ends it. */
+  /** The worker closes its files and ends by itself: a thread that is ended from outside within a call of SQLite may take the process with it. */
   async #end(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const stopped = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, STOP_TIMEOUT_MS);
-      running.port.on("message", (message: FromNotary) => {
-        if (message.kind === "stopped") resolve();
-      });
-    });
+    const ended = new Promise<void>((resolve) => running.worker.once("exit", () => resolve()));
+    const timer = setTimeout(() => void running.worker.terminate(), STOP_TIMEOUT_MS);
     const stop: ToNotary = { kind: "stop" };
     running.port.postMessage(stop);
-    await stopped;
+    await ended;
     clearTimeout(timer);
     running.port.close();
-    await running.worker.terminate();
   }
 }

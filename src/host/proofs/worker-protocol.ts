@@ -49,5 +49,4 @@ export type ToNotary =
 export type FromNotary =
   | { readonly kind: "proven"; readonly id: number; readonly answer: Result<Uint8Array> }
   | { readonly kind: "blocks"; readonly id: number; readonly answer: Result<readonly LoggedBlock[]> }
-  | { readonly kind: "ends"; readonly id: number; readonly answer: Result<LogEnds> }
-  | { readonly kind: "stopped" };
+  | { readonly kind: "ends"; readonly id: number; readonly answer: Result<LogEnds> };

@@ -29,6 +29,7 @@ const proofs = new ProofQueue({
   now: () => Date.now(),
 });
 let isDue = false;
+let isStopped = false;
 
 function* working(ask: Ask): ProofWork {
   if (ask.kind !== "command") return yield* notary.prove(ask);
@@ -44,6 +45,7 @@ function soon(): void {
   isDue = true;
   setImmediate(() => {
     isDue = false;
+    if (isStopped) return; // its files are closed
     proofs.turn();
     soon();
   });
@@ -83,9 +85,9 @@ data.port.on("message", (message: ToNotary) => {
     case "ends":
       return post({ kind: "ends", id: message.id, answer: told(ends) });
     case "stop":
+      isStopped = true;
       notary.close();
       log.close();
-      post({ kind: "stopped" });
       data.port.close();
   }
 });
