@@ -31,6 +31,10 @@ async function whileWriting(name: string, happens: (load: Load) => Promise<void>
   await expectKept(cluster, acknowledged, [name]);
 }
 
+it("nodes that were initialised and have never voted before have lost no journal", () => {
+  for (const name of cluster.names) expect(cluster.log(name)).not.toContain("JOURNAL_LOST");
+});
+
 describe("a node whose disk is gone", () => {
   it("gets its log from the others under writes, and votes in no view that it may have voted in before", async () => {
     const name = "n1";
